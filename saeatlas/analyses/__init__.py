@@ -1,0 +1,1 @@
+"""Tables to tables: co-occurrence, lobes, spectra and crystals live here."""

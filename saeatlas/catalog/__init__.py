@@ -1,0 +1,1 @@
+"""Tables to answers: what the catalog holds, and SQL over it."""

@@ -1,0 +1,1 @@
+"""The outside world to tables: SAEs, activations and ready-made activation tables."""

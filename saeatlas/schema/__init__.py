@@ -1,0 +1,1 @@
+"""What the catalog holds: tables, views, migrations, connections and bulk copy."""

@@ -1,0 +1,130 @@
+"""Bulk loading: the one binary COPY, with numpy arrays going out as they are."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import psycopg
+import sqlalchemy as sa
+from pgvector.sqlalchemy import VECTOR
+from psycopg import sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+from psycopg.types import TypeInfo
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, REAL
+
+from saeatlas.schema import connect, failures
+
+# SQLAlchemy's class to PostgreSQL's name; the first that fits counts
+_NAMES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
+    (sa.BigInteger, "int8"),
+    (sa.Integer, "int4"),
+    (REAL, "float4"),
+    (JSONB, "jsonb"),
+    (BYTEA, "bytea"),
+    (sa.Boolean, "bool"),
+    (sa.Text, "text"),
+)
+
+
+class _ArrayDumper(Dumper):
+    """A one-dimensional numpy array as PostgreSQL's binary array, four bytes an element."""
+
+    format = Format.BINARY
+    element_oid: int
+    element_dtype: str
+
+    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
+        n = len(obj)
+        if n == 0:
+            return np.array([0, 0, self.element_oid], ">i4").tobytes()
+        body = np.empty((n, 2), ">i4")
+        body[:, 0] = 4
+        body[:, 1] = np.asarray(obj, self.element_dtype).view(">i4")
+        return np.array([1, 0, self.element_oid, n, 1], ">i4").tobytes() + body.tobytes()
+
+
+class _IntegersDumper(_ArrayDumper):
+    oid = psycopg.adapters.types["int4"].array_oid
+    element_oid = psycopg.adapters.types["int4"].oid
+    element_dtype = ">i4"
+
+
+class _RealsDumper(_ArrayDumper):
+    oid = psycopg.adapters.types["float4"].array_oid
+    element_oid = psycopg.adapters.types["float4"].oid
+    element_dtype = ">f4"
+
+
+class _VectorDumper(Dumper):
+    """A one-dimensional numpy array as pgvector's binary ``vector``."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
+        return np.array([len(obj), 0], ">i2").tobytes() + np.asarray(obj, ">f4").tobytes()
+
+
+def copy_rows(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> int:
+    """Append rows to a table by binary COPY.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction of the caller's.
+    table : sqlalchemy.Table
+        Its metadata say each column's type.
+    columns : sequence of str
+        Columns given, in the rows' order.
+    rows : iterable of sequences
+        Numbers, str, bytes, JSON-like values; 1-d numpy arrays for array and vector columns.
+
+    Returns
+    -------
+    int
+        Number of rows written.
+
+    Raises
+    ------
+    DatabaseError
+        The server failed; the transaction is lost as a whole.
+    """
+    driver = connect.raw(connection)
+    target = sql.SQL("copy {}.{} ({}) from stdin (format binary)").format(
+        sql.Identifier(table.schema or "public"),
+        sql.Identifier(table.name),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+    )
+    n = 0
+    with failures.translated(), driver.cursor() as cursor:
+        types = [_oid(driver, cursor, table.c[column].type) for column in columns]
+        with cursor.copy(target) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+                n += 1
+    return n
+
+
+def _oid(
+    driver: psycopg.Connection[Any], cursor: psycopg.Cursor[Any], kind: sa.types.TypeEngine[Any]
+) -> int:
+    """Say the type's number, and make the cursor write numpy arrays of it."""
+    dumper: type[Dumper]
+    if isinstance(kind, ARRAY):
+        dumper = _RealsDumper if isinstance(kind.item_type, REAL) else _IntegersDumper
+    elif isinstance(kind, VECTOR):
+        info = TypeInfo.fetch(driver, "vector")
+        assert info is not None
+        dumper = type("_VectorDumper", (_VectorDumper,), {"oid": info.oid})
+    else:
+        name = next(name for known, name in _NAMES if isinstance(kind, known))
+        return psycopg.adapters.types[name].oid
+    cursor.adapters.register_dumper(np.ndarray, dumper)
+    assert dumper.oid is not None
+    return dumper.oid

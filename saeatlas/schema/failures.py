@@ -1,0 +1,91 @@
+"""What PostgreSQL reports, in the words of ``errors``."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import sqlalchemy as sa
+
+from saeatlas import errors
+
+# libpq gives no SQLSTATE when a connection fails, only the server's sentence
+_REFUSED = re.compile(
+    r"password authentication failed|no password supplied|pg_hba\.conf|role .* does not exist"
+    r"|database .* does not exist|permission denied for database|authentication failed"
+)
+
+
+def translate(error: psycopg.Error) -> errors.AtlasError | None:
+    """Say a failure of the database in our words.
+
+    Parameters
+    ----------
+    error : psycopg.Error
+
+    Returns
+    -------
+    AtlasError or None
+        None for what only a bug of ours can cause.
+    """
+    if isinstance(error, psycopg.errors.DiskFull):
+        return errors.DiskFull(
+            f"The server's disk is full: {_first_line(error)}",
+            exists="Nothing of the last step was kept; everything before it is safe.",
+            mend="Free some space, or `saeatlas remove` what is not needed, and run it again.",
+        )
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return errors.CatalogBusy(mend="Wait for it to end, then run this again.")
+    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
+        return _no_connection(error)
+    if isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
+        return _no_connection(error)
+    return None
+
+
+def _no_connection(error: psycopg.Error) -> errors.DatabaseError:
+    line = _first_line(error)
+    if _REFUSED.search(str(error)):
+        return errors.LoginRefused(
+            f"The PostgreSQL server refuses the login: {line}",
+            mend="Check user, password and database in SAEATLAS_DATABASE_URL (or PGPASSWORD).",
+        )
+    return errors.ServerUnreachable(
+        f"No PostgreSQL server answers: {line}",
+        mend="Start it (`docker compose up -d`), or unset SAEATLAS_DATABASE_URL "
+        "to use the embedded server.",
+    )
+
+
+def on_error(context: sa.engine.ExceptionContext) -> None:
+    """Raise our own error in place of SQLAlchemy's; an engine's ``handle_error`` listener.
+
+    Parameters
+    ----------
+    context : sqlalchemy.engine.ExceptionContext
+    """
+    if isinstance(context.original_exception, psycopg.Error):
+        ours = translate(context.original_exception)
+        if ours is not None:
+            raise ours from context.original_exception
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Translate what psycopg raises inside, where SQLAlchemy does not stand between.
+
+    Raises
+    ------
+    DatabaseError
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

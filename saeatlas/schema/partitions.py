@@ -1,0 +1,82 @@
+"""One partition of ``feature`` an SAE, one of ``activation`` a recording."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from psycopg import sql
+
+from saeatlas.schema import connect, tables
+from saeatlas.schema.statements import run_ddl
+
+
+def name(parent: sa.Table, key: int) -> str:
+    """Return the name of a partition's table.
+
+    Parameters
+    ----------
+    parent : sqlalchemy.Table
+        ``feature`` or ``activation``.
+    key : int
+        Number of the SAE or recording.
+
+    Returns
+    -------
+    str
+    """
+    return f"{parent.name}_{key}"
+
+
+@contextmanager
+def filling(connection: sa.Connection, parent: sa.Table, key: int) -> Iterator[sa.Table]:
+    """Make a partition, let the caller fill it, then attach it.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction; rolled back, nothing remains.
+    parent : sqlalchemy.Table
+    key : int
+
+    Yields
+    ------
+    sqlalchemy.Table
+        The table to fill.
+    """
+    driver = connect.raw(connection)
+    column = next(iter(parent.primary_key.columns)).name
+    ids = {"partition": _identifier(name(parent, key)), "parent": _identifier(parent.name)}
+    literal = sql.Literal(key)
+    run_ddl(driver, "create_partition", **ids, column=sql.Identifier(column), key=literal)
+    yield parent.to_metadata(sa.MetaData(), name=name(parent, key))
+    run_ddl(driver, "attach_partition", **ids, key=literal)
+    run_ddl(driver, "drop_partition_check", partition=ids["partition"])
+    run_ddl(driver, "analyze_table", table=ids["partition"])
+
+
+def drop(connection: sa.Connection, parent: sa.Table, key: int) -> None:
+    """Remove a partition and its rows.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    parent : sqlalchemy.Table
+    key : int
+    """
+    run_ddl(connect.raw(connection), "drop_partition", partition=_identifier(name(parent, key)))
+
+
+def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
+    """Refresh the planner's statistics of a partition.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    parent : sqlalchemy.Table
+    key : int
+    """
+    run_ddl(connect.raw(connection), "analyze_table", table=_identifier(name(parent, key)))
+
+
+def _identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(tables.SCHEMA, table)

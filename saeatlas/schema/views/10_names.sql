@@ -1,0 +1,69 @@
+-- Views carry names (release, layer, corpus, subset) so that no user has to join numbers.
+-- Tables are singular, views plural. Used by everyone who writes SQL.
+
+create view atlas.saes as
+select
+    sae.id as sae, sae.release, sae.sae_id, model.name as model, sae.layer, sae.site,
+    sae.hook_name, sae.architecture, sae.d_in, sae.d_sae, sae.l0, sae.explained_variance,
+    'https://www.neuronpedia.org/' || sae.neuronpedia_id as neuronpedia_url, sae.created_at
+from atlas.sae left join atlas.model on model.id = sae.model;
+comment on view atlas.saes is 'SAEs with the name of their model.';
+
+create view atlas.features as
+select
+    sae.release, sae.sae_id, sae.layer, sae.site, feature.sae, feature.feature,
+    feature.decoder_norm, feature.threshold, feature.decoder
+from atlas.feature join atlas.sae on sae.id = feature.sae;
+comment on view atlas.features is 'Features with the names of their SAE.';
+
+create view atlas.recordings as
+select
+    recording.id as recording, recording.sae, sae.release, sae.sae_id, sae.layer, sae.site,
+    recording.corpus, corpus.name as corpus_name, coalesce(model.name, recording.source) as heard_from,
+    recording.state, recording.n_documents, recording.n_blocks, recording.n_activations,
+    recording.keep_above, recording.explained_variance, recording.l0, recording.preset,
+    recording.dtype, corpus.context_length, corpus.block_length, recording.started_at,
+    recording.finished_at
+from atlas.recording
+join atlas.sae on sae.id = recording.sae
+join atlas.corpus on corpus.id = recording.corpus
+left join atlas.model on model.id = recording.model;
+comment on view atlas.recordings is 'Recordings with the names of SAE, corpus and model.';
+
+create view atlas.documents as
+select
+    document.corpus, corpus.name as corpus_name, document.document, document.subset,
+    document.metadata, document.n_tokens, document.n_blocks, document.problem
+from atlas.document join atlas.corpus on corpus.id = document.corpus;
+comment on view atlas.documents is 'Documents with the name of their corpus.';
+
+create view atlas.blocks as
+select
+    block.corpus, corpus.name as corpus_name, block.block, block.document, block.position,
+    document.subset, document.metadata, block.n_tokens, block.text
+from atlas.block
+join atlas.corpus on corpus.id = block.corpus
+join atlas.document on document.corpus = block.corpus and document.document = block.document;
+comment on view atlas.blocks is 'Blocks with the type and metadata of their document.';
+
+create view atlas.block_activations as
+select
+    activation.recording, recording.sae, sae.release, sae.layer, sae.site, recording.corpus,
+    activation.block, block.document, block.position, document.subset, block.n_tokens,
+    activation.n_active, activation.features, activation.peaks
+from atlas.activation
+join atlas.recording on recording.id = activation.recording
+join atlas.sae on sae.id = recording.sae
+join atlas.block on block.corpus = recording.corpus and block.block = activation.block
+join atlas.document on document.corpus = block.corpus and document.document = block.document;
+comment on view atlas.block_activations is 'One row a block and recording: all active features.';
+
+create view atlas.activations as
+select
+    block_activations.recording, block_activations.sae, block_activations.release,
+    block_activations.layer, block_activations.site, block_activations.corpus,
+    block_activations.block, block_activations.document, block_activations.position,
+    block_activations.subset, active.feature, active.peak
+from atlas.block_activations,
+    unnest(block_activations.features, block_activations.peaks) as active (feature, peak);
+comment on view atlas.activations is 'One row a block, recording and active feature.';

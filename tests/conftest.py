@@ -1,0 +1,65 @@
+"""A real PostgreSQL with pgvector; each test gets a database of its own, made from a template."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before huggingface_hub is imported by any test
+
+from saeatlas.schema import connect, server
+
+_numbers = itertools.count()
+
+
+def _admin(base: URL, statement: str) -> None:
+    engine = sa.create_engine(base, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A server of this test process' own, with a catalog to copy from."""
+    folder = tmp_path_factory.mktemp("server") / "postgres"
+    base = connect._with_driver(server.url(folder))
+    _admin(base, "create database template_atlas")
+    engine = connect.open_catalog(_url(base, "template_atlas"))
+    engine.dispose()
+    yield base
+    server.shut_down(folder)
+
+
+def _url(base: URL, database: str) -> str:
+    plain = base.set(drivername="postgresql", database=database)
+    return plain.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def database_url(server_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A fresh catalog; the environment points at it too."""
+    name = f"test_{next(_numbers)}"
+    _admin(server_url, f"create database {name} template template_atlas")
+    url = _url(server_url, name)
+    monkeypatch.setenv("SAEATLAS_DATABASE_URL", url)
+    monkeypatch.setenv("SAEATLAS_DATA_DIR", str(tmp_path / "data"))
+    yield url
+    _admin(server_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = connect.open_catalog(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with engine.connect() as connection:
+        yield connection
