@@ -1,0 +1,105 @@
+"""Read Parquet files, some rows at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from saeatlas import errors
+from saeatlas.ingest.corpora import document
+from saeatlas.ingest.corpora.places import Place, Row, label, unreadable
+
+_ROWS_AT_A_TIME = 256  # documents may be books: memory stays small
+_BUFFER = 1 << 20  # bytes of each column read ahead
+
+
+def rows(place: Place, start: int) -> Iterator[Row]:
+    """Yield the rows of some Parquet files.
+
+    Parameters
+    ----------
+    place : Place
+        The files, in order.
+    start : int
+        How many rows to pass over; files and row groups that hold only such are not read.
+
+    Yields
+    ------
+    origin : str
+        ``file:row``.
+    row : dict or BadDocument
+        All columns of the row, or what is wrong with it.
+
+    Raises
+    ------
+    BadCorpus
+        A file cannot be opened or is damaged.
+    """
+    n_to_skip = start
+    for path in place.files:
+        name = label(path, place.root)
+        with _opened(path, name) as file:
+            first = n_to_skip
+            n_to_skip = max(0, first - file.metadata.num_rows)
+            if not n_to_skip:
+                yield from _file_rows(file, name, first)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        # By default all of a row group, often the whole file, is read before its first row.
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
+            yield file
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    except (pa.ArrowException, OSError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise errors.BadCorpus(
+            f"{name} is not a whole Parquet file.",
+            exists=f"{path} has {path.stat().st_size:,} bytes; reading it fails: {reason}",
+            mend="Fetch or write the file again.",
+        ) from error
+
+
+def _file_rows(file: Any, name: str, first: int) -> Iterator[Row]:
+    n_before = 0
+    for group in range(file.num_row_groups):
+        n_rows = file.metadata.row_group(group).num_rows
+        if n_before + n_rows > first:
+            number = n_before
+            for batch in file.iter_batches(_ROWS_AT_A_TIME, row_groups=[group]):
+                to_skip = min(max(0, first - number), batch.num_rows)
+                yield from _batch_rows(batch.slice(to_skip), name, number + to_skip + 1)
+                number += batch.num_rows
+        n_before += n_rows
+
+
+def _batch_rows(batch: Any, name: str, number: int) -> Iterator[Row]:
+    try:
+        converted = batch.to_pylist()
+    except (ValueError, OverflowError):  # one bad row spoils the batch: find it
+        for i in range(batch.num_rows):
+            yield _one_row(batch.slice(i, 1), f"{name}:{number + i}")
+        return
+    for i, row in enumerate(converted):
+        yield f"{name}:{number + i}", row
+
+
+def _one_row(batch: Any, origin: str) -> Row:
+    try:
+        return origin, batch.to_pylist()[0]
+    except UnicodeDecodeError as error:
+        return origin, errors.BadDocument(
+            f"{origin}: byte {error.start + 1} of a string in this row is not UTF-8.",
+            exists=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
+            mend=document.MEND_ROW,
+        )
+    except (ValueError, OverflowError) as error:  # a date before year 1, for example
+        return origin, errors.BadDocument(
+            f"{origin}: this row holds a value that cannot be read: {error}.",
+            mend=document.MEND_ROW,
+        )
