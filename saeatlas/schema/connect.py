@@ -114,7 +114,7 @@ def _create_database(base: URL) -> None:
             return
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             # another process may make it at this very moment
-            run_ddl(driver, "create_database", name=sql.Identifier(server.DATABASE))
+            run_ddl(driver, "create_database", database=sql.Identifier(server.DATABASE))
 
 
 def _engine(url: URL) -> sa.Engine:

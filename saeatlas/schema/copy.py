@@ -1,5 +1,6 @@
 """Bulk loading: the one binary COPY, with numpy arrays going out as they are."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -37,11 +38,13 @@ class _ArrayDumper(Dumper):
     def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
         n = len(obj)
         if n == 0:
-            return np.array([0, 0, self.element_oid], ">i4").tobytes()
-        body = np.empty((n, 2), ">i4")
-        body[:, 0] = 4
-        body[:, 1] = np.asarray(obj, self.element_dtype).view(">i4")
-        return np.array([1, 0, self.element_oid, n, 1], ">i4").tobytes() + body.tobytes()
+            return struct.pack(">3i", 0, 0, self.element_oid)
+        # five words of header, then for each element its length in bytes and itself
+        words = np.empty(5 + 2 * n, ">i4")
+        words[:5] = 1, 0, self.element_oid, n, 1
+        words[5::2] = 4
+        words[6::2] = obj.astype(self.element_dtype, copy=False).view(">i4")
+        return words.tobytes()
 
 
 class _IntegersDumper(_ArrayDumper):
@@ -62,7 +65,7 @@ class _VectorDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
-        return np.array([len(obj), 0], ">i2").tobytes() + np.asarray(obj, ">f4").tobytes()
+        return struct.pack(">2h", len(obj), 0) + obj.astype(">f4").tobytes()
 
 
 def copy_rows(

@@ -1,3 +1,3 @@
 -- Make the database that the catalog lives in.
--- Identifiers: name. Used by connect.py for the embedded server.
-create database {name} encoding 'UTF8' template template0
+-- Identifiers: database. Used by connect.py for the embedded server.
+create database {database} encoding 'UTF8' template template0

@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -24,7 +24,8 @@ def statement(name: str, package: str = "saeatlas.schema") -> LiteralString:
     str
         Text with parameters as ``%(name)s`` and identifiers as ``{name}``.
     """
-    return cast(LiteralString, files(package).joinpath(f"{name}.sql").read_text("utf-8"))
+    text: LiteralString = files(package).joinpath(f"{name}.sql").read_text("utf-8")
+    return text
 
 
 def run_ddl(connection: psycopg.Connection[Any], name: str, **parts: sql.Composable) -> None:

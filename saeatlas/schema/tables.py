@@ -3,6 +3,8 @@
 Tables are singular nouns in the schema ``atlas``. The comments feed the schema page.
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, text
@@ -28,7 +30,7 @@ def _id() -> Column[int]:
     )
 
 
-def _now(name: str, comment: str) -> Column[sa.DateTime]:
+def _now(name: str, comment: str) -> Column[datetime]:
     return Column(
         name,
         TIMESTAMP(timezone=True),
@@ -197,7 +199,8 @@ corpus = sa.Table(
     Column(
         "prepend_bos",
         sa.Boolean,
-        comment="Whether BOS stands before each document; it is in no block. NULL if cut elsewhere.",
+        comment="Whether BOS stands before each document; it is in no block. "
+        "NULL if cut elsewhere.",
     ),
     Column("text_field", sa.Text, comment="Field read as text. NULL if cut elsewhere."),
     Column("subset_field", sa.Text, comment="Field read as subset. NULL if there is none."),
@@ -437,4 +440,4 @@ ARRAYS_AS_THEY_ARE = (
     "alter table atlas.activation alter column features set storage external, "
     "alter column peaks set storage external"
 )
-sa.event.listen(activation, "after_create", sa.DDL(ARRAYS_AS_THEY_ARE))
+sa.event.listen(activation, "after_create", sa.DDL(ARRAYS_AS_THEY_ARE))  # type: ignore[no-untyped-call]

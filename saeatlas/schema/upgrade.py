@@ -1,4 +1,4 @@
-"""Is the server good enough, and are the catalog's tables, views and roles current?"""
+"""Check the server, and keep the catalog's tables, views and roles current."""
 
 import re
 from importlib.resources import files

@@ -60,8 +60,11 @@ def test_text_json_and_nulls(connection: sa.Connection) -> None:
 
 
 def test_a_failed_copy_leaves_nothing(connection: sa.Connection) -> None:
-    with pytest.raises(ZeroDivisionError), connection.begin():
-        with partitions.filling(connection, tables.activation, 1) as part:
-            columns = ["recording", "block", "features", "peaks", "n_active"]
-            copy_rows(connection, part, columns, (1 / 0 for _ in range(1)))  # type: ignore[misc]
+    columns = ["recording", "block", "features", "peaks", "n_active"]
+    with (
+        pytest.raises(ZeroDivisionError),
+        connection.begin(),
+        partitions.filling(connection, tables.activation, 1) as part,
+    ):
+        copy_rows(connection, part, columns, (1 / 0 for _ in range(1)))  # type: ignore[misc]
     assert sa.inspect(connection).has_table("activation_1", schema="atlas") is False

@@ -82,7 +82,7 @@ def test_upgrade_again_changes_nothing(engine: sa.Engine, database_url: str) -> 
 def test_a_newer_catalog_is_refused(engine: sa.Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("update atlas.alembic_version set version_num = '9999'")
-    with pytest.raises(errors.CatalogTooNew, match="9999.*\npip|9999(.|\n)*pip install --upgrade"):
+    with pytest.raises(errors.CatalogTooNew, match=r"9999(.|\n)*pip install --upgrade"):
         connect.open_catalog(database_url)
 
 

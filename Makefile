@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint docs clean
+.DEFAULT_GOAL := test
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SAE Atlas needs Python 3.11 or later: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) --editable ".[dev]"
+	touch $@
+
+demo: .venv/ready ## a catalog of a small real model, and questions to it
+	$(BIN)/saeatlas demo
+
+test: lint ## the whole suite, offline, on a real PostgreSQL
+	$(BIN)/pytest -n 2
+
+lint: .venv/ready-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/cog --check --check-fail-msg "run make docs" README.md docs/*.md
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+docs: .venv/ready-dev ## write the generated parts of the pages anew
+	$(BIN)/cog -r README.md docs/*.md
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,10 @@
+-- A user's query reads and nothing else: the transaction is read-only, and where the catalog
+-- could make the role atlas_reader, that role has no right to write either. Used by sql.py.
+set transaction read only;
+do $$
+begin
+    set local role atlas_reader;
+exception
+    when undefined_object or insufficient_privilege then null;
+end
+$$

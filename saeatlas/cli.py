@@ -1,0 +1,397 @@
+"""The command line: options, one library call, print.
+
+The only place that parses arguments, shows progress, prints and exits.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from saeatlas import __version__, errors
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from saeatlas.ingest.store import StoredSae
+
+Command = Callable[..., Any]
+
+
+def main() -> None:
+    """Run the command line; what a user can cause ends in a sentence, never in a traceback."""
+    try:
+        cli.main(prog_name="saeatlas", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except errors.AtlasError as error:
+        click.secho(f"Error: {error.wrong}", fg="red", err=True)
+        for line in filter(None, (error.exists, error.mend)):
+            click.echo(line, err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nStopped. Run the same command again: it goes on where it was.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, as `head` does
+        sys.exit(0)
+
+
+def _options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    return lambda command: reduce(lambda f, g: g(f), reversed(decorators), command)
+
+
+def _catalog() -> sa.Engine:
+    from saeatlas.schema.connect import open_catalog
+
+    return open_catalog()
+
+
+@click.group()
+@click.version_option(__version__, prog_name="saeatlas")
+def cli() -> None:
+    """A PostgreSQL + pgvector catalog of sparse autoencoder features."""
+
+
+@cli.group()
+def ingest() -> None:
+    """Bring SAEs and what they say of a corpus into the catalog."""
+
+
+_allow_zero_rows = click.option(
+    "--allow-zero-rows", is_flag=True, help="Accept features whose decoder vector is all zero."
+)
+
+
+@ingest.command("sae")
+@click.option("--release", help="sae-lens release or hub repository; with --path, a name for it.")
+@click.option("--sae-id", help="SAE within the release; with --path, a name for it.")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path),
+    help="sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.",
+)
+@click.option("--hook-name", help="Where it listens, if its files do not say.")
+@click.option("--model-name", help="Model it was trained on, if its files do not say.")
+@_allow_zero_rows
+def ingest_sae(**names: Any) -> None:
+    """Ingest one SAE.
+
+    Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
+    """
+    from saeatlas.ingest import saes, store
+
+    engine = _catalog()
+    loaded = saes.load(**names)
+    with engine.begin() as connection:
+        _say_stored(store.store_sae(connection, loaded))
+
+
+@ingest.command("layers")
+@click.argument("layers")
+@click.option("--release", required=True, help="sae-lens release.")
+@click.option("--width", help="Number of features as the release writes it: 16k.")
+@click.option("--l0", help="41, closest:50 or canonical.")
+@click.option("--site", type=click.Choice(["resid", "mlp", "att"]), help="If it has several.")
+@_allow_zero_rows
+def ingest_layers(allow_zero_rows: bool, **wanted: Any) -> None:
+    """Ingest one SAE for each of LAYERS, as 0-5 or 0,4,8-11.
+
+    Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
+    """
+    from saeatlas.ingest import registry, saes, store
+
+    layers = registry.parse_layers(wanted.pop("layers"))
+    entries = registry.select(wanted.pop("release"), layers, **wanted)
+    engine = _catalog()
+    for entry in entries:
+        loaded = saes.load(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)
+        with engine.begin() as connection:
+            _say_stored(store.store_sae(connection, loaded))
+
+
+def _say_stored(stored: StoredSae) -> None:
+    done = "ingested" if stored.created else "already there, unchanged"
+    size = f"{stored.d_sae:,} features of {stored.d_in:,} dimensions"
+    click.echo(f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}")
+
+
+_corpus_options = _options(
+    click.option(
+        "--corpus",
+        required=True,
+        help="Hub data set, JSONL (.gz, .zst), Parquet, or a folder of texts.",
+    ),
+    click.option("--split", default="train", show_default=True, help="Split of a hub data set."),
+    click.option("--config", help="Configuration of a hub data set."),
+    click.option("--text-field", default="text", show_default=True, help="Field with the text."),
+    click.option("--subset-field", help="Field with the document type: meta.pile_set_name."),
+    click.option(
+        "--on-bad-document",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        show_default=True,
+        help="Stop at an unreadable document, or leave it out and count it.",
+    ),
+)
+
+_listening_options = _options(
+    click.option(
+        "--documents", type=click.IntRange(min=1), help="Documents to read. Default: all."
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(["default", "paper"]),
+        default="default",
+        show_default=True,
+        help="paper: only activations above 1, and no special token but BOS left out.",
+    ),
+    click.option("--context", type=click.IntRange(min=2), help="Tokens of a document. [1024]"),
+    click.option("--block", type=click.IntRange(min=1), help="Tokens of a block. [256]"),
+    click.option("--tail", help="Partial last blocks: drop, keep, or least tokens. [drop]"),
+    click.option("--keep-above", type=float, help="Store only maxima above this. [0; paper: 1]"),
+    click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"])),
+    click.option("--device", help="cpu, cuda, mps. Default: the fastest there is."),
+    click.option("--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time. [8192]"),
+    click.option("--text", "store_text", is_flag=True, help="Store each block's text too."),
+    click.option("--force", is_flag=True, help="Go on though the SAE does not fit the model."),
+)
+
+
+@ingest.command("activations")
+@click.option("--model", required=True, help="Hub id or folder of a transformers model.")
+@click.option("--sae", "saes", multiple=True, required=True, help="Name, number, or a release.")
+@_corpus_options
+@_listening_options
+def ingest_activations(
+    model: str,
+    saes: tuple[str, ...],
+    corpus: str,
+    split: str,
+    config: str | None,
+    text_field: str,
+    subset_field: str | None,
+    on_bad_document: Any,
+    preset: str,
+    **options: Any,
+) -> None:
+    """Run a model over a corpus and store what each block activates in the SAEs.
+
+    One forward pass serves all SAEs named. Stopped at any moment and run again, it goes on.
+
+    Example: saeatlas ingest activations --model gpt2 --corpus pile.jsonl.zst
+    --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
+    """
+    from saeatlas.ingest import activations, corpora
+
+    terms = activations.Options.of(preset, **options)
+    documents = corpora.open_corpus(
+        corpus,
+        text_field=text_field,
+        subset_field=subset_field,
+        split=split,
+        config=config,
+        on_bad_document=on_bad_document,
+    )
+    progress = activations.record(
+        _catalog(), model=model, corpus=documents, saes=saes, options=terms
+    )
+    _follow(progress, total=terms.documents)
+
+
+def _follow(progress: Any, total: int | None) -> None:
+    """Show a bar with documents, tokens a second and the time left; then the result."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("documents  {task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+    )
+    last = None
+    with bars.Progress(*columns) as bar:
+        task = bar.add_task("listening", total=total, rate="")
+        for last in progress:
+            rate = f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
+            bar.update(task, completed=last.documents, total=last.total, rate=rate)
+    click.echo(last.summary if last else "Nothing to do.")
+
+
+@ingest.command("table")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sae", required=True, help="SAE that the features belong to.")
+@click.option("--keep-above", type=float, default=0.0, show_default=True)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="Name of a column in the file, as feature=latent.",
+)
+def ingest_table(path: Path, sae: str, keep_above: float, columns: tuple[str, ...]) -> None:
+    """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
+
+    Example: saeatlas ingest table latents/model.layers.12 --sae gemma-scope/layer_12
+    """
+    from saeatlas.ingest import tables
+
+    renamed = dict(_pair(column) for column in columns)
+    result = tables.ingest_table(_catalog(), path, sae=sae, keep_above=keep_above, columns=renamed)
+    click.echo(result.summary)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not OURS=THEIRS, as feature=latent.")
+    return ours, theirs
+
+
+@cli.command()
+def status() -> None:
+    """Show what is in the catalog."""
+    from saeatlas.catalog import sql
+    from saeatlas.catalog.status import read_status
+
+    found = read_status(_catalog())
+    click.echo(f"{found.database}\n{found.server}, {found.size / 2**20:,.1f} MiB")
+    for name, frame in (
+        ("SAEs", found.saes), ("Corpora", found.corpora), ("Recordings", found.recordings)
+    ):  # fmt: skip
+        click.secho(f"\n{name}", bold=True)
+        click.echo(sql.render(frame, "table") if len(frame) else "none yet")
+
+
+@cli.command("sql")
+@click.argument("query")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def sql_command(query: str, form: Any, output: Path | None) -> None:
+    """Run one SELECT, reading only.
+
+    Example: saeatlas sql "select layer, count(*) from features group by layer"
+    """
+    from saeatlas.catalog import sql
+
+    if form == "parquet" and output is None:
+        raise click.UsageError("Parquet needs --output FILE.")
+    frame = sql.read_sql(_catalog(), query)
+    if output is None:
+        click.echo(sql.render(frame, form), nl=form != "csv")
+    else:
+        sql.write(frame, form, output)
+
+
+@cli.group()
+def remove() -> None:
+    """Take something out of the catalog, with all that hangs on it."""
+
+
+@remove.command("sae")
+@click.argument("name")
+def remove_sae(name: str) -> None:
+    """Remove an SAE by name or number, its features and its recordings."""
+    from saeatlas.ingest.store import find_saes
+    from saeatlas.schema.remove import remove_sae as remove_one
+
+    with _catalog().begin() as connection:
+        for row in find_saes(connection, [name]):
+            remove_one(connection, row.id)
+            click.echo(f"Removed SAE {row.id}  {row.release}/{row.sae_id}")
+
+
+@remove.command("recording")
+@click.argument("number", type=int)
+def remove_recording(number: int) -> None:
+    """Remove a recording; its corpus stays for other SAEs."""
+    from saeatlas.schema.remove import remove_recording as remove_one
+
+    with _catalog().begin() as connection:
+        remove_one(connection, number)
+    click.echo(f"Removed recording {number}")
+
+
+@remove.command("corpus")
+@click.argument("number", type=int)
+def remove_corpus(number: int) -> None:
+    """Remove a corpus and all its recordings."""
+    from saeatlas.schema.remove import remove_corpus as remove_one
+
+    with _catalog().begin() as connection:
+        remove_one(connection, number)
+    click.echo(f"Removed corpus {number}")
+
+
+@cli.group()
+def db() -> None:
+    """Start, stop and upgrade the database."""
+
+
+@db.command()
+def start() -> None:
+    """Start the embedded server and keep it running."""
+    from saeatlas.schema import server
+
+    state = server.start()
+    click.echo(f"Running, process {state.pid}, data in {state.data_dir}")
+
+
+@db.command()
+def stop() -> None:
+    """Stop the embedded server."""
+    from saeatlas.schema import server
+
+    state = server.stop()
+    click.echo(f"Stopped. Its data stay in {state.data_dir}")
+
+
+@db.command()
+def url() -> None:
+    """Print the catalog's URL, for psql and other programs."""
+    click.echo(_catalog().url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the catalog's tables, views and functions up to date."""
+    from saeatlas.schema import connect
+    from saeatlas.schema import upgrade as schema_upgrade
+
+    engine = connect.open_catalog(migrate=True)
+    with engine.begin() as connection:
+        schema_upgrade.apply(connection)
+        click.echo(f"The catalog is at version {schema_upgrade.revision(connection)}.")
+
+
+@cli.command()
+@click.option("--documents", type=click.IntRange(min=1), default=40, show_default=True,
+              help="Documents of each type.")  # fmt: skip
+def demo(documents: int) -> None:
+    """Fill the catalog with a small real model's SAEs and ask it questions."""
+    from saeatlas.catalog import sql
+    from saeatlas.demo import tour
+
+    engine = _catalog()
+    click.echo(tour.WELCOME)
+    for stored in tour.ingest_saes(engine):
+        _say_stored(stored)
+    _follow(tour.listen(engine, documents), total=None)
+    for question in tour.questions():
+        click.secho(f"\n{question.title}", bold=True)
+        click.secho(question.sql, dim=True)
+        click.echo(sql.render(sql.read_sql(engine, question.sql), "table"))
+    click.echo(tour.NEXT)

@@ -1,0 +1,51 @@
+-- The demo's questions. Each begins with its title; all run as they stand on the demo's catalog.
+-- Used by tour.py, and executed by a test.
+
+-- ? What was read?
+select subset, count(*) as documents, sum(n_blocks) as blocks, sum(n_tokens) as tokens
+from documents
+group by subset
+order by subset
+
+-- ? How busy is each layer? A block of 256 tokens wakes a small share of the features.
+select
+    recordings.layer, saes.d_sae as features, round(recordings.l0::numeric, 1) as active_a_token,
+    round(recordings.n_activations::numeric / recordings.n_blocks, 1) as active_a_block,
+    round(100.0 * recordings.n_activations / recordings.n_blocks / saes.d_sae, 1) as percent,
+    round(recordings.explained_variance::numeric, 3) as explained_variance
+from recordings join saes using (sae)
+where saes.release = 'saeatlas-demo'
+order by recordings.layer
+
+-- ? Which feature of layer 3 belongs to which type of document?
+with fired as (
+    select subset, feature, count(*) as n
+    from activations
+    where release = 'saeatlas-demo' and layer = 3
+    group by subset, feature
+),
+rate as (
+    select fired.*, n::float / size.blocks as share,
+        (sum(n) over (partition by feature) - n) / (sum(size.blocks) over () - size.blocks) as share_elsewhere
+    from fired join (
+        select subset, count(*) as blocks from blocks group by subset
+    ) as size using (subset)
+)
+select distinct on (subset)
+    subset, feature, round(share::numeric, 2) as share_here,
+    round(share_elsewhere::numeric, 2) as share_elsewhere
+from rate
+order by subset, share - share_elsewhere desc
+
+-- ? Which features of layer 3 point the way feature 0 does?
+select neighbor, round(cosine::numeric, 3) as cosine
+from saes, neighbors(saes.sae, 0, 5)
+where release = 'saeatlas-demo' and layer = 3
+
+-- ? Where is the most excited feature of layer 5, and what does it read there?
+select feature, round(peak::numeric, 1) as peak, activations.subset,
+    left(regexp_replace(blocks.text, '\s+', ' ', 'g'), 60) as text
+from activations join blocks using (corpus, block)
+where release = 'saeatlas-demo' and layer = 5
+order by peak desc, block
+limit 5

@@ -1,0 +1,102 @@
+"""The demo: a small real model, its SAEs, and the texts that came with the user's Python."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from saeatlas import settings
+from saeatlas.demo import texts
+from saeatlas.ingest.activations import Progress, record
+from saeatlas.ingest.corpora import open_corpus
+from saeatlas.ingest.options import Options
+from saeatlas.ingest.saes import load
+from saeatlas.ingest.store import StoredSae, store_sae
+
+RELEASE = "saeatlas-demo"
+_HERE = Path(str(files("saeatlas.demo")))
+
+WELCOME = """\
+A language model of six layers and an SAE on each of them, trained for this demo, read the texts
+that came with your Python: its source, headers, licences, data files and more.
+"""
+
+NEXT = """
+Ask it yourself:
+  saeatlas status
+  saeatlas sql "select * from neighbors(4, 10, 5)"
+  saeatlas sql "select * from blocks limit 3" --format json
+Bring in your own:
+  saeatlas ingest layers 0-11 --release gpt2-small-res-jb
+  saeatlas ingest activations --model gpt2 --sae gpt2-small-res-jb --corpus YOUR.jsonl.gz
+"""
+
+
+class Question(NamedTuple):
+    """A question and the SQL that answers it."""
+
+    title: str
+    sql: str
+
+
+def ingest_saes(engine: sa.Engine) -> Iterator[StoredSae]:
+    """Ingest the demo's SAEs, one a layer.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+
+    Yields
+    ------
+    StoredSae
+    """
+    for folder in sorted((_HERE / "saes").glob("layer_*")):
+        loaded = load(RELEASE, folder.name, folder)
+        with engine.begin() as connection:
+            stored = store_sae(connection, loaded)
+        yield stored
+
+
+def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
+    """Let the demo's SAEs listen to the documents of this machine.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    documents : int
+        Documents of each type, at most.
+
+    Yields
+    ------
+    Progress
+    """
+    corpus = open_corpus(str(_collect(documents)), subset_field="meta.pile_set_name")
+    options = Options.of(store_text=True)
+    yield from record(
+        engine, model=str(_HERE / "model"), corpus=corpus, saes=[RELEASE], options=options
+    )
+
+
+def questions() -> list[Question]:
+    """Read the demo's questions.
+
+    Returns
+    -------
+    list of Question
+    """
+    parts = (_HERE / "questions.sql").read_text("utf-8").split("\n-- ? ")[1:]
+    return [Question(title, sql.strip()) for title, sql in (p.split("\n", 1) for p in parts)]
+
+
+def _collect(per_subset: int) -> Path:
+    """Write this machine's documents to a file, once: they are a corpus like any other."""
+    path = settings.load().data_dir.expanduser() / "demo" / f"machine-{per_subset}.jsonl"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [json.dumps(document) for document in texts.collect(per_subset)]
+        path.with_suffix(".part").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        path.with_suffix(".part").rename(path)
+    return path

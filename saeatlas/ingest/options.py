@@ -1,0 +1,112 @@
+"""The terms of listening: how documents are cut, what counts, what is kept."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from saeatlas import errors
+
+Tail = Literal["drop", "keep"] | int
+Preset = Literal["default", "paper"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Terms of a recording.
+
+    Parameters
+    ----------
+    preset : {'default', 'paper'}
+        ``paper`` is the published procedure: activations above 1, BOS's position removed, every
+        other special token counted, partial last block dropped.
+    documents : int, optional
+        Documents to read. Default: the whole corpus.
+    context : int, default=1024
+        Tokens read of each document, BOS included.
+    block : int, default=256
+        Tokens of a block.
+    tail : {'drop', 'keep'} or int, default='drop'
+        What becomes of a partial last block; a number is the least tokens to keep it. Short
+        blocks activate fewer features, and dropping them leaves short documents out.
+    keep_above : float, default=0.0
+        Only maxima above this are stored, in units of activation.
+    special_tokens : bool, default=False
+        Whether special tokens other than BOS count.
+    dtype : {'float32', 'bfloat16', 'float16'}, default='float32'
+        Precision of model and SAEs; below float32 a few features of a block differ.
+    device : str, optional
+        Default: cuda or mps where there is one, else cpu.
+    batch_tokens : int, default=8192
+        Tokens in one forward pass, padding included: what bounds the memory.
+    store_text : bool, default=False
+        Store the text of each block.
+    force : bool, default=False
+        Go on with an SAE that does not explain this model's activations.
+    """
+
+    preset: Preset = "default"
+    documents: int | None = None
+    context: int = 1024
+    block: int = 256
+    tail: Tail = "drop"
+    keep_above: float = 0.0
+    special_tokens: bool = False
+    dtype: str = "float32"
+    device: str | None = None
+    batch_tokens: int = 8192
+    store_text: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.block >= self.context:
+            raise errors.InputError(
+                f"A block of {self.block} tokens does not fit a context of {self.context}.",
+                mend="Choose a --block smaller than --context: BOS takes one token of it.",
+            )
+        if not 1 <= self.min_tokens <= self.block:
+            raise errors.InputError(
+                f"--tail {self.tail} is not between 1 and the block's {self.block} tokens.",
+                mend="Use --tail drop, keep, or a number of tokens.",
+            )
+
+    @property
+    def min_tokens(self) -> int:
+        """Shortest last block that is kept, in tokens."""
+        if self.tail == "drop":
+            return self.block
+        return 1 if self.tail == "keep" else int(self.tail)
+
+    @classmethod
+    def of(cls, preset: Preset = "default", **given: Any) -> "Options":
+        """Take a preset and change what is given.
+
+        Parameters
+        ----------
+        preset : {'default', 'paper'}
+        **given
+            Fields of the class; None means the preset's value.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        InputError
+            Values that contradict one another.
+        """
+        terms = cls(preset=preset)
+        if preset == "paper":
+            terms = replace(terms, keep_above=1.0, special_tokens=True)
+        changes = {name: value for name, value in given.items() if value is not None}
+        if isinstance(changes.get("tail"), str) and changes["tail"] not in ("drop", "keep"):
+            changes["tail"] = _tokens(changes["tail"])
+        return replace(terms, **changes)
+
+
+def _tokens(text: str) -> int:
+    if not text.isdecimal():
+        raise errors.InputError(
+            f"--tail {text} is neither drop, keep nor a number of tokens.",
+            mend="Use --tail drop, --tail keep or --tail 64.",
+        )
+    return int(text)

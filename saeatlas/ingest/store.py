@@ -1,0 +1,192 @@
+"""Write SAEs and their features; find them again by any of their names."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from saeatlas import errors
+from saeatlas.schema import partitions, tables
+from saeatlas.schema.copy import copy_rows
+
+if TYPE_CHECKING:
+    from saeatlas.ingest.saes import LoadedSae
+
+
+@dataclass(frozen=True)
+class StoredSae:
+    """An SAE in the catalog.
+
+    Parameters
+    ----------
+    sae : int
+        Its number, ``sae.id``.
+    release, sae_id : str
+        Its name.
+    d_sae, d_in : int
+        Features, and width of a decoder vector.
+    created : bool
+        False if the same weights were there already.
+    """
+
+    sae: int
+    release: str
+    sae_id: str
+    d_sae: int
+    d_in: int
+    created: bool
+
+
+def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
+    """Write one SAE and its features; the same weights again change nothing.
+
+    Writes one row of ``sae``, ``d_sae`` rows of ``feature`` (a partition of its own) and, where
+    the SAE names a model not seen before, one row of ``model``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    loaded : LoadedSae
+
+    Returns
+    -------
+    StoredSae
+
+    Raises
+    ------
+    NameTaken
+        Other weights have this release and sae_id.
+    """
+    table = tables.sae
+    row = {
+        "release": loaded.release,
+        "sae_id": loaded.sae_id,
+        "model": model_row(connection, loaded.model_name) if loaded.model_name else None,
+        "hook_name": loaded.hook_name,
+        "layer": loaded.layer,
+        "site": loaded.site,
+        "d_in": loaded.decoder.shape[1],
+        "d_sae": loaded.d_sae,
+        "architecture": loaded.architecture,
+        "l0": loaded.l0,
+        "explained_variance": loaded.explained_variance,
+        "neuronpedia_id": loaded.neuronpedia_id,
+        "prepend_bos": loaded.prepend_bos,
+        "config": loaded.config,
+        "source": loaded.source,
+        "weights_sha256": bytes.fromhex(loaded.weights_sha256),
+    }
+    number = connection.execute(
+        insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
+    ).scalar_one_or_none()
+    created = number is not None
+    if number is None:
+        number = _same_weights(connection, loaded)
+    else:
+        with partitions.filling(connection, tables.feature, number) as part:
+            columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
+            copy_rows(connection, part, columns, _features(number, loaded))
+    width = loaded.decoder.shape[1]
+    return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created)
+
+
+def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
+    """Find or make the row of a model; fill in what is newly known.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    name : str
+        Hub id or folder.
+    **facts
+        Columns of ``model``: architecture, n_layers, d_model.
+
+    Returns
+    -------
+    int
+        ``model.id``.
+    """
+    table = tables.model
+    statement = insert(table).values(name=name, **facts)
+    statement = statement.on_conflict_do_update(
+        index_elements=[table.c.name], set_=facts or {"name": name}
+    )
+    return connection.execute(statement.returning(table.c.id)).scalar_one()
+
+
+def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
+    """Find SAEs by number, ``sae_id``, ``release/sae_id``, or all of a ``release``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    names : sequence of str
+        As given to ``--sae``.
+
+    Returns
+    -------
+    list of sqlalchemy.Row
+        Rows of ``sae``, each once, in the order named.
+
+    Raises
+    ------
+    UnknownName
+        A name that fits nothing, or a ``sae_id`` that several releases have.
+    """
+    found: dict[int, sa.Row[Any]] = {}
+    for name in names:
+        for row in _named(connection, name):
+            found.setdefault(row.id, row)
+    return list(found.values())
+
+
+def _named(connection: sa.Connection, name: str) -> Sequence[sa.Row[Any]]:
+    table = tables.sae
+    full = table.c.release + "/" + table.c.sae_id
+    ordered = sa.select(table).order_by(table.c.layer, table.c.id)
+    exact = connection.execute(
+        ordered.where(sa.or_(sa.cast(table.c.id, sa.Text) == name, full == name))
+    ).all()
+    release = exact or connection.execute(ordered.where(table.c.release == name)).all()
+    rows = release or connection.execute(ordered.where(table.c.sae_id == name)).all()
+    if len(rows) > 1 and not release:
+        raise errors.UnknownName(
+            f"Several SAEs are called {name!r}.",
+            exists="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in rows),
+            mend="Name the release too.",
+        )
+    if not rows:
+        known = connection.execute(sa.select(full)).scalars().all()
+        raise errors.UnknownName(
+            f"There is no SAE {name!r} in the catalog.",
+            exists=errors.nearest(name, known),
+            mend="Bring it in with `saeatlas ingest sae`; `saeatlas status` lists what is there.",
+        )
+    return rows
+
+
+def _same_weights(connection: sa.Connection, loaded: "LoadedSae") -> int:
+    table = tables.sae
+    row = connection.execute(
+        sa.select(table.c.id, table.c.weights_sha256, table.c.source).where(
+            table.c.release == loaded.release, table.c.sae_id == loaded.sae_id
+        )
+    ).one()
+    if row.weights_sha256.hex() != loaded.weights_sha256:
+        name = f"{loaded.release}/{loaded.sae_id}"
+        raise errors.NameTaken(
+            f"The catalog has other weights under the name {name}.",
+            exists=f"Those came from {row.source}, these from {loaded.source}.",
+            mend=f"Give these another name (--release, --sae-id), or `saeatlas remove sae {name}`.",
+        )
+    return int(row.id)
+
+
+def _features(number: int, loaded: "LoadedSae") -> Iterator[tuple[Any, ...]]:
+    norms = loaded.decoder_norm
+    for i, vector in enumerate(loaded.decoder):
+        limit = None if loaded.threshold is None else float(loaded.threshold[i])
+        yield number, i, vector, float(norms[i]), limit
