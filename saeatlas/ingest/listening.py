@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from saeatlas.ingest import encode, tokens
+from saeatlas import errors
+from saeatlas.ingest import encode, models, saes, tokens
 from saeatlas.ingest.corpora import Document, Skipped
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Cut, Peaks, text_hash
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
     from sae_lens import SAE
-
-    from saeatlas.ingest.models import Listener
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Read:
     spans : list of (int, int)
         First and last-plus-one token of each block.
     counts : ndarray of shape (n_tokens,), bool
-        False where a special token is left out of the maxima.
+        False at BOS, and at special tokens that are left out of the maxima.
     """
 
     cut: Cut
@@ -60,107 +61,178 @@ class Read:
     counts: np.ndarray[Any, Any]
 
 
-def read(
-    documents: Sequence[Document | Skipped],
-    tokenizer: tokens.Tokenizer,
-    options: Options,
-    *,
-    prepend_bos: bool,
-) -> list[Read]:
-    """Tokenise documents and cut them in blocks.
+@dataclass(frozen=True)
+class Ensemble:
+    """A model, its tokenizer and the SAEs that listen to it.
 
     Parameters
     ----------
-    documents : sequence of Document or Skipped
+    model : str
+        Hub id or folder.
     tokenizer : Tokenizer
-    options : Options
+    listener : Listener
+    ears : tuple of Ear
     prepend_bos : bool
-
-    Returns
-    -------
-    list of Read
-        One each, in order; those without a block too.
+        Whether BOS stands before each document: what the SAEs were trained on.
     """
-    texts = [d.text if isinstance(d, Document) else "" for d in documents]
-    ids = tokenizer.tokenize(texts, context=options.context, prepend_bos=prepend_bos)
-    special = [] if options.special_tokens else sorted(tokenizer.special_ids)
-    reads = []
-    for document, row in zip(documents, ids, strict=True):
-        spans = tokens.cut(len(row), bos=prepend_bos, block=options.block, tail=options.min_tokens)
-        texts_of = [tokenizer.decode(row[a:b]) for a, b in spans] if options.store_text else None
-        cut = _cut(document, len(row) - prepend_bos, spans, texts_of)
-        reads.append(Read(cut, row, spans, ~np.isin(row, special)))
-    return reads
+
+    model: str
+    tokenizer: tokens.Tokenizer
+    listener: models.Listener
+    ears: tuple[Ear, ...]
+    prepend_bos: bool
+
+    def read(self, documents: Sequence[Document | Skipped], options: Options) -> list[Read]:
+        """Tokenise documents and cut them in blocks.
+
+        Parameters
+        ----------
+        documents : sequence of Document or Skipped
+        options : Options
+
+        Returns
+        -------
+        list of Read
+            One each, in order; those without a block too.
+        """
+        texts = [d.text if isinstance(d, Document) else "" for d in documents]
+        rows = self.tokenizer.tokenize(
+            texts, context=options.context, prepend_bos=self.prepend_bos
+        )
+        return [self._read(d, row, options) for d, row in zip(documents, rows, strict=True)]
+
+    def hear(
+        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
+    ) -> dict[int, list[Peaks]]:
+        """Run the model once and ask every SAE for its block maxima.
+
+        Parameters
+        ----------
+        ears : sequence of Ear
+        reads : sequence of Read
+        options : Options
+
+        Returns
+        -------
+        dict of int to list of (features, peaks)
+            By ``sae.id``: one pair of arrays a block, in document order.
+        """
+        heard: dict[int, dict[int, list[Peaks]]] = {ear.sae: {} for ear in ears}
+        places = [i for i, read in enumerate(reads) if read.spans]
+        for batch in batches(reads, places, options.batch_tokens):
+            acts = self._run(ears, [reads[i].ids for i in batch])
+            for ear in ears:
+                for row, i in enumerate(batch):
+                    own = acts[ear.hook_name][row, : len(reads[i].ids)]  # (T, d_in)
+                    heard[ear.sae][i] = self._peaks(ear, own, reads[i], options)
+        return {
+            sae: [peaks for i in sorted(by_place) for peaks in by_place[i]]
+            for sae, by_place in heard.items()
+        }
+
+    def measure(
+        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
+    ) -> dict[int, encode.Fit]:
+        """Measure how well SAEs explain what the model says, on one batch of documents.
+
+        Parameters
+        ----------
+        ears : sequence of Ear
+        reads : sequence of Read
+            The first batch of those that fit in one is used.
+        options : Options
+
+        Returns
+        -------
+        dict of int to Fit
+            By ``sae.id``.
+        """
+        fits = {ear.sae: encode.Fit() for ear in ears}
+        places = [i for i, read in enumerate(reads) if read.counts.any()]
+        for batch in list(batches(reads, places, options.batch_tokens))[-1:]:
+            acts = self._run(ears, [reads[i].ids for i in batch])
+            for ear in ears:
+                for row, i in enumerate(batch):
+                    own = acts[ear.hook_name][row, : len(reads[i].ids)]
+                    fits[ear.sae].add(ear.weights, own, reads[i].counts)
+        return fits
+
+    def _read(self, document: Document | Skipped, row: Any, options: Options) -> Read:
+        spans = tokens.cut(
+            len(row), bos=self.prepend_bos, block=options.block, tail=options.min_tokens
+        )
+        counts = np.ones(len(row), bool)
+        counts[: int(self.prepend_bos)] = False
+        if not options.special_tokens:
+            counts &= ~np.isin(row, sorted(self.tokenizer.special_ids))
+        texts = [self.tokenizer.decode(row[a:b]) for a, b in spans] if options.store_text else None
+        n_tokens = max(len(row) - self.prepend_bos, 0)
+        return Read(cut_of(document, n_tokens, spans, texts), row, spans, counts)
+
+    def _run(self, ears: Sequence[Ear], rows: list[Any]) -> dict[str, torch.Tensor]:
+        """Run the model on token rows of any length, right-padded."""
+        width = max(map(len, rows))
+        ids = torch.zeros(len(rows), width, dtype=torch.int64)  # (B, T)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
+            mask[i, : len(row)] = 1
+        return self.listener(ids, mask)
+
+    def _peaks(self, ear: Ear, acts: torch.Tensor, read: Read, options: Options) -> list[Peaks]:
+        return encode.block_peaks(
+            ear.weights, acts, read.spans, read.counts, keep_above=options.keep_above
+        )
 
 
-def _cut(
-    document: Document | Skipped,
-    n_tokens: int,
-    spans: list[tuple[int, int]],
-    texts: list[str] | None,
-) -> Cut:
-    if isinstance(document, Skipped):
-        return Cut(None, {}, problem=document.reason)
-    return Cut(
-        subset=document.subset,
-        metadata=document.metadata,
-        n_tokens=max(n_tokens, 0),
-        block_tokens=tuple(b - a for a, b in spans),
-        text_sha256=text_hash(document.text),
-        block_texts=None if texts is None else tuple(t.replace("\0", "\ufffd") for t in texts),
-    )
-
-
-def hear(
-    listener: "Listener", ears: Sequence[Ear], reads: Sequence[Read], options: Options
-) -> tuple[dict[int, list[Peaks]], dict[int, encode.Fit]]:
-    """Run the model once and ask every SAE for its block maxima.
+def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ensemble:
+    """Load SAEs of the catalog and the model they listen to, and check that they fit.
 
     Parameters
     ----------
-    listener : Listener
-    ears : sequence of Ear
-    reads : sequence of Read
+    model : str
+        Hub id or folder of a transformers model.
+    rows : sequence of sqlalchemy.Row
+        Rows of ``sae``.
     options : Options
 
     Returns
     -------
-    peaks : dict of int to list of (features, peaks)
-        By ``sae.id``: one pair of arrays a block, in document order.
-    fits : dict of int to Fit
-        By ``sae.id``: how well each SAE explains what it heard.
+    Ensemble
+
+    Raises
+    ------
+    UnsupportedSae, ModelMismatch, BadWeights, NameTaken
     """
-    by_read: dict[int, dict[int, list[Peaks]]] = {ear.sae: {} for ear in ears}
-    fits = {ear.sae: encode.Fit() for ear in ears}
-    for batch in batches(reads, options.batch_tokens):
-        heard = listener(*_padded([reads[i].ids for i in batch]))
-        for ear in ears:
-            for row, i in enumerate(batch):
-                ...
-    return {
-        ear.sae: [peaks for i in sorted(by_read[ear.sae]) for peaks in by_read[ear.sae][i]]
-        for ear in ears
-    }, fits
+    prepend_bos = _agreed_bos(rows)
+    hooks = {row.id: _hook(row) for row in rows}
+    models.require_fit(model, {hooks[row.id]: row.d_in for row in rows})
+    ears = [_ear(row, options) for row in rows]
+    tokenizer = tokens.load(model)
+    listener = models.open_model(
+        model, list(dict.fromkeys(hooks.values())), dtype=options.dtype, device=options.device
+    )
+    return Ensemble(model, tokenizer, listener, tuple(ears), prepend_bos)
 
 
-def batches(reads: Sequence[Read], batch_tokens: int) -> Iterator[list[int]]:
+def batches(reads: Sequence[Read], places: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Group documents of like length, so that little is padding.
 
     Parameters
     ----------
     reads : sequence of Read
-        Those without a block are left out: nobody listens to them.
+    places : sequence of int
+        Places in `reads` of the documents to group.
     batch_tokens : int
         Most tokens of a batch, padding included; a single document may pass it.
 
     Yields
     ------
     list of int
-        Places in `reads`.
+        Places in `reads`, shortest document first.
     """
-    order = sorted((i for i, r in enumerate(reads) if r.spans), key=lambda i: len(reads[i].ids))
     batch: list[int] = []
-    for i in order:
+    for i in sorted(places, key=lambda i: len(reads[i].ids)):
         if batch and (len(batch) + 1) * len(reads[i].ids) > batch_tokens:
             yield batch
             batch = []
@@ -169,12 +241,76 @@ def batches(reads: Sequence[Read], batch_tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _padded(rows: list[np.ndarray[Any, Any]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-pad token rows; the mask is 1 where there is a token."""
-    width = max(map(len, rows))
-    ids = torch.zeros(len(rows), width, dtype=torch.int64)  # (B, T)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
-        mask[i, : len(row)] = 1
-    return ids, mask
+def cut_of(
+    document: Document | Skipped,
+    n_tokens: int = 0,
+    spans: Sequence[tuple[int, int]] = (),
+    texts: Sequence[str] | None = None,
+) -> Cut:
+    """Say what the catalog stores of a document.
+
+    Parameters
+    ----------
+    document : Document or Skipped
+    n_tokens : int, default=0
+        Tokens read, BOS not counted.
+    spans : sequence of (int, int), optional
+        Its blocks.
+    texts : sequence of str, optional
+        Their texts, where asked for.
+
+    Returns
+    -------
+    Cut
+    """
+    if isinstance(document, Skipped):
+        return Cut(None, {}, problem=document.reason.replace("\0", "\ufffd"))
+    return Cut(
+        subset=document.subset,
+        metadata=document.metadata,
+        n_tokens=n_tokens,
+        block_tokens=tuple(b - a for a, b in spans),
+        text_sha256=text_hash(document.text),
+        block_texts=None if texts is None else tuple(t.replace("\0", "\ufffd") for t in texts),
+    )
+
+
+def _agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
+    said = {row.prepend_bos for row in rows} - {None}
+    if len(said) > 1:
+        with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
+        raise errors.ModelMismatch(
+            "Some of these SAEs were trained with BOS before the text, some without.",
+            exists=f"With BOS: {', '.join(with_bos)}.",
+            mend="Record the two kinds one after the other.",
+        )
+    return said.pop() if said else True
+
+
+def _hook(row: "sa.Row[Any]") -> str:
+    if row.hook_name is None:
+        raise errors.UnsupportedSae(
+            f"It is not known where SAE {row.release}/{row.sae_id} listens.",
+            mend="Ingest it again under another name, from files that say it or with --hook-name.",
+        )
+    return str(row.hook_name)
+
+
+def _ear(row: "sa.Row[Any]", options: Options) -> Ear:
+    """Load an SAE's weights again and make sure that they are the catalog's."""
+    name = f"{row.release}/{row.sae_id}"
+    path = Path(row.source) if Path(row.source).is_absolute() else None
+    loaded = saes.load(row.release, row.sae_id, path, allow_zero_rows=True)
+    if loaded.weights_sha256 != row.weights_sha256.hex():
+        raise errors.NameTaken(
+            f"The weights of {name} are not those in the catalog any more.",
+            exists=f"They came from {row.source}.",
+            mend=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
+        )
+    if loaded.sae is None:
+        raise errors.UnsupportedSae(
+            f"SAE {name} is a bare decoder: it cannot listen.",
+            mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
+        )
+    dtype = getattr(torch, options.dtype)
+    return Ear(row.id, name, loaded.sae.to(dtype=dtype), _hook(row))

@@ -120,12 +120,36 @@ def open_corpus_row(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[
     sqlalchemy.Row
         The row of ``corpus``.
     """
-    table = tables.corpus
-    connection.execute(insert(table).values(terms).on_conflict_do_nothing())
-    same = [
-        table.c[name].is_not_distinct_from(value) for name, value in terms.items() if name != "name"
+    connection.execute(insert(tables.corpus).values(terms).on_conflict_do_nothing())
+    found = find_corpus(connection, terms)
+    assert found is not None
+    return found
+
+
+def find_corpus(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[Any] | None:
+    """Find the corpus cut on these terms; its name does not count.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    terms : dict
+        As for `open_corpus_row`.
+
+    Returns
+    -------
+    sqlalchemy.Row or None
+    """
+    terms = {name: value for name, value in terms.items() if name not in ("name", "tokenizer")}
+    query = sa.select(tables.corpus).where(*_same(tables.corpus, terms))
+    return connection.execute(query).one_or_none()
+
+
+def _same(table: sa.Table, terms: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+    """Compare so that NULL equals NULL."""
+    return [
+        table.c[name].is_not_distinct_from(sa.cast(sa.literal(value), table.c[name].type))
+        for name, value in terms.items()
     ]
-    return connection.execute(sa.select(table).where(*same)).one()
 
 
 def find_recording(connection: sa.Connection, terms: dict[str, Any]) -> Recording | None:
@@ -142,12 +166,8 @@ def find_recording(connection: sa.Connection, terms: dict[str, Any]) -> Recordin
     Recording or None
     """
     table = tables.recording
-    same = [
-        table.c[name].is_not_distinct_from(sa.cast(sa.literal(value), table.c[name].type))
-        for name, value in terms.items()
-    ]
-    names = Recording.__dataclass_fields__
-    row = connection.execute(sa.select(*(table.c[n] for n in names)).where(*same)).one_or_none()
+    columns = [table.c[name] for name in Recording.__dataclass_fields__]
+    row = connection.execute(sa.select(*columns).where(*_same(table, terms))).one_or_none()
     return None if row is None else Recording(**row._mapping)
 
 
@@ -309,20 +329,22 @@ def require_same_documents(
             )
 
 
-def finish(connection: sa.Connection, recording: Recording) -> None:
+def finish(connection: sa.Connection, recording: Recording, wanted: int | None) -> None:
     """Mark a recording complete.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
     recording : Recording
+    wanted : int or None
+        Documents that were asked for.
     """
     table = tables.recording
     partitions.analyze(connection, tables.activation, recording.id)
     connection.execute(
         sa.update(table)
         .where(table.c.id == recording.id)
-        .values(state="complete", finished_at=sa.func.now())
+        .values(state="complete", finished_at=sa.func.now(), documents_wanted=wanted)
     )
 
 
