@@ -75,9 +75,7 @@ class Progress:
                 "(--tail keep or a smaller --block takes them in)."
             )
         if self.unreadable:
-            lines.append(
-                f"{self.unreadable:,} documents were left out; document.problem says why."
-            )
+            lines.append(f"{self.unreadable:,} documents were left out; document.problem says why.")
         return "\n".join(lines)
 
 

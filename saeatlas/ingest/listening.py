@@ -96,9 +96,7 @@ class Ensemble:
             One each, in order; those without a block too.
         """
         texts = [d.text if isinstance(d, Document) else "" for d in documents]
-        rows = self.tokenizer.tokenize(
-            texts, context=options.context, prepend_bos=self.prepend_bos
-        )
+        rows = self.tokenizer.tokenize(texts, context=options.context, prepend_bos=self.prepend_bos)
         return [self._read(d, row, options) for d, row in zip(documents, rows, strict=True)]
 
     def hear(
@@ -117,17 +115,22 @@ class Ensemble:
         dict of int to list of (features, peaks)
             By ``sae.id``: one pair of arrays a block, in document order.
         """
-        heard: dict[int, dict[int, list[Peaks]]] = {ear.sae: {} for ear in ears}
+        found: dict[int, dict[int, list[Peaks]]] = {}
+        # what competes for its place must be heard alone, or not exactly
+        exact = options.dtype == "float32"
+        alone = exact and not all(encode.is_monotone(ear.weights) for ear in ears)
         places = [i for i, read in enumerate(reads) if read.spans]
-        for batch in batches(reads, places, options.batch_tokens):
-            acts = self._run(ears, [reads[i].ids for i in batch])
-            for ear in ears:
-                for row, i in enumerate(batch):
-                    own = acts[ear.hook_name][row, : len(reads[i].ids)]  # (T, d_in)
-                    heard[ear.sae][i] = self._peaks(ear, own, reads[i], options)
+        for batch in batches(reads, places, 1 if alone else options.batch_tokens):
+            acts = self._run([reads[i].ids for i in batch])
+            for row, i in enumerate(batch):
+                own = {hook: a[row] for hook, a in acts.items()}
+                found[i] = {}
+                near = self._listen(ears, own, reads[i], options.keep_above, found[i])
+                if near and exact and len(batch) > 1:
+                    own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
+                    self._listen(near, own, reads[i], options.keep_above, found[i])
         return {
-            sae: [peaks for i in sorted(by_place) for peaks in by_place[i]]
-            for sae, by_place in heard.items()
+            ear.sae: [peaks for i in sorted(found) for peaks in found[i][ear.sae]] for ear in ears
         }
 
     def measure(
@@ -150,7 +153,7 @@ class Ensemble:
         fits = {ear.sae: encode.Fit() for ear in ears}
         places = [i for i, read in enumerate(reads) if read.counts.any()]
         for batch in list(batches(reads, places, options.batch_tokens))[-1:]:
-            acts = self._run(ears, [reads[i].ids for i in batch])
+            acts = self._run([reads[i].ids for i in batch])
             for ear in ears:
                 for row, i in enumerate(batch):
                     own = acts[ear.hook_name][row, : len(reads[i].ids)]
@@ -159,7 +162,10 @@ class Ensemble:
 
     def _read(self, document: Document | Skipped, row: Any, options: Options) -> Read:
         spans = tokens.cut(
-            len(row), bos=self.prepend_bos, block=options.block, tail=options.min_tokens
+            len(row),
+            bos=self.prepend_bos,
+            block=options.block,
+            min_tokens=options.min_tokens,
         )
         counts = np.ones(len(row), bool)
         counts[: int(self.prepend_bos)] = False
@@ -169,7 +175,7 @@ class Ensemble:
         n_tokens = max(len(row) - self.prepend_bos, 0)
         return Read(cut_of(document, n_tokens, spans, texts), row, spans, counts)
 
-    def _run(self, ears: Sequence[Ear], rows: list[Any]) -> dict[str, torch.Tensor]:
+    def _run(self, rows: list[Any]) -> dict[str, torch.Tensor]:
         """Run the model on token rows of any length, right-padded."""
         width = max(map(len, rows))
         ids = torch.zeros(len(rows), width, dtype=torch.int64)  # (B, T)
@@ -179,10 +185,25 @@ class Ensemble:
             mask[i, : len(row)] = 1
         return self.listener(ids, mask)
 
-    def _peaks(self, ear: Ear, acts: torch.Tensor, read: Read, options: Options) -> list[Peaks]:
-        return encode.block_peaks(
-            ear.weights, acts, read.spans, read.counts, keep_above=options.keep_above
-        )
+    def _listen(
+        self,
+        ears: Sequence[Ear],
+        acts: dict[str, torch.Tensor],
+        read: Read,
+        keep_above: float,
+        found: dict[int, list[Peaks]],
+    ) -> list[Ear]:
+        """Write down what SAEs hear in a document; return those for which rounding could count."""
+        near = []
+        for ear in ears:
+            own = acts[ear.hook_name][: len(read.ids)]  # (T, d_in)
+            maxima = encode.block_maxima(
+                ear.weights, own, read.spans, read.counts, keep_above=keep_above
+            )
+            found[ear.sae] = maxima.blocks
+            if maxima.near:
+                near.append(ear)
+        return near
 
 
 def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ensemble:

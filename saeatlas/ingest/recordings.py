@@ -290,9 +290,7 @@ def _extend_corpus(connection: sa.Connection, number: int, chunk: Chunk) -> None
     connection.execute(
         sa.update(corpus)
         .where(corpus.c.id == number)
-        .values(
-            n_documents=known.n_documents + len(new), n_blocks=known.n_blocks + n_blocks
-        )
+        .values(n_documents=known.n_documents + len(new), n_blocks=known.n_blocks + n_blocks)
     )
 
 

@@ -1,0 +1,205 @@
+"""Where an SAE listens: from TransformerLens' hook names to modules of transformers models."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saeatlas import errors
+
+Kind = Literal["resid_pre", "resid_mid", "resid_post", "mlp_out", "attn_out", "z", "mlp_in"]
+
+_LENS = {
+    "hook_resid_pre": "resid_pre",
+    "hook_resid_mid": "resid_mid",
+    "hook_resid_post": "resid_post",
+    "hook_mlp_out": "mlp_out",
+    "hook_attn_out": "attn_out",
+    "attn.hook_z": "z",
+    "ln2.hook_normalized": "mlp_in",
+    "mlp.hook_in": "mlp_in",
+    "hook_mlp_in": "mlp_in",
+}
+_LENS_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
+_MODULE_NAME = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.(\d+)(?:\.(.+))?")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one kind of transformers model names what SAEs listen to.
+
+    Parameters
+    ----------
+    layers : str
+        Path of the list of decoder layers within the base model.
+    norm : str
+        Path of the final norm, which is not run.
+    mlp_out, attn_out, z, mlp_in, resid_mid : str or None
+        ``module:out`` or ``module:in``, relative to a layer: the module's output, or its first
+        input. None where the model has no such place.
+    """
+
+    layers: str
+    norm: str
+    mlp_out: str | None
+    attn_out: str | None
+    z: str | None
+    mlp_in: str | None
+    resid_mid: str | None
+
+
+_LLAMA = Family(
+    layers="layers",
+    norm="norm",
+    mlp_out="mlp:out",
+    attn_out="self_attn:out",
+    z="self_attn.o_proj:in",
+    mlp_in="mlp:in",
+    resid_mid="post_attention_layernorm:in",
+)
+_GEMMA2 = Family(
+    layers="layers",
+    norm="norm",
+    mlp_out="post_feedforward_layernorm:out",
+    attn_out="post_attention_layernorm:out",
+    z="self_attn.o_proj:in",
+    mlp_in="mlp:in",
+    resid_mid="pre_feedforward_layernorm:in",
+)
+_GPT2 = Family(
+    layers="h",
+    norm="ln_f",
+    mlp_out="mlp:out",
+    attn_out="attn:out",
+    z="attn.c_proj:in",
+    mlp_in="mlp:in",
+    resid_mid="ln_2:in",
+)
+_NEOX = Family(
+    layers="layers",
+    norm="final_layer_norm",
+    mlp_out="mlp:out",
+    attn_out="attention:out",
+    z="attention.dense:in",
+    mlp_in="mlp:in",
+    resid_mid=None,  # attention and MLP stand side by side
+)
+
+FAMILIES = {
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": _LLAMA,
+    "qwen3": _LLAMA,
+    "gemma": _LLAMA,
+    "gemma2": _GEMMA2,
+    "gemma3_text": _GEMMA2,
+    "gpt2": _GPT2,
+    "gpt_neox": _NEOX,
+}
+"""By transformers' ``model_type``."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a model.
+
+    Parameters
+    ----------
+    layer : int
+        Decoder layer, from 0.
+    kind : str
+        resid_pre, resid_mid, resid_post, mlp_out, attn_out, z (the heads' outputs before they
+        are mixed, side by side) or mlp_in.
+    """
+
+    layer: int
+    kind: Kind
+
+    def width(self, config: Any) -> int:
+        """Return the width of what is heard there.
+
+        Parameters
+        ----------
+        config : transformers.PretrainedConfig
+
+        Returns
+        -------
+        int
+        """
+        if self.kind != "z":
+            return int(config.hidden_size)
+        heads = int(config.num_attention_heads)
+        return heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+
+    def place(self, family: Family) -> str | None:
+        """Return where to hook, as ``module:in`` or ``module:out``; None if there is no such place.
+
+        Parameters
+        ----------
+        family : Family
+
+        Returns
+        -------
+        str or None
+        """
+        if self.kind == "resid_pre":
+            return ":in"
+        if self.kind == "resid_post":
+            return ":out"
+        place: str | None = getattr(family, self.kind)
+        return place
+
+
+def parse(hook_name: str) -> Site:
+    """Read a hook name.
+
+    Parameters
+    ----------
+    hook_name : str
+        TransformerLens' (``blocks.12.hook_resid_post``) or a decoder layer's own
+        (``model.layers.12``), whose output is the residual stream after it.
+
+    Returns
+    -------
+    Site
+
+    Raises
+    ------
+    UnsupportedSae
+    """
+    lens = _LENS_NAME.fullmatch(hook_name)
+    if lens and lens[2] in _LENS:
+        kind: Any = _LENS[lens[2]]
+        return Site(int(lens[1]), kind)
+    module = _MODULE_NAME.fullmatch(hook_name)
+    if module and module[2] is None:
+        return Site(int(module[1]), "resid_post")
+    raise errors.UnsupportedSae(
+        f"It is not known where {hook_name!r} is in a model.",
+        exists="Known: " + ", ".join(f"blocks.N.{name}" for name in _LENS) + ", model.layers.N.",
+        mend="Ingest the SAE again with --hook-name if it listens at one of these.",
+    )
+
+
+def family_of(model: str, model_type: str) -> Family:
+    """Look up how a kind of model names its parts.
+
+    Parameters
+    ----------
+    model, model_type : str
+        The model's name, for the message, and transformers' name of its kind.
+
+    Returns
+    -------
+    Family
+
+    Raises
+    ------
+    ModelMismatch
+    """
+    if model_type not in FAMILIES:
+        raise errors.ModelMismatch(
+            f"{model} is of the kind {model_type!r}, which SAE Atlas cannot listen to yet.",
+            exists="Kinds it knows: " + ", ".join(sorted(FAMILIES)) + ".",
+            mend="Compute the activations elsewhere and use `saeatlas ingest table`.",
+        )
+    return FAMILIES[model_type]

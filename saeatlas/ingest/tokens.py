@@ -1,0 +1,170 @@
+"""Texts to token ids, and token ids to blocks."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from saeatlas import errors
+
+_CHARACTERS_A_TOKEN = 8
+"""First guess at how much text fills a context; English has about four, spaces many more."""
+
+_LOOK_BACK = 16
+"""Tokens before a cut that the missing text could have changed."""
+
+
+class Tokenizer:
+    """A transformers tokenizer, made to do one thing the same way for every model.
+
+    Parameters
+    ----------
+    name : str
+        Hub id or folder it was loaded from.
+    inner : transformers.PreTrainedTokenizerBase
+    """
+
+    def __init__(self, name: str, inner: Any) -> None:
+        self.name = name
+        self._inner = inner
+        self.special_ids: frozenset[int] = frozenset(inner.all_special_ids)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides the token ids, as hexadecimal."""
+        backend = getattr(self._inner, "backend_tokenizer", None)
+        if backend is not None:
+            content = backend.to_str()
+        else:
+            content = repr(sorted(self._inner.get_vocab().items()))
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def tokenize(
+        self, texts: Sequence[str], *, context: int, prepend_bos: bool
+    ) -> list[np.ndarray[Any, Any]]:
+        """Turn texts into token ids, cut to the context.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        context : int
+            Most tokens of each, BOS included.
+        prepend_bos : bool
+            Put exactly one BOS before each text.
+
+        Returns
+        -------
+        list of ndarray of shape (n_tokens,), int32
+            Equal to tokenising the whole text and cutting, without reading all of a long one. A
+            text without tokens gives none, BOS neither.
+
+        Raises
+        ------
+        ModelMismatch
+            BOS is wanted and this tokenizer has none.
+        """
+        head = [self._bos()] if prepend_bos else []
+        room = context - len(head)
+        rows = self._heads(texts, room)
+        return [np.array(head + row if row else [], np.int32) for row in rows]
+
+    def decode(self, ids: np.ndarray[Any, Any]) -> str:
+        """Turn token ids back into text.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n_tokens,), int
+
+        Returns
+        -------
+        str
+        """
+        return str(self._inner.decode(ids.tolist(), clean_up_tokenization_spaces=False))
+
+    def _heads(self, texts: Sequence[str], room: int) -> list[list[int]]:
+        """Tokenise as much of each text as gives `room` tokens that no later text can change."""
+        n_characters = _CHARACTERS_A_TOKEN * (room + _LOOK_BACK)
+        rows: list[list[int]] = [[] for _ in texts]
+        todo = list(range(len(texts)))
+        while todo:
+            parts = [texts[i][:n_characters] for i in todo]
+            encoded = self._encode(parts)
+            later = []
+            for i, row in zip(todo, encoded, strict=True):
+                if len(texts[i]) <= n_characters or len(row) >= room + _LOOK_BACK:
+                    rows[i] = row[:room]
+                else:
+                    later.append(i)
+            todo, n_characters = later, 4 * n_characters
+        return rows
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        encoded = self._inner(
+            texts, add_special_tokens=False, return_attention_mask=False, verbose=False
+        )
+        return list(encoded["input_ids"])
+
+    def _bos(self) -> int:
+        bos = self._inner.bos_token_id
+        if bos is None:
+            raise errors.ModelMismatch(
+                f"The tokenizer of {self.name} has no BOS token, but the SAE was trained with one.",
+                mend="Use the model that the SAE was trained on.",
+            )
+        return int(bos)
+
+
+def load(name: str) -> Tokenizer:
+    """Load the tokenizer of a model.
+
+    Parameters
+    ----------
+    name : str
+        Hub id or folder.
+
+    Returns
+    -------
+    Tokenizer
+
+    Raises
+    ------
+    ModelMismatch
+        There is none, or the hub cannot be reached.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        inner = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise errors.ModelMismatch(
+            f"The tokenizer of {name} cannot be loaded: {first}",
+            mend="Check --model: a hub id that can be reached, or a folder with tokenizer files.",
+        ) from error
+    return Tokenizer(name, inner)
+
+
+def cut(n_tokens: int, *, bos: bool, block: int, min_tokens: int) -> list[tuple[int, int]]:
+    """Cut a context in blocks.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Length of the context, BOS included.
+    bos : bool
+        Whether its first position is BOS, which belongs to no block.
+    block : int
+        Tokens of a block.
+    min_tokens : int
+        Least tokens of a last, partial block; `block` drops every partial one.
+
+    Returns
+    -------
+    list of (int, int)
+        First and last-plus-one position of each block. 1,024 tokens with BOS give three blocks
+        of 256 and, where it is kept, one of 255.
+    """
+    begins = range(int(bos), n_tokens, block)
+    spans = [(begin, min(begin + block, n_tokens)) for begin in begins]
+    return [(a, b) for a, b in spans if b - a >= min(min_tokens, block)]
