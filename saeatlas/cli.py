@@ -178,7 +178,7 @@ def ingest_activations(
     text_field: str,
     subset_field: str | None,
     on_bad_document: Any,
-    preset: str,
+    preset: Any,
     **options: Any,
 ) -> None:
     """Run a model over a corpus and store what each block activates in the SAEs.
@@ -189,8 +189,9 @@ def ingest_activations(
     --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
     """
     from saeatlas.ingest import activations, corpora
+    from saeatlas.ingest.options import Options
 
-    terms = activations.Options.of(preset, **options)
+    terms = Options.of(preset, **options)
     documents = corpora.open_corpus(
         corpus,
         text_field=text_field,

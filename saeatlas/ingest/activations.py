@@ -16,6 +16,7 @@ from saeatlas.ingest.listening import Ear, Ensemble, Read
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Chunk, Recording
 from saeatlas.ingest.writer import Writer
+from saeatlas.schema.remove import remove_recording
 
 MIN_EXPLAINED_VARIANCE = 0.2
 """Below this an SAE hears another model: even very sparse ones explain half of their own."""
@@ -123,6 +124,7 @@ def record(
     """
     options = options or Options()
     with engine.connect() as connection:
+        connection.detach()  # its locks end with it, so it must not go back to the pool
         rows = store.find_saes(connection, saes)
         connection.rollback()  # opening models takes long; hold nothing meanwhile
         ensemble = listening.assemble(model, rows, options)
@@ -243,11 +245,21 @@ class _Session:
                 self.recordings[ear.sae] = made
 
     def _finish(self) -> None:
-        """Mark the recordings complete; take back what turned out empty."""
+        """Mark the recordings complete; take back what turned out to hold nothing."""
+        everything = list(self.recordings.values())
         with self.connection.begin():
-            for recording in self.recordings.values():
-                recordings.finish(self.connection, recording, self.options.documents)
-        self.progress = replace(self.progress, recordings=self._numbers())
+            for recording in everything:
+                if recording.n_blocks:
+                    recordings.finish(self.connection, recording, self.options.documents)
+                else:
+                    remove_recording(self.connection, recording.id)
+        if not any(recording.n_blocks for recording in everything):
+            raise errors.EmptyCorpus(
+                f"None of the {self.progress.documents:,} documents read gave a block of "
+                f"{self.options.min_tokens} tokens or more.",
+                exists=f"{self.progress.unreadable:,} of them could not be read.",
+                mend="Use a smaller --block, or --tail keep.",
+            )
 
     def _count(self, chunk: Chunk, reads: list[Read]) -> None:
         self.progress = replace(

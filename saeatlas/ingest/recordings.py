@@ -58,8 +58,6 @@ class Recording:
         Numbers of the rows.
     n_documents, n_blocks, n_activations : int
         What has been written.
-    explained_variance, l0 : float or None
-        Measured on the first documents.
     """
 
     id: int
@@ -68,8 +66,6 @@ class Recording:
     n_documents: int = 0
     n_blocks: int = 0
     n_activations: int = 0
-    explained_variance: float | None = None
-    l0: float | None = None
 
 
 @dataclass(frozen=True)
@@ -191,8 +187,7 @@ def create_recording(
     number = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
     with partitions.filling(connection, tables.activation, number):
         pass
-    measured = {n: facts.get(n) for n in ("explained_variance", "l0")}
-    return Recording(number, terms["sae"], terms["corpus"], **measured)
+    return Recording(number, terms["sae"], terms["corpus"])
 
 
 def lock(connection: sa.Connection, recording: Recording) -> None:
@@ -341,7 +336,7 @@ def finish(connection: sa.Connection, recording: Recording, wanted: int | None) 
     partitions.analyze(connection, tables.activation, recording.id)
     connection.execute(
         sa.update(table)
-        .where(table.c.id == recording.id)
+        .where(table.c.id == recording.id, table.c.state == "running")
         .values(state="complete", finished_at=sa.func.now(), documents_wanted=wanted)
     )
 
@@ -393,5 +388,6 @@ def _save_progress(connection: sa.Connection, recording: Recording) -> None:
             n_documents=recording.n_documents,
             n_blocks=recording.n_blocks,
             n_activations=recording.n_activations,
+            state="running",
         )
     )

@@ -78,7 +78,7 @@ def raw(connection: sa.Connection) -> psycopg.Connection[Any]:
     -------
     psycopg.Connection
     """
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     assert isinstance(driver, psycopg.Connection)
     return driver
 

@@ -129,7 +129,7 @@ def apply(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     assert isinstance(driver, psycopg.Connection)
     try:
         driver.execute(statement("prepare_catalog"))
