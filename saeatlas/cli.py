@@ -156,7 +156,11 @@ _listening_options = _options(
     click.option("--block", type=click.IntRange(min=1), help="Tokens of a block. [256]"),
     click.option("--tail", help="Partial last blocks: drop, keep, or least tokens. [drop]"),
     click.option("--keep-above", type=float, help="Store only maxima above this. [0; paper: 1]"),
-    click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"])),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Precision. [float32]",
+    ),
     click.option("--device", help="cpu, cuda, mps. Default: the fastest there is."),
     click.option("--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time. [8192]"),
     click.option("--text", "store_text", is_flag=True, help="Store each block's text too."),
@@ -223,13 +227,17 @@ def _follow(progress: Any, total: int | None) -> None:
         for last in progress:
             rate = f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
             bar.update(task, completed=last.documents, total=last.total, rate=rate)
+        if last:
+            bar.update(task, total=last.documents)
     click.echo(last.summary if last else "Nothing to do.")
 
 
 @ingest.command("table")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--sae", required=True, help="SAE that the features belong to.")
-@click.option("--keep-above", type=float, default=0.0, show_default=True)
+@click.option(
+    "--keep-above", type=float, default=0.0, show_default=True, help="Store only maxima above this."
+)
 @click.option(
     "--column",
     "columns",

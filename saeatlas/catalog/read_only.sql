@@ -5,6 +5,6 @@ do $$
 begin
     set local role atlas_reader;
 exception
-    when undefined_object or insufficient_privilege then null;
+    when undefined_object or invalid_parameter_value or insufficient_privilege then null;
 end
 $$

@@ -7,13 +7,15 @@ from typing import Any, Literal
 import pandas as pd
 import psycopg
 import sqlalchemy as sa
+from pgvector import Vector
+from pgvector.psycopg import register_vector
 
 from saeatlas import errors
 from saeatlas.schema import connect, failures
 from saeatlas.schema.statements import statement
 
 Format = Literal["table", "csv", "json", "parquet"]
-FORMATS: tuple[Format, ...] = ("table", "csv", "json", "parquet")
+_INTEGERS = {psycopg.adapters.types[name].oid for name in ("int2", "int4", "int8")}
 
 
 def read_sql(engine: sa.Engine, text: str, params: Sequence[Any] | None = None) -> pd.DataFrame:
@@ -40,19 +42,29 @@ def read_sql(engine: sa.Engine, text: str, params: Sequence[Any] | None = None) 
     with engine.connect() as connection:
         driver = connect.raw(connection)
         driver.execute(statement("read_only", "saeatlas.catalog"))
+        register_vector(driver)
         try:
             with failures.translated():
-                cursor = driver.execute(text.encode(), params)
+                # prepared: the server takes one statement, so none can end the transaction first
+                cursor = driver.execute(text.encode(), params, prepare=True)
                 if cursor.description is None:
                     raise errors.QueryFailed("The statement returns no rows.", mend="Use SELECT.")
-                names = [column.name for column in cursor.description]
-                rows = cursor.fetchall()
+                return _frame(cursor.description, cursor.fetchall())
         except psycopg.Error as error:
             raise _failed(error, text) from error
         finally:
             driver.rollback()
-    frame = pd.DataFrame(rows, columns=names)
-    return frame.convert_dtypes(convert_string=False, convert_floating=False)
+
+
+def _frame(columns: Sequence[psycopg.Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    for i, column in enumerate(columns):
+        values = frame.iloc[:, i]
+        if column.type_code in _INTEGERS and values.hasnans:
+            frame[column.name] = values.astype("Int64")
+        elif values.map(lambda value: isinstance(value, Vector)).any():
+            frame[column.name] = [value and value.to_list() for value in values]
+    return frame
 
 
 def render(frame: pd.DataFrame, form: Format) -> str:

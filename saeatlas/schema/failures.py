@@ -50,6 +50,13 @@ def _no_connection(error: psycopg.Error) -> errors.DatabaseError:
             f"The PostgreSQL server refuses the login: {line}",
             mend="Check user, password and database in SAEATLAS_DATABASE_URL (or PGPASSWORD).",
         )
+    if "closed the connection" in str(error) or error.sqlstate is not None:
+        return errors.ServerUnreachable(
+            f"The PostgreSQL server went away: {line}",
+            exists="It was stopped, or it stopped itself: a full disk does that. What was "
+            "committed before is safe.",
+            mend="Look at its log and its free space, then run the same command again.",
+        )
     return errors.ServerUnreachable(
         f"No PostgreSQL server answers: {line}",
         mend="Start it (`docker compose up -d`), or unset SAEATLAS_DATABASE_URL "
