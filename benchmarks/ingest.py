@@ -1,4 +1,4 @@
-"""How close is ingest to what it cannot do without?
+"""How close ingest comes to what it cannot do without.
 
 Two ratios, each side by side in one run, the two ways in turn, the median of the pairs:
 
@@ -16,7 +16,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -24,22 +24,24 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
 
 from saeatlas.demo import tour
 from saeatlas.ingest import activations, listening, recordings, store
-from saeatlas.ingest.corpora import open_corpus
+from saeatlas.ingest.corpora import Corpus, open_corpus
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Chunk, Cut
 from saeatlas.ingest.writer import Writer
-from saeatlas.schema import connect, partitions, server, tables
+from saeatlas.schema import connect, server, tables
 from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.remove import remove_corpus
 
 D_SAE, ACTIVE, BLOCKS_A_DOCUMENT, DOCUMENTS_A_CHUNK = 16_384, 1_090, 3, 64
 
 
 @contextmanager
 def catalog() -> Iterator[sa.Engine]:
-    """An embedded server of the benchmark's own, gone afterwards."""
+    """Run an embedded server of the benchmark's own, gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "postgres"
         engine = connect.open_catalog(server.url(path))
@@ -88,22 +90,95 @@ def write_path(engine: sa.Engine, rows: list[recordings.Peaks]) -> float:
 
 def raw_copy(engine: sa.Engine, rows: list[recordings.Peaks]) -> float:
     """Seconds that a COPY of the same bytes into one bytea column takes."""
-    name = f"raw_{time.time_ns()}"
-    table = sa.Table(name, sa.MetaData(schema="public"), sa.Column("row", sa.LargeBinary))
-    raw = tables.activation.metadata  # noqa: F841
-    target = sa.Table(
-        name, sa.MetaData(schema="public"), sa.Column("row", sa.dialects.postgresql.BYTEA)
-    )
+    table = sa.Table("raw", sa.MetaData(schema="public"), sa.Column("bytes", BYTEA))
     with engine.begin() as connection:
         table.create(connection)
-        connection.exec_driver_sql(f"alter table public.{name} alter row set storage external")
+        connection.exec_driver_sql("alter table public.raw alter bytes set storage external")
     payload = [features.tobytes() + peaks.tobytes() for features, peaks in rows]
     step = BLOCKS_A_DOCUMENT * DOCUMENTS_A_CHUNK
     begin = time.perf_counter()
     for first in range(0, len(rows), step):
         with engine.begin() as connection:
-            copy_rows(connection, target, ["row"], ((p,) for p in payload[first : first + step]))
+            copy_rows(connection, table, ["bytes"], ((p,) for p in payload[first : first + step]))
     seconds = time.perf_counter() - begin
     with engine.begin() as connection:
         table.drop(connection)
     return seconds
+
+
+def measure_copy(n_blocks: int, rounds: int) -> float:
+    """Print both ways of writing in turn; return the median ratio."""
+    rows = blocks(n_blocks, np.random.default_rng(0))
+    active = statistics.mean(len(features) for features, _ in rows)
+    print(f"\n{n_blocks:,} blocks, {active:,.0f} active features a block: blocks/s")
+    print(f"{'write path':>12}{'raw COPY':>12}{'ratio':>8}")
+    ratios = []
+    with catalog() as engine:
+        write_path(engine, rows[:BLOCKS_A_DOCUMENT])  # warm
+        for _ in range(rounds):
+            ours, raw = write_path(engine, rows), raw_copy(engine, rows)
+            ratios.append(raw / ours)
+            print(f"{len(rows) / ours:12,.0f}{len(rows) / raw:12,.0f}{ratios[-1]:8.2f}")
+    return statistics.median(ratios)
+
+
+def forward_alone(ensemble: listening.Ensemble, corpus: Corpus, options: Options) -> float:
+    """Seconds that reading, the forward pass and the SAEs take, without a database."""
+    size = activations.chunk_documents(options)
+    documents = corpus.documents()
+    begin = time.perf_counter()
+    while part := list(islice(documents, size)):
+        ensemble.hear(ensemble.ears, ensemble.read(part, options), options)
+    return time.perf_counter() - begin
+
+
+def ingest(engine: sa.Engine, ensemble: listening.Ensemble, corpus: Corpus, o: Options) -> float:
+    """Seconds that the same takes with everything stored, into an empty catalog."""
+    with engine.connect() as connection:
+        connection.detach()
+        session = activations.Session(engine, connection, corpus, ensemble, o)
+        begin = time.perf_counter()
+        for _ in session.run():
+            pass
+    seconds = time.perf_counter() - begin
+    with engine.begin() as connection:
+        remove_corpus(connection, connection.execute(sa.select(tables.corpus.c.id)).scalar_one())
+    return seconds
+
+
+def measure_ingest(per_subset: int, rounds: int) -> float:
+    """Print ingest and forward pass in turn on the demo; return the median ratio."""
+    options = Options()
+    print(f"\nthe demo's model and six SAEs, {per_subset} documents of each type: seconds")
+    print(f"{'ingest':>12}{'forward':>12}{'ratio':>8}")
+    ratios = []
+    with catalog() as engine, tempfile.TemporaryDirectory() as folder:
+        path = tour.write_documents(Path(folder) / "texts.jsonl", per_subset)
+        corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
+        list(tour.ingest_saes(engine))
+        with engine.connect() as connection:
+            rows = store.find_saes(connection, [tour.RELEASE])
+        ensemble = listening.assemble(str(tour.MODEL), rows, options)
+        forward_alone(ensemble, corpus, options)  # warm
+        for _ in range(rounds):
+            ours = ingest(engine, ensemble, corpus, options)
+            alone = forward_alone(ensemble, corpus, options)
+            ratios.append(ours / alone)
+            print(f"{ours:12.2f}{alone:12.2f}{ratios[-1]:8.3f}")
+    return statistics.median(ratios)
+
+
+def main() -> None:
+    """Run both comparisons and print their JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
+    quick = parser.parse_args().quick
+    result: dict[str, Any] = {
+        "copy_ratio": measure_copy(1_920 if quick else 19_200, 3 if quick else 7),
+        "ingest_over_forward": measure_ingest(1 if quick else 10, 2 if quick else 5),
+    }
+    print(json.dumps({key: round(value, 3) for key, value in result.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from saeatlas.ingest.store import StoredSae, store_sae
 
 RELEASE = "saeatlas-demo"
 _HERE = Path(str(files("saeatlas.demo")))
+MODEL = _HERE / "model"
 
 WELCOME = """\
 A language model of six layers and an SAE on each of them, trained for this demo, read the texts
@@ -73,11 +74,11 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
     ------
     Progress
     """
-    corpus = open_corpus(str(_collect(documents)), subset_field="meta.pile_set_name")
+    folder = settings.load().data_dir.expanduser() / "demo"
+    path = write_documents(folder / f"machine-{documents}.jsonl", documents)
+    corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
     options = Options.of(store_text=True)
-    yield from record(
-        engine, model=str(_HERE / "model"), corpus=corpus, saes=[RELEASE], options=options
-    )
+    yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
 
 
 def questions() -> list[Question]:
@@ -91,12 +92,25 @@ def questions() -> list[Question]:
     return [Question(title, sql.strip()) for title, sql in (p.split("\n", 1) for p in parts)]
 
 
-def _collect(per_subset: int) -> Path:
-    """Write this machine's documents to a file, once: they are a corpus like any other."""
-    path = settings.load().data_dir.expanduser() / "demo" / f"machine-{per_subset}.jsonl"
+def write_documents(path: Path, per_subset: int) -> Path:
+    """Write this machine's documents to a file, once: they are a corpus like any other.
+
+    Parameters
+    ----------
+    path : Path
+        JSON lines in The Pile's form.
+    per_subset : int
+        Documents of each type, at most.
+
+    Returns
+    -------
+    Path
+        The same path.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [json.dumps(document) for document in texts.collect(per_subset)]
-        path.with_suffix(".part").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        path.with_suffix(".part").rename(path)
+        part = path.with_suffix(".part")
+        part.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        part.rename(path)
     return path

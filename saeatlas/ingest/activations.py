@@ -128,11 +128,36 @@ def record(
         rows = store.find_saes(connection, saes)
         connection.rollback()  # opening models takes long; hold nothing meanwhile
         ensemble = listening.assemble(model, rows, options)
-        yield from _Session(engine, connection, corpus, ensemble, options).run()
+        yield from Session(engine, connection, corpus, ensemble, options).run()
 
 
-class _Session:
-    """One run of `record`: the rows it works on, and how far it is."""
+def chunk_documents(options: Options) -> int:
+    """Return how many documents are heard and written together.
+
+    Parameters
+    ----------
+    options : Options
+
+    Returns
+    -------
+    int
+    """
+    return max(1, CHUNK_BATCHES * options.batch_tokens // options.context)
+
+
+class Session:
+    """One run of `record`: the rows it works on, and how far it is.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        The writers' connections come from it.
+    connection : sqlalchemy.Connection
+        Holds the recordings' locks; not from the pool.
+    corpus : Corpus
+    ensemble : Ensemble
+    options : Options
+    """
 
     def __init__(
         self,
@@ -189,7 +214,7 @@ class _Session:
         Chunks begin and end at the same documents whether or not a run was interrupted, so what
         is heard together, and with it every last digit, is the same.
         """
-        size = max(1, CHUNK_BATCHES * self.options.batch_tokens // self.options.context)
+        size = chunk_documents(self.options)
         wanted = self.options.documents
         if wanted is not None and start >= wanted:
             return

@@ -321,9 +321,7 @@ def _ear(row: "sa.Row[Any]", options: Options) -> Ear:
     """Load an SAE's weights again and make sure that they are the catalog's."""
     name = f"{row.release}/{row.sae_id}"
     path = Path(row.source) if Path(row.source).is_absolute() else None
-    loaded = saes.load(
-        row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True
-    )
+    loaded = saes.load(row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True)
     if loaded.weights_sha256 != row.weights_sha256.hex():
         raise errors.NameTaken(
             f"The weights of {name} are not those in the catalog any more.",

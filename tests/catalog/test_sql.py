@@ -68,7 +68,11 @@ def test_what_cannot_be_run_says_so(engine: sa.Engine, query: str, message: str)
 
 def test_a_transaction_cannot_be_left_to_write(engine: sa.Engine) -> None:
     insert = "insert into model (name) values ('smuggled')"
-    for query in (f"commit; {insert}", f"rollback; reset role; {insert}", f"commit; begin; {insert}"):
+    for query in (
+        f"commit; {insert}",
+        f"rollback; reset role; {insert}",
+        f"commit; begin; {insert}",
+    ):
         with pytest.raises(errors.QueryFailed):
             read_sql(engine, query)
     assert len(read_sql(engine, "select * from model")) == 0

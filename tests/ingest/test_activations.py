@@ -176,9 +176,7 @@ def test_interrupted_and_continued_equals_undisturbed(
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
-def test_killed_and_continued(
-    engine: sa.Engine, model: Path, tmp_path: Path, after: float
-) -> None:
+def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path, after: float) -> None:
     corpus = tiny.write_corpus(tmp_path / "long.jsonl", LENGTHS * 12)
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     code = (
@@ -300,9 +298,7 @@ def test_a_changed_corpus_is_noticed(
         _record(engine, model, corpus_file, ["one"])
 
 
-def test_documents_too_short_for_any_block(
-    engine: sa.Engine, model: Path, tmp_path: Path
-) -> None:
+def test_documents_too_short_for_any_block(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     corpus = tiny.write_corpus(tmp_path / "short.jsonl", [3, 0, 5])
     with pytest.raises(errors.EmptyCorpus, match=r"3 documents(.|\n)*--tail keep"):

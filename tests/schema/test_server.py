@@ -117,7 +117,9 @@ def test_the_password_may_come_from_libpq(tcp_url: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("secret", ["wrong", ""])
 def test_a_wrong_password_is_refused(tcp_url: str, secret: str) -> None:
-    with pytest.raises(errors.LoginRefused, match=r"password(.|\n)*SAEATLAS_DATABASE_URL") as caught:
+    with pytest.raises(
+        errors.LoginRefused, match=r"password(.|\n)*SAEATLAS_DATABASE_URL"
+    ) as caught:
         connect.open_catalog(tcp_url.replace("p%40ss", secret))
     assert "p%40ss" not in str(caught.value)
 
