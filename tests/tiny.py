@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Gemma2Config, Gemma2Model, PreTrainedTokenizerFast
 
 D_MODEL, N_LAYERS, D_SAE = 24, 3, 96
-WORDS = "the of and to in a is that for it as was with be by on not he his but at are".split()
+WORDS = ("the of and to in a is that for it as was with be by on not he his but at are").split()
 
 CLASSES = {
     "jumprelu": (JumpReLUSAE, JumpReLUSAEConfig, {}),

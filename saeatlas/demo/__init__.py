@@ -1,1 +1,1 @@
-"""A small language model, its sparse autoencoders and texts to read: all that a first tour needs."""
+"""A small language model, its sparse autoencoders and texts: all that a first tour needs."""

@@ -165,9 +165,9 @@ class Fit:
 
 def _encode(sae: "SAE[Any]", acts: torch.Tensor, begin: int, end: int) -> torch.Tensor:
     """Encode tokens; of SAEs that look back, the whole document up to them."""
-    if sae.cfg.architecture() == "temporal":
-        return sae.encode(acts[None, :end])[0, begin:]
-    return sae.encode(acts[None, begin:end])[0]
+    start = 0 if sae.cfg.architecture() == "temporal" else begin
+    features: torch.Tensor = sae.encode(acts[None, start:end])
+    return features[0, begin - start :]
 
 
 def _tops(

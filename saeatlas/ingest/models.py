@@ -186,7 +186,8 @@ def read_config(name: str) -> "PretrainedConfig":
     from transformers import AutoConfig
 
     with _understood(name):
-        return AutoConfig.from_pretrained(name).get_text_config()
+        config: PretrainedConfig = AutoConfig.from_pretrained(name).get_text_config()
+    return config
 
 
 def _load(name: str, n_layers: int, dtype: torch.dtype) -> Any:

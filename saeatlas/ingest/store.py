@@ -114,7 +114,7 @@ def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
     statement = statement.on_conflict_do_update(
         index_elements=[table.c.name], set_=facts or {"name": name}
     )
-    return connection.execute(statement.returning(table.c.id)).scalar_one()
+    return int(connection.execute(statement.returning(table.c.id)).scalar_one())
 
 
 def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
