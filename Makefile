@@ -19,7 +19,7 @@ demo: .venv/ready ## a catalog of a small real model, and questions to it
 	$(BIN)/saeatlas demo
 
 test: lint ## the whole suite, offline, on a real PostgreSQL
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check --quiet .

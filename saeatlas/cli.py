@@ -36,7 +36,7 @@ def main() -> None:
             click.echo(line, err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nStopped. Run the same command again: it goes on where it was.", err=True)
+        click.echo("\nStopped.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as `head` does
@@ -221,15 +221,17 @@ def _follow(progress: Any, total: int | None) -> None:
         bars.TextColumn("documents  {task.fields[rate]}"),
         bars.TimeRemainingColumn(),
     )
-    last = None
-    with bars.Progress(*columns) as bar:
-        task = bar.add_task("listening", total=total, rate="")
-        for last in progress:
-            rate = f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
-            bar.update(task, completed=last.documents, total=last.total, rate=rate)
-        if last:
+    try:
+        with bars.Progress(*columns) as bar:
+            task = bar.add_task("listening", total=total, rate="")
+            for last in progress:
+                rate = f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
+                bar.update(task, completed=last.documents, total=last.total, rate=rate)
             bar.update(task, total=last.documents)
-    click.echo(last.summary if last else "Nothing to do.")
+    except KeyboardInterrupt:
+        click.echo("The same command goes on where this one stopped.", err=True)
+        raise
+    click.echo(last.summary)
 
 
 @ingest.command("table")

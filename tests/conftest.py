@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +65,50 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 def connection(engine: sa.Engine) -> Iterator[sa.Connection]:
     with engine.connect() as connection:
         yield connection
+
+
+class Demo:
+    """`saeatlas demo`, run on a catalog of its own.
+
+    Attributes
+    ----------
+    url : str
+        The catalog.
+    output : str
+        What the first run printed.
+    """
+
+    def __init__(self, url: str, data_dir: Path) -> None:
+        self.url = url
+        self._environment = {
+            "SAEATLAS_DATABASE_URL": url,
+            "SAEATLAS_DATA_DIR": str(data_dir),
+            "COLUMNS": "200",
+        }
+        self.output = self.run()
+
+    def run(self) -> str:
+        command = "from saeatlas.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", command, "demo", "--documents", "4"],
+            capture_output=True,
+            text=True,
+            env=os.environ | self._environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def demo(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo's catalog with a few documents of each type. Read it; do not write to it."""
+    _admin(server_url, "create database demo template template_atlas")
+    return Demo(_url(server_url, "demo"), tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def demo_engine(demo: Demo) -> Iterator[sa.Engine]:
+    engine = connect.open_catalog(demo.url)
+    yield engine
+    engine.dispose()

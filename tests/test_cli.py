@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from saeatlas import cli
+from saeatlas.schema import tables
 from tests import tiny
 
 
@@ -85,6 +89,39 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     assert "Removed SAE 1" in run("remove", "sae", "saes/one").stdout
     assert "Removed corpus 1" in run("remove", "corpus", "1").stdout
     assert run("status").stdout.count("none yet") == 3
+
+
+def test_ctrl_c_ends_in_a_sentence_and_the_same_command_goes_on(
+    database_url: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    model = tiny.make_model(tmp_path / "model")
+    tiny.make_sae(tmp_path / "saes" / "one")
+    corpus = tiny.write_corpus(tmp_path / "texts.jsonl", [40, 70, 20, 60] * 200)
+    run("ingest", "sae", "--path", str(tmp_path / "saes" / "one"))
+    words = (
+        "ingest activations --sae saes --context 65 --block 16 --batch-tokens 70 --force "
+        f"--model {model} --corpus {corpus}"
+    ).split()
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from saeatlas.cli import main; main()", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    heard = sa.select(tables.recording.c.n_documents, tables.recording.c.state)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not (row := connection.execute(heard).one_or_none()) or not row.n_documents:
+            assert child.poll() is None, child.stderr
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=60)
+        assert child.returncode == 130 and "Traceback" not in said
+        assert "goes on where this one stopped" in said and said.endswith("Stopped.\n")
+        row = connection.execute(heard).one()
+        assert 0 < row.n_documents < 800 and row.state == "running"
+        done = run(*words)
+        assert done.returncode == 0, done.stderr
+        assert tuple(connection.execute(heard).one()) == (800, "complete")
 
 
 def _mistakes(tmp_path: Path) -> dict[str, tuple[str, str]]:

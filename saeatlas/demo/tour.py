@@ -1,5 +1,6 @@
 """The demo: a small real model, its SAEs, and the texts that came with the user's Python."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from importlib.resources import files
@@ -109,8 +110,13 @@ def write_documents(path: Path, per_subset: int) -> Path:
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [json.dumps(document) for document in texts.collect(per_subset)]
+        # types side by side, in an order that is the same each time: any part is a fair sample
+        rows = sorted((json.dumps(d) for d in texts.collect(per_subset)), key=_digest)
         part = path.with_suffix(".part")
         part.write_text("\n".join(rows) + "\n", encoding="utf-8")
         part.rename(path)
     return path
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
