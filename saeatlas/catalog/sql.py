@@ -41,7 +41,7 @@ def read_sql(engine: sa.Engine, text: str, params: Sequence[Any] | None = None) 
     """
     with engine.connect() as connection:
         driver = connect.raw(connection)
-        driver.execute(statement("read_only", "saeatlas.catalog"))
+        driver.execute(statement("read_only"))
         register_vector(driver)
         try:
             with failures.translated():

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types import TypeInfo
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, BYTEA, JSONB, REAL
 
 from saeatlas.schema import connect, failures
 
@@ -59,6 +59,16 @@ class _RealsDumper(_ArrayDumper):
     element_dtype = ">f4"
 
 
+class _BitsDumper(Dumper):
+    """A one-dimensional numpy array of bytes as a bit string, most significant bit first."""
+
+    format = Format.BINARY
+    oid = psycopg.adapters.types["varbit"].oid
+
+    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
+        return struct.pack(">i", 8 * len(obj)) + obj.tobytes()
+
+
 class _VectorDumper(Dumper):
     """A one-dimensional numpy array as pgvector's binary ``vector``."""
 
@@ -85,7 +95,8 @@ def copy_rows(
     columns : sequence of str
         Columns given, in the rows' order.
     rows : iterable of sequences
-        Numbers, str, bytes, JSON-like values; 1-d numpy arrays for array and vector columns.
+        Numbers, str, bytes, JSON-like values; 1-d numpy arrays for array and vector columns,
+        of uint8 for bit strings.
 
     Returns
     -------
@@ -121,6 +132,8 @@ def _oid(
     dumper: type[Dumper]
     if isinstance(kind, ARRAY):
         dumper = _RealsDumper if isinstance(kind.item_type, REAL) else _IntegersDumper
+    elif isinstance(kind, BIT):
+        dumper = _BitsDumper
     elif isinstance(kind, VECTOR):
         info = TypeInfo.fetch(driver, "vector")
         assert info is not None

@@ -43,15 +43,46 @@ def filling(connection: sa.Connection, parent: sa.Table, key: int) -> Iterator[s
     sqlalchemy.Table
         The table to fill.
     """
-    driver = connect.raw(connection)
-    column = next(iter(parent.primary_key.columns)).name
-    ids = {"partition": _identifier(name(parent, key)), "parent": _identifier(parent.name)}
-    literal = sql.Literal(key)
-    run_ddl(driver, "create_partition", **ids, column=sql.Identifier(column), key=literal)
+    create(connection, parent, key)
     yield parent.to_metadata(sa.MetaData(), name=name(parent, key))
-    run_ddl(driver, "attach_partition", **ids, key=literal)
-    run_ddl(driver, "drop_partition_check", partition=ids["partition"])
-    run_ddl(driver, "analyze_table", table=ids["partition"])
+    attach(connection, parent, key)
+
+
+def create(connection: sa.Connection, parent: sa.Table, key: int) -> None:
+    """Make the table of a partition without attaching it: nobody sees its rows yet.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    parent : sqlalchemy.Table
+    key : int
+    """
+    column = next(iter(parent.primary_key.columns)).name
+    run_ddl(
+        connect.raw(connection),
+        "create_partition",
+        partition=_identifier(name(parent, key)),
+        parent=_identifier(parent.name),
+        column=sql.Identifier(column),
+        key=sql.Literal(key),
+    )
+
+
+def attach(connection: sa.Connection, parent: sa.Table, key: int) -> None:
+    """Attach a filled table: its rows become those of the parent when the transaction commits.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    parent : sqlalchemy.Table
+    key : int
+    """
+    driver = connect.raw(connection)
+    partition = _identifier(name(parent, key))
+    ids = {"partition": partition, "parent": _identifier(parent.name)}
+    run_ddl(driver, "attach_partition", **ids, key=sql.Literal(key))
+    run_ddl(driver, "drop_partition_check", partition=partition)
+    run_ddl(driver, "analyze_table", table=partition)
 
 
 def drop(connection: sa.Connection, parent: sa.Table, key: int) -> None:

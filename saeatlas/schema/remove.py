@@ -3,11 +3,30 @@
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.schema import partitions, tables
+from saeatlas.schema import partitions, results, tables
+
+
+def remove_run(connection: sa.Connection, run: int) -> None:
+    """Remove an analysis with all its rows.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    run : int
+        ``run.id``.
+
+    Raises
+    ------
+    UnknownName
+    """
+    _require(connection, results.run, run)
+    partitions.drop(connection, results.cooccurrence, run)
+    connection.execute(sa.delete(results.run).where(results.run.c.id == run))
 
 
 def remove_recording(connection: sa.Connection, recording: int) -> None:
-    """Remove a recording and its activations; its corpus stays for other SAEs.
+    """Remove a recording, its activations and the runs on it; its corpus stays for other SAEs.
 
     Parameters
     ----------
@@ -21,6 +40,10 @@ def remove_recording(connection: sa.Connection, recording: int) -> None:
     UnknownName
     """
     _require(connection, tables.recording, recording)
+    for run in _numbers(connection, results.run, results.run.c.recording == recording):
+        remove_run(connection, run)
+    for bitmap in _numbers(connection, results.bitmap, results.bitmap.c.recording == recording):
+        partitions.drop(connection, results.feature_bitmap, bitmap)
     partitions.drop(connection, tables.activation, recording)
     connection.execute(sa.delete(tables.recording).where(tables.recording.c.id == recording))
 
@@ -40,7 +63,7 @@ def remove_sae(connection: sa.Connection, sae: int) -> None:
     UnknownName
     """
     _require(connection, tables.sae, sae)
-    for recording in _recordings(connection, tables.recording.c.sae == sae):
+    for recording in _numbers(connection, tables.recording, tables.recording.c.sae == sae):
         remove_recording(connection, recording)
     partitions.drop(connection, tables.feature, sae)
     connection.execute(sa.delete(tables.sae).where(tables.sae.c.id == sae))
@@ -61,13 +84,15 @@ def remove_corpus(connection: sa.Connection, corpus: int) -> None:
     UnknownName
     """
     _require(connection, tables.corpus, corpus)
-    for recording in _recordings(connection, tables.recording.c.corpus == corpus):
+    for recording in _numbers(connection, tables.recording, tables.recording.c.corpus == corpus):
         remove_recording(connection, recording)
     connection.execute(sa.delete(tables.corpus).where(tables.corpus.c.id == corpus))
 
 
-def _recordings(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[int]:
-    return list(connection.execute(sa.select(tables.recording.c.id).where(where)).scalars())
+def _numbers(
+    connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]
+) -> list[int]:
+    return list(connection.execute(sa.select(table.c.id).where(where)).scalars())
 
 
 def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:

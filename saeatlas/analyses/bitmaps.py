@@ -1,0 +1,288 @@
+"""Turn a recording around: from the features of each block to the blocks of each feature."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from saeatlas import errors
+from saeatlas.schema import connect, failures, partitions, results, tables
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.statements import statement
+
+CHUNK_BLOCKS = 32_768
+"""Most blocks of a chunk: a bitmap of 4 KiB a feature."""
+
+_SLAB_BYTES = 2**27
+"""Size of the dense (features, blocks) matrix of bytes that bits are packed from."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """When a feature counts as active in a block.
+
+    Parameters
+    ----------
+    above : float
+        Its maximum there is above this, in units of activation.
+    relative : bool, default=False
+        Each feature's own JumpReLU threshold is added.
+    """
+
+    above: float
+    relative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Threshold":
+        """Read a threshold as a user writes it.
+
+        Parameters
+        ----------
+        text : str
+            ``1.0``, ``theta`` or ``theta+1.5``.
+
+        Returns
+        -------
+        Threshold
+
+        Raises
+        ------
+        InputError
+        """
+        head, theta, rest = text.replace(" ", "").partition("theta")
+        number = rest if theta else head
+        try:
+            above = float(number) if number or not theta else 0.0
+        except ValueError:
+            above = np.nan
+        if head and theta or not np.isfinite(above):
+            raise errors.InputError(
+                f"{text!r} is no threshold.", mend="Write 1.0, theta or theta+1.5."
+            )
+        return cls(above, bool(theta))
+
+    def __str__(self) -> str:
+        """Write it as `parse` reads it."""
+        return f"theta{self.above:+g}" if self.relative else f"{self.above:g}"
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """A recording turned around, as far as it has come.
+
+    Parameters
+    ----------
+    id : int
+        ``bitmap.id``.
+    recording, sae, corpus, d_sae : int
+    n_blocks : int
+    """
+
+    id: int
+    recording: int
+    sae: int
+    corpus: int
+    d_sae: int
+    n_blocks: int
+
+
+def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tuple[Bitmap, int]]:
+    """Make the bitmaps of a recording, or add the blocks that came since.
+
+    Writes ``bitmap``, ``bitmap_chunk`` and ``feature_bitmap``, a chunk in one transaction.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    recording : int
+        ``recording.id``.
+    threshold : Threshold
+
+    Yields
+    ------
+    (Bitmap, int)
+        How far it is, after each chunk, and the number of blocks in all.
+
+    Raises
+    ------
+    UnknownName
+        No such recording.
+    InputError
+        The recording has not kept what lies above this threshold.
+    """
+    with engine.begin() as connection:
+        row = _recording(connection, recording)
+        floors = _floors(connection, row, threshold)
+        number = _bitmap_row(connection, recording, threshold)
+    while True:
+        with engine.begin() as connection:
+            done = _locked(connection, number)
+            bitmap = Bitmap(number, recording, row.sae, row.corpus, row.d_sae, done)
+            if done < row.n_blocks:
+                stop = min(done + CHUNK_BLOCKS, row.n_blocks)
+                _add_chunk(connection, bitmap, stop, floors)
+        yield bitmap, row.n_blocks
+        if bitmap.n_blocks >= row.n_blocks:
+            return
+
+
+def turn(rows: list[np.ndarray[Any, Any]], d_sae: int) -> np.ndarray[Any, Any]:
+    """Turn sparse rows of blocks into bitmaps of features.
+
+    Parameters
+    ----------
+    rows : list of ndarray of int
+        Active features of each block.
+    d_sae : int
+
+    Returns
+    -------
+    ndarray of shape (d_sae, ceil(n_blocks / 64) * 8), uint8
+        Bit b of row f, most significant first, is 1 where feature f is active in block b.
+    """
+    n_bytes = -(-len(rows) // 64) * 8
+    bits = np.zeros((d_sae, n_bytes), np.uint8)
+    slab = max(64, _SLAB_BYTES // d_sae // 64 * 64)
+    for first in range(0, len(rows), slab):
+        part = rows[first : first + slab]
+        dense = np.zeros((d_sae, -(-len(part) // 8) * 8), bool)
+        blocks = np.repeat(np.arange(len(part)), [len(features) for features in part])
+        dense[np.concatenate(part), blocks] = True
+        packed = np.packbits(dense, axis=1)
+        bits[:, first // 8 : first // 8 + packed.shape[1]] = packed
+    return bits
+
+
+def _recording(connection: sa.Connection, number: int) -> sa.Row[Any]:
+    recording, sae = tables.recording, tables.sae
+    row = connection.execute(
+        sa.select(recording, sae.c.d_sae)
+        .join(sae, sae.c.id == recording.c.sae)
+        .where(recording.c.id == number)
+    ).one_or_none()
+    if row is None:
+        known = connection.execute(sa.select(recording.c.id).order_by(recording.c.id)).scalars()
+        raise errors.UnknownName(
+            f"There is no recording {number}.",
+            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            mend="`saeatlas status` lists them; `saeatlas ingest activations` makes one.",
+        )
+    if row.n_blocks == 0:
+        raise errors.InputError(
+            f"Recording {number} has no blocks yet.",
+            mend="Run its `saeatlas ingest activations` command again: it continues.",
+        )
+    return row
+
+
+def _floors(
+    connection: sa.Connection, recording: sa.Row[Any], threshold: Threshold
+) -> np.ndarray[Any, Any] | None:
+    """Return what each feature must pass, float32 of shape (d_sae,); None if all stored does."""
+    if not threshold.relative:
+        lowest = np.float32(threshold.above)
+        floors = np.full(recording.d_sae, lowest)
+    else:
+        floors = _thetas(connection, recording.sae) + np.float32(threshold.above)
+        lowest = floors.min()
+    if lowest < recording.keep_above and not (lowest < 0 and recording.keep_above == 0):
+        raise errors.InputError(
+            f"Recording {recording.id} keeps only activations above {recording.keep_above:g}; "
+            f"{threshold} needs those above {lowest:g}.",
+            mend="Count with a higher --threshold, or record again with a lower --keep-above.",
+        )
+    return None if floors.max() <= recording.keep_above else floors
+
+
+def _thetas(connection: sa.Connection, sae: int) -> np.ndarray[Any, Any]:
+    table = tables.feature
+    query = sa.select(table.c.threshold).where(table.c.sae == sae).order_by(table.c.feature)
+    thetas = connection.execute(query).scalars().all()
+    if None in thetas:
+        raise errors.InputError(
+            f"SAE {sae} has no thresholds of its own: it is no JumpReLU.",
+            mend="Give an absolute one, as --threshold 1.0.",
+        )
+    return np.array(thetas, np.float32)
+
+
+def _bitmap_row(connection: sa.Connection, recording: int, threshold: Threshold) -> int:
+    table = results.bitmap
+    key = {
+        "recording": recording,
+        "threshold": threshold.above,
+        "relative": threshold.relative,
+    }
+    made = connection.execute(
+        insert(table).values(key).on_conflict_do_nothing().returning(table.c.id)
+    ).scalar_one_or_none()
+    if made is not None:
+        with partitions.filling(connection, results.feature_bitmap, made):
+            return int(made)
+    same = [
+        table.c[name] == sa.cast(sa.literal(value), table.c[name].type)
+        for name, value in key.items()
+    ]
+    return int(connection.execute(sa.select(table.c.id).where(*same)).scalar_one())
+
+
+def _locked(connection: sa.Connection, number: int) -> int:
+    """Wait for whoever adds a chunk now; return the blocks that are there then."""
+    table = results.bitmap
+    query = sa.select(table.c.n_blocks).where(table.c.id == number).with_for_update()
+    return int(connection.execute(query).scalar_one())
+
+
+def _add_chunk(
+    connection: sa.Connection,
+    bitmap: Bitmap,
+    stop: int,
+    floors: np.ndarray[Any, Any] | None,
+) -> None:
+    first = bitmap.n_blocks
+    rows = list(_active(connection, bitmap.recording, first, stop, floors))
+    bits = turn(rows, bitmap.d_sae)
+    n = np.bincount(np.concatenate(rows), minlength=bitmap.d_sae)
+    chunks = results.bitmap_chunk
+    where = chunks.c.bitmap == bitmap.id
+    chunk = connection.execute(sa.select(sa.func.count()).where(where)).scalar_one()
+    values = {"bitmap": bitmap.id, "chunk": chunk, "first_block": first, "n_blocks": len(rows)}
+    connection.execute(sa.insert(chunks).values(values))
+    part = results.feature_bitmap.to_metadata(
+        sa.MetaData(), name=partitions.name(results.feature_bitmap, bitmap.id)
+    )
+    columns = ["bitmap", "chunk", "feature", "n", "bits"]
+    live = np.flatnonzero(n)
+    copy_rows(
+        connection, part, columns, ((bitmap.id, chunk, int(f), int(n[f]), bits[f]) for f in live)
+    )
+    connection.execute(
+        sa.update(results.bitmap).where(results.bitmap.c.id == bitmap.id).values(n_blocks=stop)
+    )
+
+
+def _active(
+    connection: sa.Connection,
+    recording: int,
+    first: int,
+    stop: int,
+    floors: np.ndarray[Any, Any] | None,
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Read the features of each block that pass their floor, straight from the wire."""
+    name = "read_features" if floors is None else "read_peaks"
+    values = {"recording": recording, "first": first, "stop": stop}
+    with failures.translated(), connect.raw(connection).cursor() as cursor:
+        with cursor.copy(statement(name, "saeatlas.analyses"), values) as copy:
+            for row in copy.rows():
+                features = _elements(row[0])
+                if floors is not None:
+                    features = features[_elements(row[1]).view(">f4") > floors[features]]
+                yield features
+
+
+def _elements(array: bytes) -> np.ndarray[Any, Any]:
+    """Take the elements, four bytes each, out of PostgreSQL's binary form of an array."""
+    return np.frombuffer(array, ">i4")[6::2]

@@ -1,0 +1,12 @@
+-- Numbers of the blocks whose documents are wanted.
+-- Parameters: corpus (corpus.id), n_blocks (blocks from 0), subsets (text[]; NULL for all);
+-- condition: SQL of the user's on the columns of view documents. Used by selection.py.
+select block.block
+from block
+where block.corpus = %(corpus)s and block.block < %(n_blocks)s
+    and block.document in (
+        select document
+        from documents
+        where corpus = %(corpus)s and (%(subsets)s::text[] is null or subset = any(%(subsets)s))
+            and ({condition})
+    )

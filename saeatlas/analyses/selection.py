@@ -1,0 +1,147 @@
+"""Which blocks count: all, those of some document types, or those of documents a condition finds."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString, cast
+
+import numpy as np
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from saeatlas import errors
+from saeatlas.analyses.bitmaps import Bitmap
+from saeatlas.schema import connect, failures, results, tables
+from saeatlas.schema.statements import statement
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Blocks that count, chunk by chunk of a bitmap.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Blocks selected.
+    chunk_blocks : list of int
+        Blocks in each chunk, selected or not.
+    masks : list of ndarray of uint8
+        Bits of each chunk, as in ``feature_bitmap.bits``.
+    """
+
+    n_blocks: int
+    chunk_blocks: list[int]
+    masks: list[np.ndarray[Any, Any]]
+
+    def sha256(self, n_chunks: int | None = None) -> str:
+        """Hash what is selected of the first chunks, as hexadecimal.
+
+        Parameters
+        ----------
+        n_chunks : int, optional
+            Default: all.
+
+        Returns
+        -------
+        str
+        """
+        digest = hashlib.sha256(repr(self.chunk_blocks[:n_chunks]).encode())
+        for mask in self.masks[:n_chunks]:
+            digest.update(mask.tobytes())
+        return digest.hexdigest()
+
+
+def select_blocks(
+    engine: sa.Engine,
+    bitmap: Bitmap,
+    *,
+    subsets: Sequence[str] = (),
+    documents_where: str | None = None,
+) -> Selection:
+    """Find the blocks of some documents.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    bitmap : Bitmap
+    subsets : sequence of str, optional
+        Document types; default all.
+    documents_where : str, optional
+        SQL condition on the columns of view ``documents``, run as the read-only role.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    UnknownName
+        A document type that the corpus does not have.
+    QueryFailed
+        The condition does not run.
+    EmptyCorpus
+        Nothing is selected.
+    """
+    with engine.connect() as connection:
+        chunks = results.bitmap_chunk
+        query = sa.select(chunks.c.n_blocks).where(chunks.c.bitmap == bitmap.id)
+        sizes = list(connection.execute(query.order_by(chunks.c.chunk)).scalars())
+        if not subsets and documents_where is None:
+            return Selection(sum(sizes), sizes, [_mask(np.ones(size, bool)) for size in sizes])
+        _require_subsets(connection, bitmap.corpus, subsets)
+        chosen = np.zeros(sum(sizes), bool)
+        chosen[_blocks(connection, bitmap, list(subsets), documents_where)] = True
+    if not chosen.any():
+        raise errors.EmptyCorpus(
+            "No block of the recording is selected.",
+            mend='Choose other documents; `saeatlas sql "select * from documents"` shows them.',
+        )
+    parts = np.split(chosen, np.cumsum(sizes)[:-1])
+    return Selection(int(chosen.sum()), sizes, [_mask(part) for part in parts])
+
+
+def _mask(chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    mask = np.zeros(-(-len(chosen) // 64) * 8, np.uint8)
+    packed = np.packbits(chosen)
+    mask[: len(packed)] = packed
+    return mask
+
+
+def _require_subsets(connection: sa.Connection, corpus: int, subsets: Sequence[str]) -> None:
+    table = tables.document
+    query = sa.select(table.c.subset).distinct().where(table.c.corpus == corpus)
+    known = [name for name in connection.execute(query).scalars() if name is not None]
+    for name in subsets:
+        if name not in known:
+            raise errors.UnknownName(
+                f"The corpus has no documents of type {name!r}.",
+                exists=errors.nearest(name, known),
+                mend="`saeatlas status` lists the types of each corpus.",
+            )
+
+
+def _blocks(
+    connection: sa.Connection, bitmap: Bitmap, subsets: list[str], where: str | None
+) -> list[int]:
+    """Return the numbers of the blocks, reading only and as the role that may only read."""
+    driver = connect.raw(connection)
+    driver.execute(statement("read_only"))
+    condition = sql.SQL(cast("LiteralString", (where or "true").replace("%", "%%")))
+    query = sql.SQL(statement("select_blocks", "saeatlas.analyses")).format(condition=condition)
+    values = {
+        "corpus": bitmap.corpus,
+        "n_blocks": bitmap.n_blocks,
+        "subsets": subsets or None,
+    }
+    try:
+        with failures.translated():
+            # prepared: the server takes one statement, so the condition cannot begin another
+            return [row[0] for row in driver.execute(query, values, prepare=True)]
+    except psycopg.Error as error:
+        raise errors.QueryFailed(
+            f"The condition {where!r} does not run: {error.diag.message_primary or error}",
+            mend="It is SQL on the columns of view documents: docs/schema.md has them.",
+        ) from error
+    finally:
+        driver.rollback()

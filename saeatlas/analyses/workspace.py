@@ -1,0 +1,195 @@
+"""Tables that exist while one count is made: masks, whole bitmaps, tiles that nobody sees yet."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects.postgresql import BIT
+
+from saeatlas.analyses.bitmaps import Bitmap
+from saeatlas.schema import connect, failures, partitions, results
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.statements import statement
+from saeatlas.schema.tables import SCHEMA
+
+TILE = 128
+"""Features of a side of a tile: so many bitmaps stay in a core's cache. Part of the schema."""
+
+_HERE = "saeatlas.analyses"
+
+
+class Workspace:
+    """The working tables of one count, named after the run that will come of it.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    number : int
+        ``run.id`` of the run to come.
+    """
+
+    def __init__(self, engine: sa.Engine, number: int) -> None:
+        self.engine, self.number = engine, number
+        self._running: set[psycopg.Connection[Any]] = set()
+        tables = {
+            "mask": f"counting_{number}_mask",
+            "work": f"counting_{number}",
+            "tiles": partitions.name(results.cooccurrence, number),
+        }
+        self._parts: dict[str, sql.Composable] = {
+            name: sql.Identifier(SCHEMA, table) for name, table in tables.items()
+        } | {"run": sql.Literal(number), "tile": sql.Literal(TILE)}
+        self._mask = sa.Table(
+            tables["mask"],
+            sa.MetaData(schema=SCHEMA),
+            sa.Column("chunk", sa.Integer),
+            sa.Column("bits", BIT(varying=True)),
+        )
+
+    def put_masks(self, masks: Sequence[np.ndarray[Any, Any]], *, first: int) -> None:
+        """Say which blocks count.
+
+        Parameters
+        ----------
+        masks : sequence of ndarray of uint8
+            Bits of each chunk.
+        first : int
+            First chunk to count.
+        """
+        with self.engine.begin() as connection:
+            rows = ((chunk, mask) for chunk, mask in enumerate(masks) if chunk >= first)
+            copy_rows(connection, self._mask, ["chunk", "bits"], rows)
+
+    def masked_counts(self, bitmap: Bitmap) -> np.ndarray[Any, Any]:
+        """Count the selected blocks of each feature.
+
+        Parameters
+        ----------
+        bitmap : Bitmap
+
+        Returns
+        -------
+        ndarray of shape (d_sae,), int64
+        """
+        n = np.zeros(bitmap.d_sae, np.int64)
+        with self.engine.begin() as connection:
+            rows = self._execute(connection, "masked_counts", bitmap=sql.Literal(bitmap.id))
+            for feature, count in rows:
+                n[feature] = count
+        return n
+
+    def assemble(
+        self, bitmap: Bitmap, places: np.ndarray[Any, Any], n: np.ndarray[Any, Any]
+    ) -> None:
+        """Put each feature's bits of all chunks in one, in the order of their places.
+
+        Parameters
+        ----------
+        bitmap : Bitmap
+        places, n : ndarray of shape (d_sae,)
+            Place of each feature, -1 for none; selected blocks with it.
+        """
+        order = np.argsort(places, kind="stable")[(places < 0).sum() :]
+        with self.engine.begin() as connection:
+            self._execute(
+                connection,
+                "assemble_bitmaps",
+                {"bitmap": bitmap.id, "features": order.tolist(), "counts": n[order].tolist()},
+            )
+
+    def count_column(self, first: int) -> None:
+        """Count the pairs of a tile's width of features with all that follow.
+
+        Parameters
+        ----------
+        first : int
+            Place of the first.
+        """
+        with self.engine.begin() as connection:
+            driver = connect.raw(connection)
+            self._running.add(driver)
+            try:
+                self._execute(connection, "count_tiles", first=sql.Literal(first))
+            finally:
+                self._running.discard(driver)
+
+    def cancel(self) -> None:
+        """Stop the statements that run now."""
+        for driver in list(self._running):
+            with suppress(psycopg.Error):
+                driver.cancel_safe(timeout=5)
+
+    def add(self, run: int) -> None:
+        """Add the counts of an earlier run, tile by tile.
+
+        Parameters
+        ----------
+        run : int
+            Its places begin as those of this one.
+        """
+        with self.engine.begin() as connection:
+            self._execute(connection, "add_tiles", {"base": run})
+
+    def publish(self, connection: sa.Connection) -> None:
+        """Make the tiles a partition of ``cooccurrence``, in the caller's transaction.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+        """
+        partitions.attach(connection, results.cooccurrence, self.number)
+
+    def create(self) -> None:
+        """Make the tables, empty."""
+        with self.engine.begin() as connection:
+            self._execute(connection, "create_workspace")
+            partitions.create(connection, results.cooccurrence, self.number)
+
+    def drop(self) -> None:
+        """Remove what is not published."""
+        with self.engine.begin() as connection:
+            self._execute(connection, "drop_workspace", {"run": self.number})
+
+    def _execute(
+        self,
+        connection: sa.Connection,
+        name: str,
+        values: dict[str, Any] | None = None,
+        **parts: sql.Composable,
+    ) -> psycopg.Cursor[Any]:
+        query = sql.SQL(statement(name, _HERE)).format(**self._parts, **parts)
+        with failures.translated():
+            return connect.raw(connection).execute(query, values)
+
+
+@contextmanager
+def opened(engine: sa.Engine) -> Iterator[Workspace]:
+    """Make the tables of a count, and take away what is left of them at the end.
+
+    What a killed process left behind is swept away too.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+
+    Yields
+    ------
+    Workspace
+    """
+    with engine.connect() as connection:
+        connection.detach()  # it holds a lock that says: this number is being worked on
+        driver = connect.raw(connection)
+        driver.execute(statement("sweep_workspaces", _HERE))
+        (number,) = driver.execute(statement("next_run", _HERE)).fetchone() or (0,)
+        driver.commit()
+        work = Workspace(engine, number)
+        try:
+            work.create()
+            yield work
+        finally:
+            work.drop()
+            connection.close()

@@ -1,0 +1,106 @@
+"""Bookkeeping of analyses: one at a time, found again by what it read, committed as a whole."""
+
+import hashlib
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+import saeatlas
+from saeatlas import errors
+from saeatlas.schema import connect, results
+from saeatlas.schema.statements import statement
+
+
+def input_hash(**parts: Any) -> bytes:
+    """Hash what a run reads and is asked for.
+
+    Parameters
+    ----------
+    **parts
+        Values that JSON knows.
+
+    Returns
+    -------
+    bytes
+        SHA-256 of their canonical JSON.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+def lock(connection: sa.Connection, what: str, key: bytes) -> None:
+    """Keep other processes from the same work as long as the connection lives.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Not from the pool: the lock ends with it.
+    what : str
+        Name of the work, for the message.
+    key : bytes
+        What makes it the same.
+
+    Raises
+    ------
+    CatalogBusy
+        Another process does it now.
+    """
+    number = int.from_bytes(hashlib.sha256(what.encode() + key).digest()[:8], "big", signed=True)
+    free = connect.raw(connection).execute(statement("try_lock"), {"key": number}).fetchone()
+    if free != (True,):
+        raise errors.CatalogBusy(
+            f"Another process makes the same {what} now.",
+            mend="Wait for it; then run the same command again: it finds the result.",
+        )
+
+
+def find(connection: sa.Connection, analysis: str, key: bytes) -> int | None:
+    """Find a run that read the same and was asked for the same.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    analysis : str
+    key : bytes
+        Its `input_hash`.
+
+    Returns
+    -------
+    int or None
+        ``run.id`` of the newest.
+    """
+    table = results.run
+    query = (
+        sa.select(table.c.id)
+        .where(table.c.analysis == analysis, table.c.input_sha256 == key)
+        .order_by(table.c.id.desc())
+        .limit(1)
+    )
+    found: int | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any) -> int:
+    """Write the row of a run, in the transaction that writes its rows.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    analysis : str
+    key : bytes
+        Its `input_hash`.
+    **columns
+        Other columns of ``run``.
+
+    Returns
+    -------
+    int
+        ``run.id``.
+    """
+    values = columns | {
+        "analysis": analysis,
+        "input_sha256": key,
+        "code_version": saeatlas.__version__,
+    }
+    insert = sa.insert(results.run).values(values).returning(results.run.c.id)
+    return int(connection.execute(insert).scalar_one())

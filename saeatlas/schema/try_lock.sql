@@ -1,0 +1,3 @@
+-- Take a lock that lasts as long as the session; false where another session has it.
+-- Parameters: key, 64 bits. Used by runs.py.
+select pg_try_advisory_lock(%(key)s)
