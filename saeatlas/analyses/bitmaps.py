@@ -58,7 +58,7 @@ class Threshold:
             above = float(number) if number or not theta else 0.0
         except ValueError:
             above = np.nan
-        if head and theta or not np.isfinite(above):
+        if (head and theta) or not np.isfinite(above):
             raise errors.InputError(
                 f"{text!r} is no threshold.", mend="Write 1.0, theta or theta+1.5."
             )
@@ -274,13 +274,14 @@ def _active(
     """Read the features of each block that pass their floor, straight from the wire."""
     name = "read_features" if floors is None else "read_peaks"
     values = {"recording": recording, "first": first, "stop": stop}
-    with failures.translated(), connect.raw(connection).cursor() as cursor:
-        with cursor.copy(statement(name, "saeatlas.analyses"), values) as copy:
-            for row in copy.rows():
-                features = _elements(row[0])
-                if floors is not None:
-                    features = features[_elements(row[1]).view(">f4") > floors[features]]
-                yield features
+    query = statement(name, "saeatlas.analyses")
+    cursor = connect.raw(connection).cursor()
+    with failures.translated(), cursor, cursor.copy(query, values) as copy:
+        for row in copy.rows():
+            features = _elements(row[0])
+            if floors is not None:
+                features = features[_elements(row[1]).view(">f4") > floors[features]]
+            yield features
 
 
 def _elements(array: bytes) -> np.ndarray[Any, Any]:

@@ -16,11 +16,14 @@ import sqlalchemy as sa
 from saeatlas.analyses import bitmaps, workspace
 from saeatlas.analyses.bitmaps import Bitmap, Threshold
 from saeatlas.analyses.selection import Selection, select_blocks
-from saeatlas.analyses.workspace import TILE, Workspace
-from saeatlas.schema import connect, results, runs, tables
-from saeatlas.schema.copy import copy_rows
+from saeatlas.analyses.workspace import Workspace
+from saeatlas.schema import results, runs, tiles
+from saeatlas.schema.tiles import TILE
 
 Method = Literal["sql", "torch"]
+
+PUBLISHED = Threshold(1.0)
+"""The threshold of the published procedure."""
 
 CONNECTIONS = 2
 """Connections that count at once, a processor core each."""
@@ -52,7 +55,7 @@ def count(
     engine: sa.Engine,
     recording: int,
     *,
-    threshold: Threshold = Threshold(1.0),
+    threshold: Threshold = PUBLISHED,
     subsets: Sequence[str] = (),
     documents_where: str | None = None,
     min_blocks: int = 1,
@@ -261,12 +264,7 @@ class Job:
                 params=params,
                 quality=quality,
             )
-            rows = (
-                (work.number, feature, int(n[feature]), int(place) if place >= 0 else None)
-                for feature, place in enumerate(places)
-            )
-            columns = ["run", "feature", "n", "place"]
-            copy_rows(connection, results.cooccurrence_feature, columns, rows)
+            tiles.write_features(connection, work.number, n, places)
             work.publish(connection)
         self.number = work.number
 

@@ -1,4 +1,4 @@
-"""Which blocks count: all, those of some document types, or those of documents a condition finds."""
+"""Which blocks count: all, or those of some document types or of chosen documents."""
 
 import hashlib
 from collections.abc import Sequence

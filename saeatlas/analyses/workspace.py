@@ -1,6 +1,6 @@
 """Tables that exist while one count is made: masks, whole bitmaps, tiles that nobody sees yet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -15,9 +15,7 @@ from saeatlas.schema import connect, failures, partitions, results
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.statements import statement
 from saeatlas.schema.tables import SCHEMA
-
-TILE = 128
-"""Features of a side of a tile: so many bitmaps stay in a core's cache. Part of the schema."""
+from saeatlas.schema.tiles import TILE, Tile, write
 
 _HERE = "saeatlas.analyses"
 
@@ -116,6 +114,42 @@ class Workspace:
                 self._execute(connection, "count_tiles", first=sql.Literal(first))
             finally:
                 self._running.discard(driver)
+
+    def bits(self, live: int) -> np.ndarray[Any, Any]:
+        """Read the assembled bitmaps.
+
+        Parameters
+        ----------
+        live : int
+            Number of features.
+
+        Returns
+        -------
+        ndarray of shape (live, n_bytes), uint8
+            In the order of places; the most significant bit of a byte is its first block.
+        """
+        query = sql.SQL(statement("read_work", _HERE)).format(**self._parts)
+        rows: np.ndarray[Any, Any] | None = None
+        with self.engine.connect() as connection, failures.translated():
+            cursor = connect.raw(connection).cursor()
+            with cursor, cursor.copy(query) as copy:
+                for i, (value,) in enumerate(copy.rows()):
+                    row = np.frombuffer(value, np.uint8, offset=4)  # after the number of bits
+                    if rows is None:
+                        rows = np.empty((live, len(row)), np.uint8)
+                    rows[i] = row
+        return np.empty((0, 0), np.uint8) if rows is None else rows
+
+    def put_tiles(self, tiles: Iterable[Tile]) -> None:
+        """Write tiles counted elsewhere.
+
+        Parameters
+        ----------
+        tiles : iterable of (int, int, ndarray of int32)
+            tile_row, tile_column and counts.
+        """
+        with self.engine.begin() as connection:
+            write(connection, self.number, tiles)
 
     def cancel(self) -> None:
         """Stop the statements that run now."""

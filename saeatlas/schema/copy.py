@@ -29,21 +29,23 @@ _NAMES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
 
 
 class _ArrayDumper(Dumper):
-    """A one-dimensional numpy array as PostgreSQL's binary array, four bytes an element."""
+    """A numpy array as PostgreSQL's binary array, four bytes an element."""
 
     format = Format.BINARY
     element_oid: int
     element_dtype: str
 
     def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
-        n = len(obj)
-        if n == 0:
+        if obj.size == 0:
             return struct.pack(">3i", 0, 0, self.element_oid)
-        # five words of header, then for each element its length in bytes and itself
-        words = np.empty(5 + 2 * n, ">i4")
-        words[:5] = 1, 0, self.element_oid, n, 1
-        words[5::2] = 4
-        words[6::2] = obj.astype(self.element_dtype, copy=False).view(">i4")
+        # three words of header, two a dimension, then each element's length in bytes and itself
+        head = 3 + 2 * obj.ndim
+        words = np.empty(head + 2 * obj.size, ">i4")
+        words[:3] = obj.ndim, 0, self.element_oid
+        words[3:head:2], words[4:head:2] = obj.shape, 1
+        words[head::2] = 4
+        flat = np.ascontiguousarray(obj).reshape(-1)
+        words[head + 1 :: 2] = flat.astype(self.element_dtype, copy=False).view(">i4")
         return words.tobytes()
 
 
@@ -95,7 +97,7 @@ def copy_rows(
     columns : sequence of str
         Columns given, in the rows' order.
     rows : iterable of sequences
-        Numbers, str, bytes, JSON-like values; 1-d numpy arrays for array and vector columns,
+        Numbers, str, bytes, JSON-like values; numpy arrays for array and 1-d for vector columns,
         of uint8 for bit strings.
 
     Returns

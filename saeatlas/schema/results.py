@@ -181,7 +181,7 @@ planted_feature = sa.Table(
         comment="Share of blocks it was meant to be active in; in [0, 1], 0 for a dead feature.",
     ),
     CheckConstraint("density between 0 and 1", name="density"),
-    comment="What a simulated SAE's features were made to be: the answer that analyses should find.",
+    comment="What a simulated SAE's features were made to be: what analyses should find.",
 )
 
 planted_crystal = sa.Table(

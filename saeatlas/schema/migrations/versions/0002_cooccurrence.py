@@ -113,7 +113,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sae", "feature", name=op.f("pk_planted_feature")),
         schema="atlas",
-        comment="What a simulated SAE's features were made to be: the answer that analyses should find.",
+        comment="What a simulated SAE's features were made to be: what analyses should find.",
     )
     op.create_table(
         "bitmap",

@@ -1,0 +1,158 @@
+"""Counts of pairs, kept in square tiles: cut, written and put together again."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.schema import connect, failures, partitions, results
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.statements import statement
+
+TILE = 128
+"""Features of a side of a tile. The views know this number too."""
+
+Tile = tuple[int, int, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Co-occurrence as matrices.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Blocks counted.
+    n : ndarray of shape (d_sae,), int64
+        Blocks with each feature active.
+    features : ndarray of shape (n_live,), int64
+        Features whose pairs were counted, ascending.
+    n_both : ndarray of shape (n_live, n_live), int32
+        Blocks with both active; rows and columns as `features`, the diagonal is n.
+    """
+
+    n_blocks: int
+    n: np.ndarray[Any, Any]
+    features: np.ndarray[Any, Any]
+    n_both: np.ndarray[Any, Any]
+
+
+def cut(counts: np.ndarray[Any, Any], row: int = 0, column: int = 0) -> Iterator[Tile]:
+    """Cut a part of the matrix in tiles of its lower triangle.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+    row, column : int, default=0
+        Places of its first row and column; multiples of `TILE`.
+
+    Yields
+    ------
+    (int, int, ndarray)
+        tile_row, tile_column and counts.
+    """
+    for i in range(0, counts.shape[0], TILE):
+        for j in range(0, counts.shape[1], TILE):
+            if column + j <= row + i:
+                tile = counts[i : i + TILE, j : j + TILE]
+                yield (row + i) // TILE, (column + j) // TILE, tile
+
+
+def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
+    """Write tiles to the table of a run, attached or not.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    tiles : iterable of (int, int, ndarray)
+    """
+    name = partitions.name(results.cooccurrence, run)
+    table = results.cooccurrence.to_metadata(sa.MetaData(), name=name)
+    columns = ["run", "tile_row", "tile_column", "counts"]
+    copy_rows(connection, table, columns, ((run, *tile) for tile in tiles))
+
+
+def write_features(
+    connection: sa.Connection,
+    run: int,
+    n: np.ndarray[Any, Any],
+    places: np.ndarray[Any, Any],
+) -> None:
+    """Write how often each feature is active and where it stands.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    n, places : ndarray of shape (d_sae,)
+        Blocks of each feature; its place in the matrix, -1 for none.
+    """
+    rows = (
+        (run, feature, int(n[feature]), int(place) if place >= 0 else None)
+        for feature, place in enumerate(places)
+    )
+    copy_rows(connection, results.cooccurrence_feature, ["run", "feature", "n", "place"], rows)
+
+
+def read(connection: sa.Connection, run: int) -> Counts:
+    """Read a run's counts.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    Counts
+        Of 16,384 live features the matrix takes 1 GiB.
+
+    Raises
+    ------
+    UnknownName
+        There is no such count.
+    """
+    table, feature = results.run, results.cooccurrence_feature
+    ours = table.c.analysis == "cooccurrence"
+    quality = connection.execute(
+        sa.select(table.c.quality).where(table.c.id == run, ours)
+    ).scalar_one_or_none()
+    if quality is None:
+        known = connection.execute(sa.select(table.c.id).where(ours)).scalars()
+        raise errors.UnknownName(
+            f"Run {run} is no count of co-occurrence.",
+            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            mend="`saeatlas analyze cooccurrence --recording N` makes one.",
+        )
+    rows = connection.execute(
+        sa.select(feature.c.n, sa.func.coalesce(feature.c.place, -1))
+        .where(feature.c.run == run)
+        .order_by(feature.c.feature)
+    ).all()
+    n, places = np.array(rows, np.int64).reshape(-1, 2).T
+    features = np.flatnonzero(places >= 0)
+    rank = np.empty(len(features), np.int64)  # by place, the row in the result
+    rank[places[features]] = np.arange(len(features))
+    matrix = np.zeros((len(features), len(features)), np.int32)
+    for row, column, tile in _tiles(connection, run):
+        i = rank[TILE * row : TILE * row + tile.shape[0]]
+        j = rank[TILE * column : TILE * column + tile.shape[1]]
+        matrix[np.ix_(i, j)] = tile
+        matrix[np.ix_(j, i)] = tile.T
+    return Counts(quality["n_blocks"], n, features, matrix)
+
+
+def _tiles(connection: sa.Connection, run: int) -> Iterator[Tile]:
+    cursor = connect.raw(connection).cursor()
+    with failures.translated(), cursor, cursor.copy(statement("read_tiles"), {"run": run}) as copy:
+        for row, column, counts in copy.rows():
+            words = np.frombuffer(counts, ">i4")
+            shape = words[3], words[5]  # after the dimensions, flags and type of an array
+            yield int.from_bytes(row), int.from_bytes(column), words[8::2].reshape(shape)
