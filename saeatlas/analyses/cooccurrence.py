@@ -42,6 +42,8 @@ class Progress:
         Since the stage began.
     run : int or None
         ``run.id`` once it is done.
+    created : bool
+        Whether it was made now.
     """
 
     stage: str
@@ -49,6 +51,16 @@ class Progress:
     total: int
     seconds: float
     run: int | None = None
+    created: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line or two."""
+        made = f"counted in {self.seconds:,.1f} s" if self.created else "counted before, unchanged"
+        return (
+            f"Run {self.run}: {made}. Ask it: "
+            f"saeatlas sql \"select * from partners({self.run}, FEATURE, 'phi', 10)\""
+        )
 
 
 def count(
@@ -126,10 +138,8 @@ def count(
         connection.rollback()
         if run is None:
             yield from job.run()
-            run = job.number
-        connection.close()
-    total = job.n_pairs
-    yield Progress("done", total, total, time.perf_counter() - began, run)
+    seconds = time.perf_counter() - began
+    yield Progress("done", job.n_pairs, job.n_pairs, seconds, run or job.number, run is None)
 
 
 class Job:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
@@ -127,8 +127,8 @@ def _blocks(
     """Return the numbers of the blocks, reading only and as the role that may only read."""
     driver = connect.raw(connection)
     driver.execute(statement("read_only"))
-    condition = sql.SQL(cast("LiteralString", (where or "true").replace("%", "%%")))
-    query = sql.SQL(statement("select_blocks", "saeatlas.analyses")).format(condition=condition)
+    text: LiteralString = (where or "true").replace("%", "%%")
+    query = sql.SQL(statement("select_blocks", "saeatlas.analyses")).format(condition=sql.SQL(text))
     values = {
         "corpus": bitmap.corpus,
         "n_blocks": bitmap.n_blocks,

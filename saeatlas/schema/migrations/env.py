@@ -4,21 +4,22 @@ import re
 
 from alembic import context
 
-from saeatlas.schema import results
+from saeatlas.schema import results, tables
 
 _PARTITION = re.compile(r"(feature|activation|feature_bitmap|cooccurrence|counting)_\d+(_mask)?")
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:
     if kind == "schema":
-        return name == results.SCHEMA
+        return name == tables.SCHEMA
     return kind != "table" or _PARTITION.fullmatch(name or "") is None
 
 
+assert results.run.metadata is tables.metadata  # importing it is what adds its tables
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=results.metadata,
-    version_table_schema=results.SCHEMA,
+    target_metadata=tables.metadata,
+    version_table_schema=tables.SCHEMA,
     include_schemas=True,
     include_name=_ours,
     compare_server_default=True,
