@@ -210,8 +210,22 @@ def ingest_activations(
     _follow(progress, total=terms.documents)
 
 
-def _follow(progress: Any, total: int | None) -> None:
-    """Show a bar with documents, tokens a second and the time left; then the result."""
+def _tokens_a_second(last: Any) -> str:
+    return f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
+
+
+def _blocks_a_second(last: Any) -> str:
+    return f"{last.blocks_per_second:,.0f} blocks/s" if last.blocks_per_second else ""
+
+
+def _follow(
+    progress: Any,
+    total: int | None,
+    *,
+    doing: str = "listening",
+    rate: Callable[[Any], str] = _tokens_a_second,
+) -> None:
+    """Show a bar with documents, how many a second and the time left; then the result."""
     from rich import progress as bars
 
     columns = (
@@ -223,10 +237,9 @@ def _follow(progress: Any, total: int | None) -> None:
     )
     try:
         with bars.Progress(*columns) as bar:
-            task = bar.add_task("listening", total=total, rate="")
+            task = bar.add_task(doing, total=total, rate="")
             for last in progress:
-                rate = f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
-                bar.update(task, completed=last.documents, total=last.total, rate=rate)
+                bar.update(task, completed=last.documents, total=last.total, rate=rate(last))
             bar.update(task, total=last.documents)
     except KeyboardInterrupt:
         click.echo("The same command goes on where this one stopped.", err=True)
@@ -259,11 +272,168 @@ def ingest_table(path: Path, sae: str, keep_above: float, columns: tuple[str, ..
     click.echo(result.summary)
 
 
+_simulation_options = _options(
+    click.option("--features", type=int, help="Features, dead ones included. [1024]"),
+    click.option("--d-model", type=int, help="Width of a decoder vector. [128]"),
+    click.option("--lobes", type=int, help="Lobes planted, of equal size. [3]"),
+    click.option("--active", type=float, help="Mean active features a block. [6.7% of them]"),
+    click.option("--blocks-per-document", type=int, help="Blocks of each document. [3]"),
+    click.option("--subsets", type=int, help="Document types, each preferring a lobe. [3 a lobe]"),
+    click.option(
+        "--preference",
+        type=float,
+        help="How much a document's lobe decides. 0: features are independent. [0.5]",
+    ),
+    click.option(
+        "--geometry",
+        type=float,
+        help="How much decoder vectors follow lobes. 0: not at all, 1: strongly. [0.2]",
+    ),
+    click.option("--density-exponent", type=float, help="Densities fall as rank^-this. [1]"),
+    click.option(
+        "--spectrum-exponent",
+        type=float,
+        help="Eigenvalues fall as rank^-this. 0: isotropic. [0.4]",
+    ),
+    click.option("--parallelograms", type=int, help="Parallelograms planted. [20]"),
+    click.option("--trapezoids", type=int, help="Trapezoids planted. [10]"),
+    click.option("--function-vectors", type=int, help="Directions that crystals share. [5]"),
+    click.option("--distractors", type=int, help="Directions that shift crystals' points. [0]"),
+    click.option("--dead", type=float, help="Share of features never active. [0.02]"),
+    click.option("--seed", type=int, help="Another seed, another world. [0]"),
+)
+
+
+@ingest.command("simulated")
+@click.option(
+    "--blocks", type=click.IntRange(min=1), default=5_000, show_default=True,
+    help="Blocks wanted, in whole documents.",
+)  # fmt: skip
+@_simulation_options
+@click.option("--release", default="simulated", show_default=True, help="Release to name it.")
+@click.option("--sae-id", help="Name within the release. [1024x128-seed0]")
+@click.option("--layer", type=click.IntRange(min=0), help="Layer that it is said to listen to.")
+def ingest_simulated(
+    blocks: int, release: str, sae_id: str | None, layer: int | None, **given: Any
+) -> None:
+    """Make up an SAE, its features and what blocks activate: a catalog with a known answer.
+
+    What was planted stands in planted_feature and planted_crystal. More --blocks add to it.
+
+    Example: saeatlas ingest simulated --features 16384 --d-model 2304 --blocks 150000 --lobes 3
+    """
+    from saeatlas.ingest import simulated
+    from saeatlas.ingest.simulation import Terms
+
+    terms = Terms(**{name: value for name, value in given.items() if value is not None})
+    progress = simulated.simulate(
+        _catalog(), terms, blocks=blocks, release=release, sae_id=sae_id, layer=layer
+    )
+    _follow(progress, None, doing="simulating", rate=_blocks_a_second)
+
+
 def _pair(text: str) -> tuple[str, str]:
     ours, equals, theirs = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} is not OURS=THEIRS, as feature=latent.")
     return ours, theirs
+
+
+@ingest.command("cooccurrence")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sae", required=True, help="SAE that the features belong to.")
+def ingest_cooccurrence(path: Path, sae: str) -> None:
+    """Ingest counts of co-occurrence made elsewhere: the published code's .npz files.
+
+    Example: saeatlas ingest cooccurrence histogram.npz --sae gemma-scope/layer_12
+    """
+    from saeatlas.ingest import histogram
+
+    run, created = histogram.ingest_cooccurrence(_catalog(), path, sae=sae)
+    click.echo(f"Run {run}: {'ingested' if created else 'already there, unchanged'}")
+
+
+@cli.group()
+def analyze() -> None:
+    """Count and map what the catalog holds; results are tables with a run."""
+
+
+@analyze.command("cooccurrence")
+@click.option("--recording", type=int, required=True, help="Number of the recording.")
+@click.option(
+    "--threshold",
+    default="1.0",
+    show_default=True,
+    help="A feature is active above this; theta+1.5 adds its own JumpReLU threshold.",
+)
+@click.option("--subset", "subsets", multiple=True, help="Count only documents of this type.")
+@click.option("--documents-where", help="Count only documents that meet this SQL condition.")
+@click.option(
+    "--min-blocks",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Leave out features active in fewer blocks.",
+)
+@click.option(
+    "--engine",
+    "method",
+    type=click.Choice(["sql", "torch"]),
+    default="sql",
+    show_default=True,
+    help="Count in the database, or by torch on a GPU.",
+)
+def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None:
+    """Count in how many blocks each two features of a recording are active together.
+
+    Example: saeatlas analyze cooccurrence --recording 1 --subset Github --subset ArXiv
+    """
+    from saeatlas.analyses import cooccurrence
+    from saeatlas.analyses.bitmaps import Threshold
+
+    progress = cooccurrence.count(
+        _catalog(), recording, threshold=Threshold.parse(threshold), **options
+    )
+    _follow_stages(progress)
+
+
+def _follow_stages(progress: Any) -> None:
+    """Show a bar for each stage of an analysis, with the time left; then the run."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns) as bar:
+        tasks: dict[str, Any] = {}
+        for last in progress:
+            if last.stage not in tasks and last.stage != "done":
+                tasks[last.stage] = bar.add_task(last.stage, total=last.total)
+            if last.stage in tasks:
+                bar.update(tasks[last.stage], completed=last.done, total=last.total)
+    click.echo(last.summary)
+
+
+@cli.group()
+def export() -> None:
+    """Write results as files that other programs read."""
+
+
+@export.command("cooccurrence")
+@click.argument("run", type=int)
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def export_cooccurrence(run: int, path: Path) -> None:
+    """Write a run's counts as the published code does: histogram and n_chunks in a .npz file.
+
+    Example: saeatlas export cooccurrence 1 counts.npz
+    """
+    from saeatlas.catalog import export
+
+    export.export_cooccurrence(_catalog(), run, path)
+    click.echo(f"Wrote {path}")
 
 
 @cli.command()
@@ -334,6 +504,17 @@ def remove_recording(number: int) -> None:
     with _catalog().begin() as connection:
         remove_one(connection, number)
     click.echo(f"Removed recording {number}")
+
+
+@remove.command("run")
+@click.argument("number", type=int)
+def remove_run(number: int) -> None:
+    """Remove an analysis with all its rows."""
+    from saeatlas.schema.remove import remove_run as remove_one
+
+    with _catalog().begin() as connection:
+        remove_one(connection, number)
+    click.echo(f"Removed run {number}")
 
 
 @remove.command("corpus")

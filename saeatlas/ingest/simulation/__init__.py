@@ -1,0 +1,25 @@
+"""A world with a known answer: features with lobes and densities, decoder vectors, blocks.
+
+Pure numpy; `saeatlas.ingest.simulated` writes it into the catalog. Every part is drawn with a
+generator of its own, keyed on the seed: more blocks, other vectors or more crystals leave the
+other parts as they are.
+"""
+
+from saeatlas.ingest.simulation.blocks import Block, Blocks, Drawn, documents_a_chunk
+from saeatlas.ingest.simulation.decoder import Crystal, Decoder, draw_decoder
+from saeatlas.ingest.simulation.features import Features, plant_features
+from saeatlas.ingest.simulation.terms import MAX_DENSITY, Terms
+
+__all__ = [
+    "MAX_DENSITY",
+    "Block",
+    "Blocks",
+    "Crystal",
+    "Decoder",
+    "Drawn",
+    "Features",
+    "Terms",
+    "documents_a_chunk",
+    "draw_decoder",
+    "plant_features",
+]

@@ -1,0 +1,197 @@
+"""Documents and the features that their blocks activate, drawn a chunk at a time."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from saeatlas.ingest.simulation.features import NO_LOBE, Features
+from saeatlas.ingest.simulation.terms import Terms
+
+Array = np.ndarray[Any, Any]
+Block = tuple[Array, Array]
+"""Active features, ascending int32, and their peaks, float32."""
+
+LOYALTY = 0.8
+"""Share of a type's documents that are surely about the lobe it prefers; the others' is any."""
+
+HIGHEST = 0.99
+"""No feature is active in a larger share of any document's blocks."""
+
+_CHUNK_CELLS, _CHUNK_DOCUMENTS = 2**24, 512
+_PART = 3
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A whole chunk of documents.
+
+    Parameters
+    ----------
+    types, lobes : ndarray of shape (n_documents,), int64
+        Type of each document, and the lobe that it is about.
+    features : ndarray of shape (n_activations,), int32
+        Active features of all blocks in order, ascending within a block.
+    peaks : ndarray of shape (n_activations,), float32
+    bounds : ndarray of shape (n_blocks + 1,), int64
+        Where each block's activations begin, and the end.
+    """
+
+    types: Array
+    lobes: Array
+    features: Array
+    peaks: Array
+    bounds: Array
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Active features and peaks of each block."""
+        return [
+            (self.features[start:stop], self.peaks[start:stop])
+            for start, stop in pairwise(self.bounds.tolist())
+        ]
+
+
+def documents_a_chunk(terms: Terms) -> int:
+    """Return how many documents are drawn, and written, together.
+
+    Parameters
+    ----------
+    terms : Terms
+
+    Returns
+    -------
+    int
+        About 16 million cells of block x feature, and at most 512 documents.
+    """
+    cells = terms.features * terms.blocks_per_document
+    return max(1, min(_CHUNK_DOCUMENTS, _CHUNK_CELLS // cells))
+
+
+class Blocks:
+    """Draws any chunk of a simulation's documents.
+
+    A document is about one lobe: its type's preferred one, or another (`LOYALTY`). Given that,
+    every feature is active in every block independently, with one of two probabilities: a higher
+    one in documents about its own lobe, a lower one in all others, such that the mean over the
+    corpus is its density. Peaks are log-normal with median e.
+
+    Parameters
+    ----------
+    terms : Terms
+    features : Features
+    """
+
+    def __init__(self, terms: Terms, features: Features) -> None:
+        self.terms = terms
+        self._lobe = features.lobe
+        self._rates = -np.log1p(-probabilities(terms, features))
+
+    def draw(self, chunk: int) -> Drawn:
+        """Draw one chunk; the same number gives the same rows whatever was drawn before.
+
+        Parameters
+        ----------
+        chunk : int
+            From 0.
+
+        Returns
+        -------
+        Drawn
+        """
+        rng = self.terms.generator(_PART, chunk)
+        types, lobes = _draw_documents(self.terms, rng)
+        about = np.repeat(lobes, self.terms.blocks_per_document)
+        keys = self._active(rng, about)
+        n_features = self.terms.features
+        bounds = np.searchsorted(keys, np.arange(len(about) + 1) * n_features)
+        peaks = rng.standard_normal(len(keys), dtype=np.float32)
+        peaks += 1
+        np.exp(peaks, out=peaks)
+        return Drawn(types, lobes, (keys % n_features).astype(np.int32), peaks, bounds)
+
+    def _active(self, rng: np.random.Generator, about: Array) -> Array:
+        """Return block * n_features + feature of every activation, ascending, each once.
+
+        Events of a Poisson process with rate -log(1 - p) a block: a block has one or more with
+        probability p, independently of all others. The blocks about a lobe lie side by side once
+        sorted, and so, round the end, do all others: each is one run to draw positions from.
+        """
+        terms, n = self.terms, len(about)
+        dtype = np.int32 if n * terms.features < 2**31 else np.int64  # the shorter sorts faster
+        order = np.argsort(about, kind="stable").astype(dtype)
+        sizes = np.bincount(about, minlength=terms.lobes)[self._lobe]
+        starts = np.searchsorted(about[order], self._lobe)
+        runs = np.concatenate([sizes, n - sizes])  # own lobe's blocks, then the others
+        counts = rng.poisson(self._rates.reshape(-1) * runs)
+        origin = np.concatenate([starts, starts + sizes]).astype(np.int32)
+        place = rng.random(counts.sum(), dtype=np.float32)
+        place *= np.repeat(runs.astype(np.float32), counts)  # stays below the run, rounded too
+        block = place.astype(np.int32)
+        block += np.repeat(origin, counts)
+        block[block >= n] -= n
+        feature = np.tile(np.arange(terms.features, dtype=dtype), 2)
+        keys: Array = (order * terms.features)[block]
+        keys += np.repeat(feature, counts)
+        keys.sort()
+        first = np.ones(len(keys), bool)
+        np.not_equal(keys[1:], keys[:-1], out=first[1:])
+        unique: Array = keys[first]
+        return unique
+
+
+def probabilities(terms: Terms, features: Features) -> Array:
+    """Return each feature's probability in documents about its own lobe and in all others.
+
+    With s the share of documents about the lobe, a feature of density p has p + r a (1 - s) / s
+    and p - r a, with r the preference and a = p, less where the first would pass `HIGHEST`.
+
+    Parameters
+    ----------
+    terms : Terms
+    features : Features
+
+    Returns
+    -------
+    ndarray of shape (2, n_features), float64
+        Own lobe's, others'. Weighted by s and 1 - s they are p.
+    """
+    p = features.density
+    share = lobe_shares(terms)[features.lobe]
+    odds = terms.preference * (1 - share) / share
+    amplitude = np.minimum(p, (HIGHEST - p) / np.maximum(odds, 1e-9))
+    result = np.stack([p + amplitude * odds, p - amplitude * terms.preference])
+    result[:, features.lobe == NO_LOBE] = 0
+    return result
+
+
+def lobe_shares(terms: Terms) -> Array:
+    """Return the share of documents about each lobe.
+
+    Parameters
+    ----------
+    terms : Terms
+
+    Returns
+    -------
+    ndarray of shape (n_lobes,), float64
+    """
+    preferring = np.bincount(np.arange(terms.n_subsets) % terms.lobes, minlength=terms.lobes)
+    shares: Array = LOYALTY * preferring / terms.n_subsets + (1 - LOYALTY) / terms.lobes
+    return shares
+
+
+def _draw_documents(terms: Terms, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw types and lobes in balance, so that densities are met in each chunk.
+
+    One point in each of n equal stretches of the unit interval, shuffled: the interval is cut
+    into types, a type's part into its preferred lobe and the rest.
+    """
+    n = documents_a_chunk(terms)
+    point = rng.permutation((np.arange(n) + rng.random(n)) / n) * terms.n_subsets
+    types = np.minimum(point.astype(np.int64), terms.n_subsets - 1)
+    within = np.clip(point - types, 0, np.nextafter(1, 0))
+    other = np.clip((within - LOYALTY) / (1 - LOYALTY), 0, np.nextafter(1, 0))
+    lobes = np.where(within < LOYALTY, types % terms.lobes, (other * terms.lobes).astype(np.int64))
+    return types, lobes

@@ -1,0 +1,77 @@
+"""What each feature is made to be: its lobe and its density."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saeatlas.ingest.simulation.terms import MAX_DENSITY, Terms
+
+NO_LOBE = -1
+_PART = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """Lobes and densities of all features.
+
+    Parameters
+    ----------
+    lobe : ndarray of shape (n_features,), int32
+        From 0; -1 for a dead feature.
+    density : ndarray of shape (n_features,), float64
+        Share of blocks it is meant to be active in; 0 for a dead feature.
+    """
+
+    lobe: np.ndarray[Any, Any]
+    density: np.ndarray[Any, Any]
+
+
+def plant_features(terms: Terms) -> Features:
+    """Give each live feature a lobe and a density.
+
+    Lobes are of equal size, to within one. Densities follow the power law, whichever lobe.
+
+    Parameters
+    ----------
+    terms : Terms
+
+    Returns
+    -------
+    Features
+    """
+    rng = terms.generator(_PART)
+    live = rng.permutation(terms.features)[: terms.n_live]
+    lobe = np.full(terms.features, NO_LOBE, np.int32)
+    density = np.zeros(terms.features)
+    lobe[live] = np.arange(terms.n_live) % terms.lobes
+    by_rank = densities(terms.n_live, terms.mean_active, terms.density_exponent)
+    density[rng.permutation(live)] = by_rank
+    return Features(lobe, density)
+
+
+def densities(n: int, total: float, exponent: float) -> np.ndarray[Any, Any]:
+    """Return densities that fall as rank**-exponent below the cap and sum up as asked.
+
+    Parameters
+    ----------
+    n : int
+    total : float
+        Their sum, at most ``MAX_DENSITY * n``: the mean number of active features.
+    exponent : float
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        Descending, at most ``MAX_DENSITY``.
+    """
+    shape = np.arange(1, n + 1, dtype=np.float64) ** -exponent
+    rest = np.cumsum(shape[::-1])[::-1]  # sum of shape from each rank on
+    # with the first m ranks at the cap the others share what is left; the first m that keeps them
+    # below the cap is the one
+    scale = np.maximum(total - MAX_DENSITY * np.arange(n), 0) / rest
+    fits = scale * shape <= MAX_DENSITY
+    m = int(np.argmax(fits)) if fits.any() else n
+    result = np.full(n, MAX_DENSITY)
+    result[m:] = scale[m : m + 1] * shape[m:]
+    return result
