@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -389,7 +390,7 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
     Example: saeatlas analyze cooccurrence --recording 1 --subset Github --subset ArXiv
     """
     from saeatlas.analyses import cooccurrence
-    from saeatlas.analyses.bitmaps import Threshold
+    from saeatlas.analyses.threshold import Threshold
 
     progress = cooccurrence.count(
         _catalog(), recording, threshold=Threshold.parse(threshold), **options
@@ -407,7 +408,7 @@ def _follow_stages(progress: Any) -> None:
         bars.MofNCompleteColumn(),
         bars.TimeRemainingColumn(),
     )
-    with bars.Progress(*columns) as bar:
+    with closing(progress), bars.Progress(*columns) as bar:
         tasks: dict[str, Any] = {}
         for last in progress:
             if last.stage not in tasks and last.stage != "done":

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
+from saeatlas.analyses.threshold import Threshold
 from saeatlas.schema import connect, failures, partitions, results, tables
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.statements import statement
@@ -18,55 +19,6 @@ CHUNK_BLOCKS = 32_768
 
 _SLAB_BYTES = 2**27
 """Size of the dense (features, blocks) matrix of bytes that bits are packed from."""
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """When a feature counts as active in a block.
-
-    Parameters
-    ----------
-    above : float
-        Its maximum there is above this, in units of activation.
-    relative : bool, default=False
-        Each feature's own JumpReLU threshold is added.
-    """
-
-    above: float
-    relative: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> "Threshold":
-        """Read a threshold as a user writes it.
-
-        Parameters
-        ----------
-        text : str
-            ``1.0``, ``theta`` or ``theta+1.5``.
-
-        Returns
-        -------
-        Threshold
-
-        Raises
-        ------
-        InputError
-        """
-        head, theta, rest = text.replace(" ", "").partition("theta")
-        number = rest if theta else head
-        try:
-            above = float(number) if number or not theta else 0.0
-        except ValueError:
-            above = np.nan
-        if (head and theta) or not np.isfinite(above):
-            raise errors.InputError(
-                f"{text!r} is no threshold.", mend="Write 1.0, theta or theta+1.5."
-            )
-        return cls(above, bool(theta))
-
-    def __str__(self) -> str:
-        """Write it as `parse` reads it."""
-        return f"theta{self.above:+g}" if self.relative else f"{self.above:g}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +61,7 @@ def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tu
     Raises
     ------
     UnknownName
-        No such recording.
+        No such recording, or it is removed meanwhile.
     InputError
         The recording has not kept what lies above this threshold.
     """
@@ -119,7 +71,7 @@ def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tu
         number = _bitmap_row(connection, recording, threshold)
     while True:
         with engine.begin() as connection:
-            done = _locked(connection, number)
+            done = _locked(connection, recording, number)
             bitmap = Bitmap(number, recording, row.sae, row.corpus, row.d_sae, done)
             if done < row.n_blocks:
                 stop = min(done + CHUNK_BLOCKS, row.n_blocks)
@@ -182,13 +134,11 @@ def _floors(
     connection: sa.Connection, recording: sa.Row[Any], threshold: Threshold
 ) -> np.ndarray[Any, Any] | None:
     """Return what each feature must pass, float32 of shape (d_sae,); None if all stored does."""
-    if not threshold.relative:
-        lowest = np.float32(threshold.above)
-        floors = np.full(recording.d_sae, lowest)
-    else:
-        floors = _thetas(connection, recording.sae) + np.float32(threshold.above)
-        lowest = floors.min()
-    if lowest < recording.keep_above and not (lowest < 0 and recording.keep_above == 0):
+    floors = np.full(recording.d_sae, threshold.above, np.float32)
+    if threshold.relative:
+        floors = np.maximum(floors + _thetas(connection, recording), 0)
+    lowest = floors.min()
+    if lowest < recording.keep_above:
         raise errors.InputError(
             f"Recording {recording.id} keeps only activations above {recording.keep_above:g}; "
             f"{threshold} needs those above {lowest:g}.",
@@ -197,13 +147,13 @@ def _floors(
     return None if floors.max() <= recording.keep_above else floors
 
 
-def _thetas(connection: sa.Connection, sae: int) -> np.ndarray[Any, Any]:
+def _thetas(connection: sa.Connection, recording: sa.Row[Any]) -> np.ndarray[Any, Any]:
     table = tables.feature
-    query = sa.select(table.c.threshold).where(table.c.sae == sae).order_by(table.c.feature)
-    thetas = connection.execute(query).scalars().all()
-    if None in thetas:
+    query = sa.select(table.c.threshold).where(table.c.sae == recording.sae)
+    thetas = connection.execute(query.order_by(table.c.feature)).scalars().all()
+    if None in thetas or len(thetas) != recording.d_sae:
         raise errors.InputError(
-            f"SAE {sae} has no thresholds of its own: it is no JumpReLU.",
+            f"SAE {recording.sae} has no thresholds of its own: it is no JumpReLU.",
             mend="Give an absolute one, as --threshold 1.0.",
         )
     return np.array(thetas, np.float32)
@@ -229,11 +179,14 @@ def _bitmap_row(connection: sa.Connection, recording: int, threshold: Threshold)
     return int(connection.execute(sa.select(table.c.id).where(*same)).scalar_one())
 
 
-def _locked(connection: sa.Connection, number: int) -> int:
+def _locked(connection: sa.Connection, recording: int, number: int) -> int:
     """Wait for whoever adds a chunk now; return the blocks that are there then."""
     table = results.bitmap
     query = sa.select(table.c.n_blocks).where(table.c.id == number).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    done = connection.execute(query).scalar_one_or_none()
+    if done is None:
+        raise errors.UnknownName(f"Recording {recording} was removed meanwhile.")
+    return int(done)
 
 
 def _add_chunk(

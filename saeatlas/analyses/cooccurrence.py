@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas.analyses import bitmaps, workspace
-from saeatlas.analyses.bitmaps import Bitmap, Threshold
+from saeatlas.analyses.bitmaps import Bitmap
 from saeatlas.analyses.selection import Selection, select_blocks
+from saeatlas.analyses.threshold import Threshold
 from saeatlas.analyses.workspace import Workspace
 from saeatlas.schema import results, runs, tiles
 from saeatlas.schema.tiles import TILE
@@ -94,8 +96,7 @@ def count(
     min_blocks : int, default=1
         Pairs of features active in fewer blocks are not counted.
     method : {'sql', 'torch'}
-        Where the products are made: in the database, or on a GPU (or CPU) by torch. The counts are
-        the same.
+        Where the same products are made: in the database, or on a GPU (or CPU) by torch.
 
     Yields
     ------
@@ -104,10 +105,9 @@ def count(
     Raises
     ------
     UnknownName, InputError, EmptyCorpus, QueryFailed
-        There is nothing to count, or not so.
+        There is nothing to count, or not so; or it is removed meanwhile.
     CatalogBusy
-        Another process makes the same count.
-    DatabaseError
+        Another process makes the same count, or has removed the run that this one adds to.
 
     Notes
     -----
@@ -116,8 +116,7 @@ def count(
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: active above 1, blocks of 256
-    tokens.
+    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: above 1, blocks of 256 tokens.
     """
     began = time.perf_counter()
     for bitmap, total in bitmaps.grow(engine, recording, threshold):
@@ -199,7 +198,9 @@ class Job:
                     yield done
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-                work.cancel()
+                while any(future.running() for future in columns):
+                    work.cancel()  # again: a statement may only now have begun
+                    time.sleep(0.05)
 
     def _places(
         self, new: np.ndarray[Any, Any], base: "Base | None"
@@ -273,6 +274,7 @@ class Job:
                 recording=self.bitmap.recording,
                 params=params,
                 quality=quality,
+                started_at=sa.func.clock_timestamp() - timedelta(seconds=seconds),
             )
             tiles.write_features(connection, work.number, n, places)
             work.publish(connection)

@@ -1,5 +1,5 @@
 -- Numbers of the blocks whose documents are wanted.
--- Parameters: corpus (corpus.id), n_blocks (blocks from 0), subsets (text[]; NULL for all);
+-- Parameters: corpus (corpus.id), n_blocks (blocks from 0), subsets (text[]; empty for all);
 -- condition: SQL of the user's on the columns of view documents. Used by selection.py.
 select block.block
 from block
@@ -7,6 +7,9 @@ where block.corpus = %(corpus)s and block.block < %(n_blocks)s
     and block.document in (
         select document
         from documents
-        where corpus = %(corpus)s and (%(subsets)s::text[] is null or subset = any(%(subsets)s))
-            and ({condition})
+        where corpus = %(corpus)s
+            and (%(subsets)s::text[] = '{{}}' or subset = any(%(subsets)s::text[]))
+            and (
+                {condition}
+            )
     )

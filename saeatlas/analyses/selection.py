@@ -91,7 +91,8 @@ def select_blocks(
             return Selection(sum(sizes), sizes, [_mask(np.ones(size, bool)) for size in sizes])
         _require_subsets(connection, bitmap.corpus, subsets)
         chosen = np.zeros(sum(sizes), bool)
-        chosen[_blocks(connection, bitmap, list(subsets), documents_where)] = True
+        wanted = {"corpus": bitmap.corpus, "n_blocks": len(chosen), "subsets": list(subsets)}
+        chosen[_blocks(connection, wanted, documents_where)] = True
     if not chosen.any():
         raise errors.EmptyCorpus(
             "No block of the recording is selected.",
@@ -121,23 +122,16 @@ def _require_subsets(connection: sa.Connection, corpus: int, subsets: Sequence[s
             )
 
 
-def _blocks(
-    connection: sa.Connection, bitmap: Bitmap, subsets: list[str], where: str | None
-) -> list[int]:
+def _blocks(connection: sa.Connection, wanted: dict[str, Any], where: str | None) -> list[int]:
     """Return the numbers of the blocks, reading only and as the role that may only read."""
     driver = connect.raw(connection)
     driver.execute(statement("read_only"))
     text: LiteralString = (where or "true").replace("%", "%%")
     query = sql.SQL(statement("select_blocks", "saeatlas.analyses")).format(condition=sql.SQL(text))
-    values = {
-        "corpus": bitmap.corpus,
-        "n_blocks": bitmap.n_blocks,
-        "subsets": subsets or None,
-    }
     try:
         with failures.translated():
             # prepared: the server takes one statement, so the condition cannot begin another
-            return [row[0] for row in driver.execute(query, values, prepare=True)]
+            return [row[0] for row in driver.execute(query, wanted, prepare=True)]
     except psycopg.Error as error:
         raise errors.QueryFailed(
             f"The condition {where!r} does not run: {error.diag.message_primary or error}",

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy.dialects.postgresql import BIT
 
+from saeatlas import errors
 from saeatlas.analyses.bitmaps import Bitmap
 from saeatlas.schema import connect, failures, partitions, results
 from saeatlas.schema.copy import copy_rows
@@ -152,7 +153,7 @@ class Workspace:
             write(connection, self.number, tiles)
 
     def cancel(self) -> None:
-        """Stop the statements that run now."""
+        """Stop the statements of `count_column` that run now."""
         for driver in list(self._running):
             with suppress(psycopg.Error):
                 driver.cancel_safe(timeout=5)
@@ -164,18 +165,32 @@ class Workspace:
         ----------
         run : int
             Its places begin as those of this one.
+
+        Raises
+        ------
+        CatalogBusy
+            It was removed meanwhile.
         """
+        table = results.run
         with self.engine.begin() as connection:
             self._execute(connection, "add_tiles", {"base": run})
+            if connection.execute(sa.select(table.c.id).where(table.c.id == run)).first() is None:
+                raise errors.CatalogBusy(
+                    f"Run {run}, which this count adds to, was removed meanwhile.",
+                    mend="Run the same command again: it counts all blocks.",
+                )
 
     def publish(self, connection: sa.Connection) -> None:
         """Make the tiles a partition of ``cooccurrence``, in the caller's transaction.
+
+        The working tables go in the same moment.
 
         Parameters
         ----------
         connection : sqlalchemy.Connection
         """
         partitions.attach(connection, results.cooccurrence, self.number)
+        self._execute(connection, "drop_workspace")
 
     def create(self) -> None:
         """Make the tables, empty."""
@@ -186,7 +201,7 @@ class Workspace:
     def drop(self) -> None:
         """Remove what is not published."""
         with self.engine.begin() as connection:
-            self._execute(connection, "drop_workspace", {"run": self.number})
+            self._execute(connection, "drop_workspace")
 
     def _execute(
         self,

@@ -1,6 +1,7 @@
 """Counts of co-occurrence made elsewhere: the published code's files."""
 
 import hashlib
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -86,7 +87,7 @@ def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
                     mend="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
                 )
             return file["histogram"], int(file["n_chunks"])
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise errors.BadTable(
             f"{path.name} cannot be read: {error}",
             mend="The file may be damaged or half downloaded; fetch it again.",
@@ -113,7 +114,7 @@ def _require_counts(path: Path, counts: np.ndarray[Any, Any], n_blocks: int, d_s
             mend=mend,
         )
     n = counts.diagonal()
-    if counts.min() < 0 or n.max() > n_blocks:
+    if counts.min() < 0 or n.max() > n_blocks or n_blocks > np.iinfo(np.int32).max:
         raise errors.BadTable(
             f"histogram in {path.name} has counts from {counts.min()} to {n.max()} of "
             f"{n_blocks} blocks.",

@@ -34,7 +34,7 @@ def translate(error: psycopg.Error) -> errors.AtlasError | None:
             exists="Nothing of the last step was kept; everything before it is safe.",
             mend="Free some space, or `saeatlas remove` what is not needed, and run it again.",
         )
-    if isinstance(error, psycopg.errors.LockNotAvailable):
+    if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
         return errors.CatalogBusy(mend="Wait for it to end, then run this again.")
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
         return _no_connection(error)

@@ -65,6 +65,8 @@ def remove_sae(connection: sa.Connection, sae: int) -> None:
     _require(connection, tables.sae, sae)
     for recording in _numbers(connection, tables.recording, tables.recording.c.sae == sae):
         remove_recording(connection, recording)
+    for run in _numbers(connection, results.run, results.run.c.sae == sae):
+        remove_run(connection, run)  # of no recording: counts made elsewhere
     partitions.drop(connection, tables.feature, sae)
     connection.execute(sa.delete(tables.sae).where(tables.sae.c.id == sae))
 
@@ -96,8 +98,10 @@ def _numbers(
 
 
 def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:
-    known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()
-    if number not in known:
+    """Lock the row, so that nothing is added to it while what hangs on it is removed."""
+    row = sa.select(table.c.id).where(table.c.id == number).with_for_update()
+    if connection.execute(row).first() is None:
+        known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()
         shown = ", ".join(map(str, known)) or "none"
         raise errors.UnknownName(
             f"There is no {table.name} {number}.",

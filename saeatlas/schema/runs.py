@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.schema import connect, results
+from saeatlas.schema import connect, results, tables
 from saeatlas.schema.statements import statement
 
 
@@ -96,7 +96,13 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     -------
     int
         ``run.id``.
+
+    Raises
+    ------
+    UnknownName
+        Its recording was removed meanwhile.
     """
+    _hold(connection, columns.get("recording"))
     values = columns | {
         "analysis": analysis,
         "input_sha256": key,
@@ -104,3 +110,15 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     }
     insert = sa.insert(results.run).values(values).returning(results.run.c.id)
     return int(connection.execute(insert).scalar_one())
+
+
+def _hold(connection: sa.Connection, recording: int | None) -> None:
+    """Keep a recording from being removed until the caller commits."""
+    table = tables.recording
+    row = (
+        sa.select(table.c.id)
+        .where(table.c.id == recording)
+        .with_for_update(read=True, key_share=True)
+    )
+    if recording is not None and connection.execute(row).first() is None:
+        raise errors.UnknownName(f"Recording {recording} was removed meanwhile.")

@@ -4,19 +4,19 @@
 
 create function atlas.simple_matching(n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
-return (n - n_i - n_j + 2 * n_ij)::float8 / nullif(n, 0);
+return (n::float8 - n_i - n_j + n_ij + n_ij) / nullif(n, 0);
 comment on function atlas.simple_matching(integer, integer, integer, integer) is
     'Share of blocks in which both features are active or neither is; in [0, 1].';
 
 create function atlas.jaccard(n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
-return n_ij::float8 / nullif(n_i + n_j - n_ij, 0);
+return n_ij / nullif(n_i::float8 + n_j - n_ij, 0);
 comment on function atlas.jaccard(integer, integer, integer, integer) is
     'Blocks with both over blocks with either; in [0, 1].';
 
 create function atlas.dice(n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
-return 2.0::float8 * n_ij / nullif(n_i + n_j, 0);
+return 2.0::float8 * n_ij / nullif(n_i::float8 + n_j, 0);
 comment on function atlas.dice(integer, integer, integer, integer) is
     'Blocks with both over the mean of the blocks with each; in [0, 1].';
 
@@ -46,6 +46,17 @@ return ln(nullif(n::float8 * n_ij / nullif(n_i::float8 * n_j, 0), 0));
 comment on function atlas.pmi(integer, integer, integer, integer) is
     'Pointwise mutual information in nats, the logarithm of lift. NULL where they never meet.';
 
+create function atlas.unknown_measure(measure text)
+returns double precision language plpgsql immutable parallel safe
+as $$
+begin
+    raise exception '% is no measure of affinity', quote_nullable(measure) using
+        errcode = 'invalid_parameter_value',
+        hint = 'Known: phi, jaccard, dice, overlap, simple_matching, lift, pmi.';
+end
+$$;
+comment on function atlas.unknown_measure(text) is 'Fails, and names the measures there are.';
+
 create function atlas.affinity(measure text, n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
 return case measure
@@ -56,9 +67,11 @@ return case measure
     when 'simple_matching' then atlas.simple_matching(n, n_i, n_j, n_ij)
     when 'lift' then atlas.lift(n, n_i, n_j, n_ij)
     when 'pmi' then atlas.pmi(n, n_i, n_j, n_ij)
+    else atlas.unknown_measure(measure)
 end;
 comment on function atlas.affinity(text, integer, integer, integer, integer) is
-    'One of phi, jaccard, dice, overlap, simple_matching, lift and pmi by its name.';
+    'One of phi, jaccard, dice, overlap, simple_matching, lift and pmi by its name; another name is '
+    'an error.';
 
 create aggregate atlas.bits_concatenated(bit varying) (sfunc = bitcat, stype = bit varying);
 comment on aggregate atlas.bits_concatenated(bit varying) is
