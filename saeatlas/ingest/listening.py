@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from saeatlas import errors
-from saeatlas.ingest import encode, models, saes, tokens
+from saeatlas.ingest import encode, models, saes, sites, tokens
 from saeatlas.ingest.corpora import Document, Skipped
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Cut, Peaks, text_hash
@@ -31,12 +31,24 @@ class Ear:
         ``release/sae_id``, for messages.
     weights : sae_lens.SAE
     hook_name : str
+    centred : bool, default=False
+        Whether it hears a model whose every write to the residual stream has mean zero.
     """
 
     sae: int
     name: str
     weights: "SAE[Any]"
     hook_name: str
+    centred: bool = False
+
+    def take(self, acts: torch.Tensor) -> torch.Tensor:
+        """Give the SAE its input, of shape (T, d_in), from what the model says at its hook."""
+        if not bool(acts.isfinite().all()):
+            raise errors.ModelMismatch(
+                f"The model gives NaN or infinity at {self.hook_name}.",
+                mend="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
+            )
+        return acts - acts.mean(-1, keepdim=True) if self.centred else acts
 
 
 @dataclass(frozen=True)
@@ -156,7 +168,7 @@ class Ensemble:
             acts = self._run([reads[i].ids for i in batch])
             for ear in ears:
                 for row, i in enumerate(batch):
-                    own = acts[ear.hook_name][row, : len(reads[i].ids)]
+                    own = ear.take(acts[ear.hook_name][row, : len(reads[i].ids)])
                     fits[ear.sae].add(ear.weights, own, reads[i].counts)
         return fits
 
@@ -196,7 +208,7 @@ class Ensemble:
         """Write down what SAEs hear in a document; return those for which rounding could count."""
         near = []
         for ear in ears:
-            own = acts[ear.hook_name][: len(read.ids)]  # (T, d_in)
+            own = ear.take(acts[ear.hook_name][: len(read.ids)])  # (T, d_in)
             maxima = encode.block_maxima(
                 ear.weights, own, read.spans, read.counts, keep_above=keep_above
             )
@@ -227,12 +239,24 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
     """
     prepend_bos = _agreed_bos(rows)
     hooks = {row.id: _hook(row) for row in rows}
-    models.require_fit(model, {hooks[row.id]: row.d_in for row in rows})
-    ears = [_ear(row, options) for row in rows]
+    models.require_fit(model, [(hooks[row.id], row.config.get("d_in", row.d_in)) for row in rows])
+    family = sites.family_of(model, models.read_config(model).model_type)
+    centred = {row.id: sites.is_centred(hooks[row.id], family, _processing(row)) for row in rows}
     tokenizer = tokens.load(model)
+    loaded = {row.id: _load(row) for row in rows}
     listener = models.open_model(
         model, list(dict.fromkeys(hooks.values())), dtype=options.dtype, device=options.device
     )
+    ears = [
+        Ear(
+            row.id,
+            f"{row.release}/{row.sae_id}",
+            loaded[row.id].to(device=listener.device, dtype=getattr(torch, options.dtype)),
+            hooks[row.id],
+            centred[row.id],
+        )
+        for row in rows
+    ]
     return Ensemble(model, tokenizer, listener, tuple(ears), prepend_bos)
 
 
@@ -317,7 +341,12 @@ def _hook(row: "sa.Row[Any]") -> str:
     return str(row.hook_name)
 
 
-def _ear(row: "sa.Row[Any]", options: Options) -> Ear:
+def _processing(row: "sa.Row[Any]") -> dict[str, Any]:
+    said = row.config.get("metadata", {}).get("model_from_pretrained_kwargs") or {}
+    return {key: said[key] for key in saes.PROCESSING if said.get(key)}
+
+
+def _load(row: "sa.Row[Any]") -> "SAE[Any]":
     """Load an SAE's weights again and make sure that they are the catalog's."""
     name = f"{row.release}/{row.sae_id}"
     path = Path(row.source) if Path(row.source).is_absolute() else None
@@ -333,5 +362,4 @@ def _ear(row: "sa.Row[Any]", options: Options) -> Ear:
             f"SAE {name} is a bare decoder: it cannot listen.",
             mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
         )
-    dtype = getattr(torch, options.dtype)
-    return Ear(row.id, name, loaded.sae.to(dtype=dtype), _hook(row))
+    return loaded.sae
