@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.ingest import listening, recordings, store
 from saeatlas.ingest.corpora import Corpus, Document, Skipped
+from saeatlas.ingest.ears import Ear
 from saeatlas.ingest.encode import Fit
-from saeatlas.ingest.listening import Ear, Ensemble, Read
+from saeatlas.ingest.listening import Ensemble, Read
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Chunk, Recording
 from saeatlas.ingest.writer import Writer

@@ -2,53 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from saeatlas import errors
-from saeatlas.ingest import encode, models, saes, sites, tokens
+from saeatlas.ingest import ears, encode, models, sites, tokens
 from saeatlas.ingest.corpora import Document, Skipped
+from saeatlas.ingest.ears import Ear
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Cut, Peaks, text_hash
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from sae_lens import SAE
-
-
-@dataclass(frozen=True)
-class Ear:
-    """An SAE ready to listen.
-
-    Parameters
-    ----------
-    sae : int
-        ``sae.id``.
-    name : str
-        ``release/sae_id``, for messages.
-    weights : sae_lens.SAE
-    hook_name : str
-    centred : bool, default=False
-        Whether it hears a model whose every write to the residual stream has mean zero.
-    """
-
-    sae: int
-    name: str
-    weights: "SAE[Any]"
-    hook_name: str
-    centred: bool = False
-
-    def take(self, acts: torch.Tensor) -> torch.Tensor:
-        """Give the SAE its input, of shape (T, d_in), from what the model says at its hook."""
-        if not bool(acts.isfinite().all()):
-            raise errors.ModelMismatch(
-                f"The model gives NaN or infinity at {self.hook_name}.",
-                mend="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
-            )
-        return acts - acts.mean(-1, keepdim=True) if self.centred else acts
 
 
 @dataclass(frozen=True)
@@ -237,17 +203,19 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
     ------
     UnsupportedSae, ModelMismatch, BadWeights, NameTaken
     """
-    prepend_bos = _agreed_bos(rows)
-    hooks = {row.id: _hook(row) for row in rows}
+    prepend_bos = ears.agreed_bos(rows)
+    hooks = {row.id: ears.hook_of(row) for row in rows}
     models.require_fit(model, [(hooks[row.id], row.config.get("d_in", row.d_in)) for row in rows])
     family = sites.family_of(model, models.read_config(model).model_type)
-    centred = {row.id: sites.is_centred(hooks[row.id], family, _processing(row)) for row in rows}
+    centred = {
+        row.id: sites.is_centred(hooks[row.id], family, ears.processing(row)) for row in rows
+    }
     tokenizer = tokens.load(model)
-    loaded = {row.id: _load(row) for row in rows}
+    loaded = {row.id: ears.load(row) for row in rows}
     listener = models.open_model(
         model, list(dict.fromkeys(hooks.values())), dtype=options.dtype, device=options.device
     )
-    ears = [
+    listening = [
         Ear(
             row.id,
             f"{row.release}/{row.sae_id}",
@@ -257,7 +225,7 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
         )
         for row in rows
     ]
-    return Ensemble(model, tokenizer, listener, tuple(ears), prepend_bos)
+    return Ensemble(model, tokenizer, listener, tuple(listening), prepend_bos)
 
 
 def batches(reads: Sequence[Read], places: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -318,48 +286,3 @@ def cut_of(
         text_sha256=text_hash(document.text),
         block_texts=None if texts is None else tuple(t.replace("\0", "\ufffd") for t in texts),
     )
-
-
-def _agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
-    said = {row.prepend_bos for row in rows} - {None}
-    if len(said) > 1:
-        with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
-        raise errors.ModelMismatch(
-            "Some of these SAEs were trained with BOS before the text, some without.",
-            exists=f"With BOS: {', '.join(with_bos)}.",
-            mend="Record the two kinds one after the other.",
-        )
-    return said.pop() if said else True
-
-
-def _hook(row: "sa.Row[Any]") -> str:
-    if row.hook_name is None:
-        raise errors.UnsupportedSae(
-            f"It is not known where SAE {row.release}/{row.sae_id} listens.",
-            mend="Ingest it again under another name, from files that say it or with --hook-name.",
-        )
-    return str(row.hook_name)
-
-
-def _processing(row: "sa.Row[Any]") -> dict[str, Any]:
-    said = row.config.get("metadata", {}).get("model_from_pretrained_kwargs") or {}
-    return {key: said[key] for key in saes.PROCESSING if said.get(key)}
-
-
-def _load(row: "sa.Row[Any]") -> "SAE[Any]":
-    """Load an SAE's weights again and make sure that they are the catalog's."""
-    name = f"{row.release}/{row.sae_id}"
-    path = Path(row.source) if Path(row.source).is_absolute() else None
-    loaded = saes.load(row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True)
-    if loaded.weights_sha256 != row.weights_sha256.hex():
-        raise errors.NameTaken(
-            f"The weights of {name} are not those in the catalog any more.",
-            exists=f"They came from {row.source}.",
-            mend=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
-        )
-    if loaded.sae is None:
-        raise errors.UnsupportedSae(
-            f"SAE {name} is a bare decoder: it cannot listen.",
-            mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
-        )
-    return loaded.sae
