@@ -30,7 +30,7 @@ class Recipe(NamedTuple):
     k: float  # mean number of active features a token
     width: int  # features a dimension of the model
     n_samples: int  # tokens trained on, repeats counted
-    rate: float = 1e-3
+    rate: float = 2e-2
 
 
 def contexts(streams: Iterable[np.ndarray]) -> list[np.ndarray]:

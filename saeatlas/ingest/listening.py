@@ -1,6 +1,6 @@
 """Documents in, block maxima out: tokenise, cut, run the model, ask each SAE. No database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,10 @@ from saeatlas.ingest.recordings import Cut, Peaks, text_hash
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+_FEATURES_AND_BLOCKS = 30_000
+"""Features of all SAEs times blocks of a document from which on batches do not pay."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +98,19 @@ class Ensemble:
             By ``sae.id``: one pair of arrays a block, in document order.
         """
         found: dict[int, dict[int, list[Peaks]]] = {}
-        # what competes for its place must be heard alone, or not exactly
         exact = options.dtype == "float32"
-        alone = exact and not all(encode.is_monotone(ear.weights) for ear in ears)
-        places = [i for i, read in enumerate(reads) if read.spans]
-        for batch in batches(reads, places, 1 if alone else options.batch_tokens):
+        alone = exact and _better_alone(ears, options)
+        left = sorted((i for i, r in enumerate(reads) if r.spans), key=lambda i: len(reads[i].ids))
+        while left:
+            lengths = [len(reads[i].ids) for i in left]
+            size = 1 if alone else _batch_size(lengths, options.batch_tokens)
+            batch, left = left[:size], left[size:]
             acts = self._run([reads[i].ids for i in batch])
             for row, i in enumerate(batch):
                 own = {hook: a[row] for hook, a in acts.items()}
                 found[i] = {}
                 near = self._listen(ears, own, reads[i], options.keep_above, found[i])
-                if near and exact and len(batch) > 1:
+                if near and exact and size > 1:
                     own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
                     self._listen(near, own, reads[i], options.keep_above, found[i])
         return {
@@ -120,7 +126,7 @@ class Ensemble:
         ----------
         ears : sequence of Ear
         reads : sequence of Read
-            The first batch of those that fit in one is used.
+            The longest of them, as many as fit in one, are used.
         options : Options
 
         Returns
@@ -129,13 +135,15 @@ class Ensemble:
             By ``sae.id``.
         """
         fits = {ear.sae: encode.Fit() for ear in ears}
-        places = [i for i, read in enumerate(reads) if read.counts.any()]
-        for batch in list(batches(reads, places, options.batch_tokens))[-1:]:
-            acts = self._run([reads[i].ids for i in batch])
-            for ear in ears:
-                for row, i in enumerate(batch):
-                    own = ear.take(acts[ear.hook_name][row, : len(reads[i].ids)])
-                    fits[ear.sae].add(ear.weights, own, reads[i].counts)
+        longest = sorted((read for read in reads if read.counts.any()), key=lambda r: -len(r.ids))
+        if not longest:
+            return fits
+        batch = longest[: max(1, options.batch_tokens // len(longest[0].ids))]
+        acts = self._run([read.ids for read in batch])
+        for ear in ears:
+            for row, read in enumerate(batch):
+                own = ear.take(acts[ear.hook_name][row, : len(read.ids)])
+                fits[ear.sae].add(ear.weights, own, read.counts)
         return fits
 
     def _read(self, document: Document | Skipped, row: Any, options: Options) -> Read:
@@ -228,30 +236,24 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
     return Ensemble(model, tokenizer, listener, tuple(listening), prepend_bos)
 
 
-def batches(reads: Sequence[Read], places: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Group documents of like length, so that little is padding.
+def _better_alone(ears: Sequence[Ear], options: Options) -> bool:
+    """Say whether a batch would not spare hearing its documents one by one, to be exact.
 
-    Parameters
-    ----------
-    reads : sequence of Read
-    places : sequence of int
-        Places in `reads` of the documents to group.
-    batch_tokens : int
-        Most tokens of a batch, padding included; a single document may pass it.
-
-    Yields
-    ------
-    list of int
-        Places in `reads`, shortest document first.
+    So it is where features compete for their place. Elsewhere one feature of a block in 70,000 was
+    so near its threshold that its document had to be heard again: batches pay with few features.
     """
-    batch: list[int] = []
-    for i in sorted(places, key=lambda i: len(reads[i].ids)):
-        if batch and (len(batch) + 1) * len(reads[i].ids) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    if not all(encode.is_monotone(ear.weights) for ear in ears):
+        return True
+    blocks = options.context / options.block
+    return blocks * sum(int(ear.weights.cfg.d_sae) for ear in ears) > _FEATURES_AND_BLOCKS
+
+
+def _batch_size(lengths: Sequence[int], batch_tokens: int) -> int:
+    """Say how many of the shortest documents fit in a batch, padding included; at least one."""
+    size = 1
+    while size < len(lengths) and (size + 1) * lengths[size] <= batch_tokens:
+        size += 1
+    return size
 
 
 def cut_of(
