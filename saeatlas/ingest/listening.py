@@ -1,6 +1,6 @@
 """Documents in, block maxima out: tokenise, cut, run the model, ask each SAE. No database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FEATURES_AND_BLOCKS = 30_000
 """Features of all SAEs times blocks of a document from which on batches do not pay."""
+
+_FIT_TOKENS = 4_096
+"""Tokens enough to say whether an SAE fits the model."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,12 @@ class Ensemble:
         return [self._read(d, row, options) for d, row in zip(documents, rows, strict=True)]
 
     def hear(
-        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
+        self,
+        ears: Sequence[Ear],
+        reads: Sequence[Read],
+        options: Options,
+        *,
+        fits: Mapping[int, encode.Fit] | None = None,
     ) -> dict[int, list[Peaks]]:
         """Run the model once and ask every SAE for its block maxima.
 
@@ -91,6 +99,9 @@ class Ensemble:
         ears : sequence of Ear
         reads : sequence of Read
         options : Options
+        fits : mapping of int to Fit, optional
+            By ``sae.id``: filled with how well the SAE explains the longest of these documents, of
+            some thousand tokens together.
 
         Returns
         -------
@@ -100,51 +111,25 @@ class Ensemble:
         found: dict[int, dict[int, list[Peaks]]] = {}
         exact = options.dtype == "float32"
         alone = exact and _better_alone(ears, options)
-        left = sorted((i for i, r in enumerate(reads) if r.spans), key=lambda i: len(reads[i].ids))
+        left = [i for i, read in enumerate(reads) if read.spans]
+        if fits and not left:  # too short for any block, but not to see whether an SAE fits
+            left = [i for i, read in enumerate(reads) if read.counts.any()]
+        left.sort(key=lambda i: -len(reads[i].ids))  # of like length, so that little is padding
         while left:
-            lengths = [len(reads[i].ids) for i in left]
-            size = 1 if alone else _batch_size(lengths, options.batch_tokens)
+            size = 1 if alone else max(1, options.batch_tokens // len(reads[left[0]].ids))
             batch, left = left[:size], left[size:]
             acts = self._run([reads[i].ids for i in batch])
             for row, i in enumerate(batch):
                 own = {hook: a[row] for hook, a in acts.items()}
                 found[i] = {}
                 near = self._listen(ears, own, reads[i], options.keep_above, found[i])
-                if near and exact and size > 1:
+                _fit(ears, own, reads[i], fits or {})
+                if near and exact and len(batch) > 1:
                     own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
                     self._listen(near, own, reads[i], options.keep_above, found[i])
         return {
             ear.sae: [peaks for i in sorted(found) for peaks in found[i][ear.sae]] for ear in ears
         }
-
-    def measure(
-        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
-    ) -> dict[int, encode.Fit]:
-        """Measure how well SAEs explain what the model says, on one batch of documents.
-
-        Parameters
-        ----------
-        ears : sequence of Ear
-        reads : sequence of Read
-            The longest of them, as many as fit in one, are used.
-        options : Options
-
-        Returns
-        -------
-        dict of int to Fit
-            By ``sae.id``.
-        """
-        fits = {ear.sae: encode.Fit() for ear in ears}
-        longest = sorted((read for read in reads if read.counts.any()), key=lambda r: -len(r.ids))
-        if not longest:
-            return fits
-        batch = longest[: max(1, options.batch_tokens // len(longest[0].ids))]
-        acts = self._run([read.ids for read in batch])
-        for ear in ears:
-            for row, read in enumerate(batch):
-                own = ear.take(acts[ear.hook_name][row, : len(read.ids)])
-                fits[ear.sae].add(ear.weights, own, read.counts)
-        return fits
 
     def _read(self, document: Document | Skipped, row: Any, options: Options) -> Read:
         spans = tokens.cut(
@@ -248,12 +233,18 @@ def _better_alone(ears: Sequence[Ear], options: Options) -> bool:
     return blocks * sum(int(ear.weights.cfg.d_sae) for ear in ears) > _FEATURES_AND_BLOCKS
 
 
-def _batch_size(lengths: Sequence[int], batch_tokens: int) -> int:
-    """Say how many of the shortest documents fit in a batch, padding included; at least one."""
-    size = 1
-    while size < len(lengths) and (size + 1) * lengths[size] <= batch_tokens:
-        size += 1
-    return size
+def _fit(
+    ears: Sequence[Ear],
+    acts: dict[str, torch.Tensor],
+    read: Read,
+    fits: Mapping[int, encode.Fit],
+) -> None:
+    """Add a document to the fits that have not seen enough yet."""
+    for ear in ears:
+        fit = fits.get(ear.sae)
+        if fit is not None and fit.n_tokens < _FIT_TOKENS:
+            own = ear.take(acts[ear.hook_name][: len(read.ids)])
+            fit.add(ear.weights, own, read.counts)
 
 
 def cut_of(
