@@ -175,7 +175,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     result: dict[str, Any] = {
         "copy_ratio": measure_copy(1_920 if quick else 19_200, 3 if quick else 7),
-        "ingest_over_forward": measure_ingest(4 if quick else 10, 3 if quick else 5),
+        "ingest_over_forward": measure_ingest(8 if quick else 10, 3 if quick else 5),
     }
     print(json.dumps({key: round(value, 3) for key, value in result.items()}))
 
