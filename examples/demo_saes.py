@@ -1,6 +1,7 @@
 """Train the demo's sparse autoencoders on every layer's residual stream, and measure them."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,17 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from demo_model import BOS, CONTEXT, PAD
-from sae_lens import SAE
-from sae_lens.config import LoggingConfig, SAETrainerConfig
-from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+from sae_lens import SAE, JumpReLUSAE, JumpReLUSAEConfig
 from sae_lens.saes.sae import SAEMetadata
-from sae_lens.training.sae_trainer import SAETrainer
 from safetensors.torch import load_file, save_file
 from transformers import Gemma2ForCausalLM
 
 BLOCK = 256  # tokens of a block, as the demo counts
 _BATCH = 2048  # tokens of a training step
 _CONTEXTS_AT_ONCE = 4
+_SILENT_STEPS = 200  # a feature that did not count for so long is revived
+_REVIVED = 32  # features of a token that may explain what is left
+_REVIVING_TOKENS = 256
+_REVIVING_WEIGHT = 1 / 32
 
 
 class Recipe(NamedTuple):
@@ -28,7 +30,7 @@ class Recipe(NamedTuple):
     k: float  # mean number of active features a token
     width: int  # features a dimension of the model
     n_samples: int  # tokens trained on, repeats counted
-    rate: float = 1e-3
+    rate: float = 2e-2
 
 
 def contexts(streams: Iterable[np.ndarray]) -> list[np.ndarray]:
@@ -95,36 +97,6 @@ def record(model: Gemma2ForCausalLM, cut: list[np.ndarray], n_tokens: int, path:
     return n
 
 
-class _QuickBatchTopK(torch.nn.Module):
-    """The same selection as sae-lens' BatchTopK, several times as fast on a CPU.
-
-    Only values above half of the last cut are sorted, as long as these are enough.
-    """
-
-    def __init__(self, k: float) -> None:
-        super().__init__()
-        self.k = k
-        self.last = 0.0
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n = int(self.k * len(x))
-        values = x.detach()
-        candidates = values[values > self.last / 2]
-        if len(candidates) < n:
-            candidates = values.relu().flatten()
-        self.last = torch.topk(candidates, n, sorted=False).values.min().item()
-        return x * (values >= max(self.last, 1e-9))
-
-
-def _provide(activations: np.ndarray, seed: int) -> Iterator[torch.Tensor]:
-    """Yield shuffled batches for ever."""
-    rng = np.random.default_rng(seed)
-    while True:
-        order = rng.permutation(len(activations))
-        for start in range(0, len(order) - _BATCH + 1, _BATCH):
-            yield torch.from_numpy(activations[order[start : start + _BATCH]]).float()
-
-
 def train_sae(activations: np.ndarray, recipe: Recipe, out: Path, metadata: dict[str, Any]) -> None:
     """Train one batchtopk autoencoder on a layer's activations and save it as jumprelu.
 
@@ -140,48 +112,150 @@ def train_sae(activations: np.ndarray, recipe: Recipe, out: Path, metadata: dict
         What cfg.json should say about the model and the data.
     """
     torch.manual_seed(recipe.layer)
-    d_in = activations.shape[1]
-    config = BatchTopKTrainingSAEConfig(
-        d_in=d_in,
-        d_sae=recipe.width * d_in,
-        k=recipe.k,
-        normalize_activations="expected_average_only_in",
-        metadata=SAEMetadata(**metadata),
-    )
-    n_steps = recipe.n_samples // _BATCH
-    sae = BatchTopKTrainingSAE(config)
-    sae.activation_fn = _QuickBatchTopK(recipe.k)
-    trainer = SAETrainer(
-        SAETrainerConfig(
-            total_training_samples=recipe.n_samples,
-            train_batch_size_samples=_BATCH,
-            lr=recipe.rate,
-            lr_end=recipe.rate / 30,
-            lr_scheduler_name="cosineannealing",
-            lr_warm_up_steps=100,
-            dead_feature_window=200,
-            feature_sampling_window=n_steps + 1,
-            logger=LoggingConfig(log_to_wandb=False),
-        ),
-        sae,
-        _provide(activations, recipe.layer),
-    )
     sample = torch.from_numpy(activations[:: max(1, len(activations) // 100_000)].copy()).float()
-    factor = d_in**0.5 / sample.norm(dim=1).mean().item()
-    trainer.activation_scaler.scaling_factor = factor
-    sae.b_dec.data = sample.mean(dim=0) * factor  # the features describe what differs
-    trainer.fit()
-    _settle_threshold(sae, sample, recipe.k)
-    sae.save_inference_model(out)
+    scale = sample.shape[1] ** 0.5 / sample.norm(dim=1).mean()  # to a mean length of sqrt(d_model)
+    training = BatchTopK(recipe, sample * scale)
+    for step, batch in enumerate(_provide(activations, recipe.layer)):
+        if step == training.n_steps:
+            break
+        training.step(batch * scale)
+    sae = JumpReLUSAE(
+        JumpReLUSAEConfig(
+            d_in=sample.shape[1],
+            d_sae=recipe.width * sample.shape[1],
+            apply_b_dec_to_input=True,
+            metadata=SAEMetadata(**metadata),
+        )
+    )
+    # back to the model's own units: what is scaled on the way in is scaled back on the way out
+    weights = {
+        "W_enc": training.W_enc.T.contiguous(),
+        "b_enc": training.b_enc / scale,
+        "W_dec": training.W_dec,
+        "b_dec": training.b_dec / scale,
+        "threshold": torch.full_like(training.b_enc, training.settled_threshold(sample * scale))
+        / scale,
+    }
+    sae.load_state_dict(weights)
+    sae.save_model(out)
     _shrink(out)
 
 
-@torch.no_grad()
-def _settle_threshold(sae: BatchTopKTrainingSAE, sample: torch.Tensor, k: float) -> None:
-    """Set the threshold that lets k features a token through: the running one lags behind."""
-    hidden = ((sample[:20_000] - sae.b_dec) @ sae.W_enc + sae.b_enc) * sae.W_dec.norm(dim=1)
-    kept = torch.topk(hidden.flatten(), int(k * len(hidden)), sorted=False).values
-    sae.topk_threshold.fill_(kept.min().item())
+class BatchTopK:
+    """A batchtopk autoencoder in training: the k * n largest of n tokens' activations count.
+
+    The gradients are written out, over the few activations that count. sae-lens' trainer, made for
+    GPUs, takes ten times as long on a processor, over all of them.
+
+    Parameters
+    ----------
+    recipe
+        How to train.
+    sample
+        Of shape (n, d_model): where to begin.
+    """
+
+    def __init__(self, recipe: Recipe, sample: torch.Tensor) -> None:
+        self.k, d_in = recipe.k, sample.shape[1]
+        self.n_steps = recipe.n_samples // _BATCH
+        self.W_dec = torch.nn.functional.normalize(torch.randn(recipe.width * d_in, d_in), dim=1)
+        self.W_enc = self.W_dec.clone()  # of shape (d_sae, d_in), transposed when saved
+        self.b_enc = torch.zeros(len(self.W_dec))
+        self.b_dec = sample.mean(dim=0)  # the features describe what differs
+        self.last = 0.0  # the smallest activation that counted
+        self.silent = torch.zeros(len(self.W_dec))  # steps since a feature last counted
+        parameters = [self.W_dec, self.W_enc, self.b_enc, self.b_dec]
+        self.optimizer = torch.optim.Adam(parameters, lr=recipe.rate, betas=(0.9, 0.999))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+
+    def step(self, x: torch.Tensor) -> float:
+        """Learn from a batch of shape (n, d_model); return the mean squared error."""
+        centred = x - self.b_dec
+        hidden = torch.addmm(self.b_enc, centred, self.W_enc.T)  # (n, d_sae)
+        tokens, features = torch.nonzero(hidden >= self._cut(hidden), as_tuple=True)
+        values = hidden[tokens, features]
+        error = torch.zeros_like(x).index_add_(0, tokens, values[:, None] * self.W_dec[features])
+        error -= centred
+        slope = 2 / len(x)
+        g_values = slope * (error[tokens] * self.W_dec[features]).sum(dim=1)
+        self._descend(
+            W_dec=_rows(self.W_dec, features, slope * values[:, None] * error[tokens]),
+            W_enc=_rows(self.W_enc, features, g_values[:, None] * centred[tokens]),
+            b_enc=_rows(self.b_enc, features, g_values),
+            b_dec=slope * error.sum(dim=0) - g_values @ self.W_enc[features],
+            revived=self._revive(centred, error, hidden),
+        )
+        self.silent += 1
+        self.silent[features] = 0
+        return error.square().sum(dim=1).mean().item()
+
+    def settled_threshold(self, sample: torch.Tensor) -> float:
+        """Return the threshold that lets k features a token through."""
+        hidden = torch.addmm(self.b_enc, sample[:20_000] - self.b_dec, self.W_enc.T).flatten()
+        n = int(self.k * min(len(sample), 20_000))
+        return torch.topk(hidden, n, sorted=False).values.min().item()
+
+    def _rate(self, step: int) -> float:
+        """Warm up, then come down along a cosine."""
+        cosine = 0.03 + 0.97 * (1 + math.cos(math.pi * step / self.n_steps)) / 2
+        return min(1.0, (step + 1) / 100) * cosine
+
+    def _cut(self, hidden: torch.Tensor) -> float:
+        """Return the smallest of the k * n largest; only those near the last one are sorted."""
+        n = int(self.k * len(hidden))
+        near = hidden[hidden > self.last / 2]
+        if len(near) < n:
+            near = hidden.relu().flatten()
+        self.last = max(torch.topk(near, n, sorted=False).values.min().item(), 1e-9)
+        return self.last
+
+    def _revive(
+        self, centred: torch.Tensor, error: torch.Tensor, hidden: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Let features that have long been silent explain what is left of some tokens."""
+        dead = torch.nonzero(self.silent > _SILENT_STEPS).squeeze(1)
+        if not len(dead):
+            return {}
+        some = slice(0, _REVIVING_TOKENS)
+        left = -error[some]
+        top = hidden[some][:, dead].topk(min(len(dead), _REVIVED), sorted=False)  # (m, k_aux)
+        features = dead[top.indices]
+        explained = (top.values[:, :, None] * self.W_dec[features]).sum(dim=1)
+        slope = _REVIVING_WEIGHT * 2 / len(left) * min(len(dead) / _REVIVED, 1.0)
+        wrong = slope * (explained - left)  # (m, d_in)
+        g_values = (wrong[:, None, :] * self.W_dec[features]).sum(dim=2)
+        g_dec = top.values[:, :, None] * wrong[:, None, :]
+        g_enc = g_values[:, :, None] * centred[some][:, None, :]
+        flat = features.flatten()
+        return {
+            "W_dec": _rows(self.W_dec, flat, g_dec.flatten(0, 1)),
+            "W_enc": _rows(self.W_enc, flat, g_enc.flatten(0, 1)),
+            "b_enc": _rows(self.b_enc, flat, g_values.flatten()),
+        }
+
+    def _descend(self, revived: dict[str, torch.Tensor], **gradients: torch.Tensor) -> None:
+        for name, gradient in gradients.items():
+            getattr(self, name).grad = gradient + revived.get(name, 0.0)
+        # a decoder vector only turns: its length stays 1
+        along = (self.W_dec.grad * self.W_dec).sum(dim=1, keepdim=True)
+        self.W_dec.grad -= along * self.W_dec
+        self.optimizer.step()
+        self.schedule.step()
+        self.W_dec /= self.W_dec.norm(dim=1, keepdim=True)
+
+
+def _rows(like: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Sum values into the rows they belong to."""
+    return torch.zeros_like(like).index_add_(0, rows, values)
+
+
+def _provide(activations: np.ndarray, seed: int) -> Iterator[torch.Tensor]:
+    """Yield shuffled batches for ever."""
+    rng = np.random.default_rng(seed)
+    while True:
+        order = rng.permutation(len(activations))
+        for start in range(0, len(order) - _BATCH + 1, _BATCH):
+            yield torch.from_numpy(activations[order[start : start + _BATCH]]).float()
 
 
 def _shrink(folder: Path) -> None:

@@ -261,7 +261,10 @@ def _follow(
     metavar="OURS=THEIRS",
     help="Name of a column in the file, as feature=latent.",
 )
-def ingest_table(path: Path, sae: str, keep_above: float, columns: tuple[str, ...]) -> None:
+@click.option(
+    "--corpus", type=int, help="Number of the corpus whose documents and blocks these are."
+)
+def ingest_table(path: Path, columns: tuple[str, ...], **terms: Any) -> None:
     """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
 
     Example: saeatlas ingest table latents/model.layers.12 --sae gemma-scope/layer_12
@@ -269,7 +272,7 @@ def ingest_table(path: Path, sae: str, keep_above: float, columns: tuple[str, ..
     from saeatlas.ingest import tables
 
     renamed = dict(_pair(column) for column in columns)
-    result = tables.ingest_table(_catalog(), path, sae=sae, keep_above=keep_above, columns=renamed)
+    result = tables.ingest_table(_catalog(), path, columns=renamed, **terms)
     click.echo(result.summary)
 
 

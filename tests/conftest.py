@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,16 @@ def _admin(base: URL, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def server_folder() -> Iterator[Path]:
+    """Where servers keep their files: not in pytest's folder, which other sessions lock away."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def server_url(server_folder: Path) -> Iterator[URL]:
     """A server of this test process' own, with a catalog to copy from."""
-    folder = tmp_path_factory.mktemp("server") / "postgres"
+    folder = server_folder / "own"
     base = connect._with_driver(server.url(folder))
     _admin(base, "create database template_atlas")
     engine = connect.open_catalog(_url(base, "template_atlas"))

@@ -18,18 +18,24 @@ where saes.release = 'saeatlas-demo'
 order by recordings.layer
 
 -- ? Which feature of layer 3 belongs to which type of document?
-with fired as (
+with size as (
+    select subset, count(*)::float as blocks
+    from block_activations
+    where release = 'saeatlas-demo' and layer = 3
+    group by subset
+),
+fired as (
     select subset, feature, count(*) as n
     from activations
     where release = 'saeatlas-demo' and layer = 3
     group by subset, feature
 ),
 rate as (
-    select fired.*, n::float / size.blocks as share,
-        (sum(n) over (partition by feature) - n) / (sum(size.blocks) over () - size.blocks) as share_elsewhere
-    from fired join (
-        select subset, count(*) as blocks from blocks group by subset
-    ) as size using (subset)
+    select
+        subset, feature, n / blocks as share,
+        (sum(n) over (partition by feature) - n) / ((select sum(blocks) from size) - blocks)
+            as share_elsewhere
+    from fired join size using (subset)
 )
 select distinct on (subset)
     subset, feature, round(share::numeric, 2) as share_here,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.ingest import listening, recordings, store
 from saeatlas.ingest.corpora import Corpus, Document, Skipped
+from saeatlas.ingest.ears import Ear
 from saeatlas.ingest.encode import Fit
-from saeatlas.ingest.listening import Ear, Ensemble, Read
+from saeatlas.ingest.listening import Ensemble, Read
 from saeatlas.ingest.options import Options
-from saeatlas.ingest.recordings import Chunk, Recording
+from saeatlas.ingest.recordings import Chunk, Peaks, Recording
 from saeatlas.ingest.writer import Writer
 from saeatlas.schema.remove import remove_recording
 
@@ -182,13 +183,12 @@ class Session:
         chunks = self._chunks(start)
         first = next(chunks, None)
         if first is not None:
-            if len(self.recordings) < len(self.ensemble.ears):
-                self._create(first[1])
+            heard = self._hear(*first)  # before there is anything to write to
             with Writer(self.engine, list(self.recordings.values())) as writer:
-                for place, reads in chain([first], chunks):
-                    chunk = self._hear(place, reads)
-                    writer.put(chunk)
-                    self._count(chunk, reads)
+                self._put(writer, *first, heard)
+                yield self.progress
+                for place, reads in chunks:
+                    self._put(writer, place, reads, self._hear(place, reads))
                     yield self.progress
         self._finish()
         yield self.progress
@@ -244,17 +244,29 @@ class Session:
         with self.connection.begin():
             recordings.require_same_documents(self.connection, number, place, cuts)
 
-    def _hear(self, place: int, reads: list[Read]) -> Chunk:
-        """Run the model for the SAEs that have not heard these documents."""
-        ears = [e for e in self.ensemble.ears if self.recordings[e.sae].n_documents == place]
-        heard = self.ensemble.hear(ears, reads, self.options)
-        peaks = {self.recordings[sae].id: rows for sae, rows in heard.items()}
-        return Chunk(place, [read.cut for read in reads], peaks)
-
-    def _create(self, reads: list[Read]) -> None:
-        """Check that the SAEs without a recording fit, then make their rows."""
+    def _hear(self, place: int, reads: list[Read]) -> dict[int, list[Peaks]]:
+        """Run the model for the SAEs that have not heard these documents; make missing rows."""
         new = [ear for ear in self.ensemble.ears if ear.sae not in self.recordings]
-        fits = self.ensemble.measure(new, reads, self.options)
+        late = [e for e in self.ensemble.ears if e not in new and self._heard(e) == place]
+        fits = {ear.sae: Fit() for ear in new}
+        heard = self.ensemble.hear([*late, *new], reads, self.options, fits=fits)
+        if new:
+            self._create(new, fits)
+        return heard
+
+    def _heard(self, ear: Ear) -> int:
+        return self.recordings[ear.sae].n_documents
+
+    def _put(
+        self, writer: Writer, place: int, reads: list[Read], heard: dict[int, list[Peaks]]
+    ) -> None:
+        peaks = {self.recordings[sae].id: rows for sae, rows in heard.items()}
+        chunk = Chunk(place, [read.cut for read in reads], peaks)
+        writer.put(chunk)
+        self._count(chunk, reads)
+
+    def _create(self, new: list[Ear], fits: dict[int, Fit]) -> None:
+        """Check that SAEs without a recording fit, then make their rows."""
         if not self.options.force:
             _require_fit(new, fits, self.ensemble.model)
         with self.connection.begin():

@@ -137,8 +137,9 @@ class Fit:
         counts : ndarray of shape (T,), bool
             False at tokens that are left out.
         """
-        features = _encode(sae, acts, 0, len(acts))[torch.from_numpy(counts)]  # (n, d_sae)
-        x = acts[torch.from_numpy(counts)].to(torch.float64)
+        heard = torch.from_numpy(counts).to(acts.device)
+        features = _encode(sae, acts, 0, len(acts))[heard]  # (n, d_sae)
+        x = _doubles(acts[heard])
         self.n_tokens += len(x)
         self._n_active += int((features > 0).sum())
         self._squares += float(x.square().sum())
@@ -146,7 +147,7 @@ class Fit:
         if sae.cfg.architecture() in _TRANSCODERS:
             self._error = None  # it explains what comes out of the MLP, not what goes in
         if self._error is not None:
-            explained = sae(acts)[torch.from_numpy(counts)].to(torch.float64)
+            explained = _doubles(sae(acts[None])[0, heard])  # some look back along a second axis
             self._error += float((x - explained).square().sum())
 
     @property
@@ -161,6 +162,10 @@ class Fit:
     def l0(self) -> float | None:
         """Mean number of active features a token; None without tokens."""
         return self._n_active / self.n_tokens if self.n_tokens else None
+
+
+def _doubles(x: torch.Tensor) -> torch.Tensor:
+    return x.cpu().to(torch.float64)  # not every accelerator has them
 
 
 def _encode(sae: "SAE[Any]", acts: torch.Tensor, begin: int, end: int) -> torch.Tensor:

@@ -1,42 +1,27 @@
 """Documents in, block maxima out: tokenise, cut, run the model, ask each SAE. No database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from saeatlas import errors
-from saeatlas.ingest import encode, models, saes, tokens
+from saeatlas.ingest import ears, encode, models, sites, tokens
 from saeatlas.ingest.corpora import Document, Skipped
+from saeatlas.ingest.ears import Ear
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Cut, Peaks, text_hash
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from sae_lens import SAE
 
 
-@dataclass(frozen=True)
-class Ear:
-    """An SAE ready to listen.
+_FEATURES_AND_BLOCKS = 30_000
+"""Features of all SAEs times blocks of a document from which on batches do not pay."""
 
-    Parameters
-    ----------
-    sae : int
-        ``sae.id``.
-    name : str
-        ``release/sae_id``, for messages.
-    weights : sae_lens.SAE
-    hook_name : str
-    """
-
-    sae: int
-    name: str
-    weights: "SAE[Any]"
-    hook_name: str
+_FIT_TOKENS = 2_048
+"""Tokens enough to say whether an SAE fits the model."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +85,12 @@ class Ensemble:
         return [self._read(d, row, options) for d, row in zip(documents, rows, strict=True)]
 
     def hear(
-        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
+        self,
+        ears: Sequence[Ear],
+        reads: Sequence[Read],
+        options: Options,
+        *,
+        fits: Mapping[int, encode.Fit] | None = None,
     ) -> dict[int, list[Peaks]]:
         """Run the model once and ask every SAE for its block maxima.
 
@@ -109,6 +99,9 @@ class Ensemble:
         ears : sequence of Ear
         reads : sequence of Read
         options : Options
+        fits : mapping of int to Fit, optional
+            By ``sae.id``: filled with how well the SAE explains the longest of these documents, of
+            some thousand tokens together.
 
         Returns
         -------
@@ -116,49 +109,27 @@ class Ensemble:
             By ``sae.id``: one pair of arrays a block, in document order.
         """
         found: dict[int, dict[int, list[Peaks]]] = {}
-        # what competes for its place must be heard alone, or not exactly
         exact = options.dtype == "float32"
-        alone = exact and not all(encode.is_monotone(ear.weights) for ear in ears)
-        places = [i for i, read in enumerate(reads) if read.spans]
-        for batch in batches(reads, places, 1 if alone else options.batch_tokens):
+        alone = exact and _better_alone(ears, options)
+        left = [i for i, read in enumerate(reads) if read.spans]
+        if fits and not left:  # too short for any block, but not to see whether an SAE fits
+            left = [i for i, read in enumerate(reads) if read.counts.any()]
+        left.sort(key=lambda i: -len(reads[i].ids))  # of like length, so that little is padding
+        while left:
+            size = 1 if alone else max(1, options.batch_tokens // len(reads[left[0]].ids))
+            batch, left = left[:size], left[size:]
             acts = self._run([reads[i].ids for i in batch])
             for row, i in enumerate(batch):
                 own = {hook: a[row] for hook, a in acts.items()}
                 found[i] = {}
                 near = self._listen(ears, own, reads[i], options.keep_above, found[i])
+                _fit(ears, own, reads[i], fits or {})
                 if near and exact and len(batch) > 1:
                     own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
                     self._listen(near, own, reads[i], options.keep_above, found[i])
         return {
             ear.sae: [peaks for i in sorted(found) for peaks in found[i][ear.sae]] for ear in ears
         }
-
-    def measure(
-        self, ears: Sequence[Ear], reads: Sequence[Read], options: Options
-    ) -> dict[int, encode.Fit]:
-        """Measure how well SAEs explain what the model says, on one batch of documents.
-
-        Parameters
-        ----------
-        ears : sequence of Ear
-        reads : sequence of Read
-            The first batch of those that fit in one is used.
-        options : Options
-
-        Returns
-        -------
-        dict of int to Fit
-            By ``sae.id``.
-        """
-        fits = {ear.sae: encode.Fit() for ear in ears}
-        places = [i for i, read in enumerate(reads) if read.counts.any()]
-        for batch in list(batches(reads, places, options.batch_tokens))[-1:]:
-            acts = self._run([reads[i].ids for i in batch])
-            for ear in ears:
-                for row, i in enumerate(batch):
-                    own = acts[ear.hook_name][row, : len(reads[i].ids)]
-                    fits[ear.sae].add(ear.weights, own, reads[i].counts)
-        return fits
 
     def _read(self, document: Document | Skipped, row: Any, options: Options) -> Read:
         spans = tokens.cut(
@@ -196,7 +167,7 @@ class Ensemble:
         """Write down what SAEs hear in a document; return those for which rounding could count."""
         near = []
         for ear in ears:
-            own = acts[ear.hook_name][: len(read.ids)]  # (T, d_in)
+            own = ear.take(acts[ear.hook_name][: len(read.ids)])  # (T, d_in)
             maxima = encode.block_maxima(
                 ear.weights, own, read.spans, read.counts, keep_above=keep_above
             )
@@ -225,41 +196,55 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
     ------
     UnsupportedSae, ModelMismatch, BadWeights, NameTaken
     """
-    prepend_bos = _agreed_bos(rows)
-    hooks = {row.id: _hook(row) for row in rows}
-    models.require_fit(model, {hooks[row.id]: row.d_in for row in rows})
-    ears = [_ear(row, options) for row in rows]
+    prepend_bos = ears.agreed_bos(rows)
+    hooks = {row.id: ears.hook_of(row) for row in rows}
+    models.require_fit(model, [(hooks[row.id], row.config.get("d_in", row.d_in)) for row in rows])
+    family = sites.family_of(model, models.read_config(model).model_type)
+    centred = {
+        row.id: sites.is_centred(hooks[row.id], family, ears.processing(row)) for row in rows
+    }
     tokenizer = tokens.load(model)
+    loaded = {row.id: ears.load(row) for row in rows}
     listener = models.open_model(
         model, list(dict.fromkeys(hooks.values())), dtype=options.dtype, device=options.device
     )
-    return Ensemble(model, tokenizer, listener, tuple(ears), prepend_bos)
+    listening = [
+        Ear(
+            row.id,
+            f"{row.release}/{row.sae_id}",
+            loaded[row.id].to(device=listener.device, dtype=getattr(torch, options.dtype)),
+            hooks[row.id],
+            centred[row.id],
+        )
+        for row in rows
+    ]
+    return Ensemble(model, tokenizer, listener, tuple(listening), prepend_bos)
 
 
-def batches(reads: Sequence[Read], places: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Group documents of like length, so that little is padding.
+def _better_alone(ears: Sequence[Ear], options: Options) -> bool:
+    """Say whether a batch would not spare hearing its documents one by one, to be exact.
 
-    Parameters
-    ----------
-    reads : sequence of Read
-    places : sequence of int
-        Places in `reads` of the documents to group.
-    batch_tokens : int
-        Most tokens of a batch, padding included; a single document may pass it.
-
-    Yields
-    ------
-    list of int
-        Places in `reads`, shortest document first.
+    So it is where features compete for their place. Elsewhere one feature of a block in 70,000 was
+    so near its threshold that its document had to be heard again: batches pay with few features.
     """
-    batch: list[int] = []
-    for i in sorted(places, key=lambda i: len(reads[i].ids)):
-        if batch and (len(batch) + 1) * len(reads[i].ids) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    if not all(encode.is_monotone(ear.weights) for ear in ears):
+        return True
+    blocks = options.context / options.block
+    return blocks * sum(int(ear.weights.cfg.d_sae) for ear in ears) > _FEATURES_AND_BLOCKS
+
+
+def _fit(
+    ears: Sequence[Ear],
+    acts: dict[str, torch.Tensor],
+    read: Read,
+    fits: Mapping[int, encode.Fit],
+) -> None:
+    """Add a document to the fits that have not seen enough yet."""
+    for ear in ears:
+        fit = fits.get(ear.sae)
+        if fit is not None and fit.n_tokens < _FIT_TOKENS:
+            own = ear.take(acts[ear.hook_name][: len(read.ids)])
+            fit.add(ear.weights, own, read.counts)
 
 
 def cut_of(
@@ -294,44 +279,3 @@ def cut_of(
         text_sha256=text_hash(document.text),
         block_texts=None if texts is None else tuple(t.replace("\0", "\ufffd") for t in texts),
     )
-
-
-def _agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
-    said = {row.prepend_bos for row in rows} - {None}
-    if len(said) > 1:
-        with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
-        raise errors.ModelMismatch(
-            "Some of these SAEs were trained with BOS before the text, some without.",
-            exists=f"With BOS: {', '.join(with_bos)}.",
-            mend="Record the two kinds one after the other.",
-        )
-    return said.pop() if said else True
-
-
-def _hook(row: "sa.Row[Any]") -> str:
-    if row.hook_name is None:
-        raise errors.UnsupportedSae(
-            f"It is not known where SAE {row.release}/{row.sae_id} listens.",
-            mend="Ingest it again under another name, from files that say it or with --hook-name.",
-        )
-    return str(row.hook_name)
-
-
-def _ear(row: "sa.Row[Any]", options: Options) -> Ear:
-    """Load an SAE's weights again and make sure that they are the catalog's."""
-    name = f"{row.release}/{row.sae_id}"
-    path = Path(row.source) if Path(row.source).is_absolute() else None
-    loaded = saes.load(row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True)
-    if loaded.weights_sha256 != row.weights_sha256.hex():
-        raise errors.NameTaken(
-            f"The weights of {name} are not those in the catalog any more.",
-            exists=f"They came from {row.source}.",
-            mend=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
-        )
-    if loaded.sae is None:
-        raise errors.UnsupportedSae(
-            f"SAE {name} is a bare decoder: it cannot listen.",
-            mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
-        )
-    dtype = getattr(torch, options.dtype)
-    return Ear(row.id, name, loaded.sae.to(dtype=dtype), _hook(row))

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -97,11 +98,18 @@ class Listener:
         path, side = place.split(":")
         layer = self._model.get_submodule(f"{self._family.layers}.{site.layer}")
         module = layer.get_submodule(path) if path else layer
-        keep = self._keep_input(hook) if side == "in" else self._keep_output(hook)
         if side == "in":
-            module.register_forward_pre_hook(keep, with_kwargs=True)
+            module.register_forward_pre_hook(self._keep_input(hook), with_kwargs=True)
+        elif side == "norm":
+            module.register_forward_hook(self._keep_normalized(hook))
         else:
-            module.register_forward_hook(keep)
+            module.register_forward_hook(self._keep_output(hook))
+
+    def _keep_normalized(self, hook: str) -> Callable[..., None]:
+        def keep(module: Any, args: tuple[Any, ...], _output: Any) -> None:
+            self._heard[hook] = _without_gain(module, args[0])
+
+        return keep
 
     def _keep_input(self, hook: str) -> Callable[..., None]:
         def keep(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -142,22 +150,22 @@ def open_model(
     return Listener(name, hook_names, dtype=dtype, device=device or _fastest())
 
 
-def require_fit(name: str, widths: Mapping[str, int]) -> None:
+def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
     """Check that a model has the places and the widths that SAEs expect, before any weight loads.
 
     Parameters
     ----------
     name : str
         Hub id or folder of the model.
-    widths : mapping of str to int
-        By hook name, the width that an SAE listens to.
+    places : iterable of (str, int)
+        Hook name and width that an SAE listens to.
 
     Raises
     ------
     ModelMismatch, UnsupportedSae
     """
     config = read_config(name)
-    for hook, width in widths.items():
+    for hook, width in places:
         found = _site(name, hook, config).width(config)
         if found != width:
             raise errors.ModelMismatch(
@@ -234,11 +242,26 @@ def _site(name: str, hook: str, config: "PretrainedConfig") -> sites.Site:
     return site
 
 
+def _without_gain(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Normalise as a LayerNorm or RMSNorm does before it applies its weight and bias."""
+    wide = x.to(torch.float32)  # (B, T, d)
+    if isinstance(norm, torch.nn.LayerNorm):
+        wide = wide - wide.mean(-1, keepdim=True)
+    eps: Any = norm.eps if hasattr(norm, "eps") else norm.variance_epsilon
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
+
+
 @contextmanager
 def _understood(name: str) -> "Iterator[None]":
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except errors.AtlasError:
+        raise
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, ImportError,
+            EOFError, SafetensorError, StrictDataclassError, UnpicklingError) as error:  # fmt: skip
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise errors.ModelMismatch(
             f"The model {name} cannot be loaded: {first}",

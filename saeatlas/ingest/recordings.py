@@ -116,8 +116,10 @@ def open_corpus_row(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[
     sqlalchemy.Row
         The row of ``corpus``.
     """
-    connection.execute(insert(tables.corpus).values(terms).on_conflict_do_nothing())
     found = find_corpus(connection, terms)
+    if found is None:  # or another process makes it at this very moment
+        connection.execute(insert(tables.corpus).values(terms).on_conflict_do_nothing())
+        found = find_corpus(connection, terms)
     assert found is not None
     return found
 

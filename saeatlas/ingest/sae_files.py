@@ -1,14 +1,20 @@
 """SAEs from local files: sae-lens folders, Gemma Scope folders, bare decoder matrices."""
 
+import json
+import logging
 import re
+import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
+from safetensors import SafetensorError
 
 from saeatlas import errors
 
@@ -19,9 +25,18 @@ if TYPE_CHECKING:
 INNER_NAMES = ("cfg.json", "sae_weights.safetensors", "params.npz")
 """Files that stand for the folder they are in."""
 
+DAMAGE = (
+    OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, EOFError,
+    AssertionError, BadZipFile, zlib.error, SafetensorError, UnpicklingError,
+)  # fmt: skip
+"""What sae-lens and the readers of files raise at files that are not as they should be."""
+
 _DECODERS = ("W_dec", "w_dec")
 _TRANSPOSED = ("decoder.weight",)  # torch.nn.Linear keeps (d_in, d_sae)
 _GEMMA = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
+_GEMMA_PATH = re.compile(
+    r"(gemma-scope-\d+b-(?:pt|it)-(?:res|mlp|att|transcoders))(?![a-z]).*?(layer_\d+|embedding)"
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +102,22 @@ def read(path: Path) -> Found:
 
 def _sae_lens(folder: Path) -> Found:
     from sae_lens import SAE
+    from sae_lens.registry import SAE_CLASS_REGISTRY
 
-    from saeatlas.ingest.saes import quiet
-
+    config = json.loads((folder / "cfg.json").read_text("utf-8"))
+    if not isinstance(config, dict) or not isinstance(config.get("metadata", {}), dict):
+        raise errors.BadWeights(
+            f"{folder}/cfg.json is not the configuration of an SAE.",
+            mend="Save the SAE again with sae-lens' save_model.",
+        )
+    architecture = config.get("architecture", "standard")
+    if architecture not in list(SAE_CLASS_REGISTRY):  # which may be anything, a list too
+        raise errors.UnsupportedSae(
+            f"sae-lens cannot run an SAE of architecture {architecture!r}, as in {folder}.",
+            exists="It can run " + ", ".join(sorted(SAE_CLASS_REGISTRY)) + ".",
+            mend="An SAE in training is saved with save_inference_model; of any other, the "
+            "decoder alone is read with --path sae_weights.safetensors in a folder of its own.",
+        )
     with quiet():
         sae = SAE.load_from_disk(folder, device="cpu", dtype="float32")
     return _checked(folder, sae)
@@ -97,8 +125,6 @@ def _sae_lens(folder: Path) -> Found:
 
 def _gemma_scope(folder: Path) -> Found:
     from sae_lens import SAE
-
-    from saeatlas.ingest.saes import quiet
 
     with quiet():
         sae = SAE.load_from_disk(folder, device="cpu", dtype="float32", converter=_read_gemma_scope)
@@ -120,32 +146,41 @@ def _read_gemma_scope(
             exists=f"It holds {', '.join(sorted(params))}.",
             mend="A decoder alone is read from a file of another name with W_dec.",
         )
-    d_in, d_sae = state["W_enc"].shape
-    config = _gemma_config(str(path)) | {"d_in": d_in, "d_sae": d_sae, "device": device}
+    if not np.allclose(state.get("scaling_factor", 1), 1):
+        raise errors.UnsupportedSae(
+            f"{path}/params.npz has a scaling_factor, which sae-lens does not apply.",
+            mend="Multiply it into W_dec, take it out of the file, and ingest that.",
+        )
     tensors = {name: torch.from_numpy(state[name]).float() for name in _GEMMA}
+    d_in, d_sae = tensors["W_enc"].shape
+    config = _gemma_config(str(path)) | {"d_in": d_in, "d_sae": d_sae, "device": device}
+    if "transcoder" in config["architecture"]:
+        config["d_out"] = tensors["W_dec"].shape[1]
+    if config.get("hook_name") == "hook_embed":  # trained on embeddings before they are scaled
+        tensors["W_enc"] /= d_in**0.5
+        tensors["W_dec"] *= d_in**0.5
     return config | (cfg_overrides or {}), tensors
 
 
 def _gemma_config(path: str) -> dict[str, Any]:
     """Say what the path says: layer, site and model, as in the hub's folders."""
-    from sae_lens.loading.pretrained_sae_loaders import (
-        get_gemma_2_config_from_hf,
-        handle_pre_6_0_config,
-    )
+    from sae_lens.loading import pretrained_sae_loaders as loaders
 
-    try:
-        config = get_gemma_2_config_from_hf(path, path, "cpu")
-    except ValueError:  # the path says nothing: --hook-name and --model-name have to
-        config = {
-            "architecture": "jumprelu",
-            "dtype": "float32",
-            "prepend_bos": True,
-            "apply_b_dec_to_input": False,
-            "context_size": 1024,
-        }
-    config["d_in"] = config["d_sae"] = 0  # the weights know
-    converted: dict[str, Any] = handle_pre_6_0_config(config)
-    return converted
+    said = _GEMMA_PATH.search(path)
+    config: dict[str, Any] = {
+        "architecture": "jumprelu",
+        "prepend_bos": True,
+        "apply_b_dec_to_input": False,
+        "context_size": 1024,
+    }
+    if said:  # else --hook-name and --model-name have to
+        read = (
+            loaders.get_gemma_2_transcoder_config_from_hf
+            if "transcoders" in said[1]
+            else loaders.get_gemma_2_config_from_hf
+        )
+        config = read(said[1], f"{said[2]}/width_16k", "cpu")  # the weights know the true width
+    return config
 
 
 def _bare(path: Path) -> Found:
@@ -160,6 +195,7 @@ def _bare(path: Path) -> Found:
         raise errors.UnknownName(
             f"{path.name} is not a file that SAEs are read from.",
             exists="Known: .safetensors, .npz, .npy, or an SAE's folder.",
+            mend="Save W_dec as one of these: numpy.save(file, W_dec).",
         )
     for name in (*_DECODERS, *_TRANSPOSED):
         if name in arrays:
@@ -175,8 +211,10 @@ def _bare(path: Path) -> Found:
         raise errors.BadWeights(
             f"The decoder in {path.name} has shape {decoder.shape} and type {decoder.dtype}.",
             exists="Expected are floating-point numbers of shape (d_sae, d_in).",
+            mend="Save W_dec alone, one row a feature, as float32.",
         )
-    return Found(None, np.asarray(decoder, np.float32))
+    with np.errstate(over="ignore"):  # infinity is found out later
+        return Found(None, np.asarray(decoder, np.float32))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -187,7 +225,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     from safetensors.torch import load_file  # numpy knows no bfloat16
 
-    return {name: t.float().numpy() for name, t in load_file(path).items() if t.is_floating_point()}
+    tensors = load_file(path).items()
+    return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in tensors}
 
 
 def _checked(folder: Path, sae: "SAE[Any]") -> Found:
@@ -201,24 +240,38 @@ def _checked(folder: Path, sae: "SAE[Any]") -> Found:
     return Found(sae, decoder)
 
 
+def what_it_says(error: Exception) -> str:
+    """Return the first two lines of an error: torch says what is wrong on the second."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep sae-lens' remarks from the user's terminal; what matters is raised as an error."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 @contextmanager
 def _understood(path: Path) -> Iterator[None]:
     """Say in our words what is wrong with a file."""
-    from safetensors import SafetensorError
-
     try:
         yield
     except errors.AtlasError:
         raise
-    except (NotImplementedError, KeyError) as error:
-        raise errors.UnsupportedSae(
-            f"sae-lens cannot read the SAE in {path}: {error}",
-            mend="Update sae-lens, or ingest its decoder alone from a file with W_dec.",
-        ) from error
-    except (OSError, ValueError, RuntimeError, TypeError, EOFError, BadZipFile,
-            SafetensorError) as error:  # fmt: skip
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except DAMAGE as error:
+        if "pickle" in str(error):
+            raise errors.BadWeights(
+                f"{path} holds pickled objects, which could run any code; they are not read.",
+                mend="Save the array alone: numpy.save(file, W_dec.astype('float32')).",
+            ) from error
         raise errors.BadWeights(
-            f"The SAE in {path} cannot be read: {first}",
+            f"The SAE in {path} cannot be read: {what_it_says(error)}",
             mend="The file may be damaged or half downloaded; fetch it again.",
         ) from error

@@ -2,35 +2,45 @@
 
 import hashlib
 import json
-import logging
-import re
-import warnings
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.ingest import sae_files
+from saeatlas.ingest import sae_files, sites
+from saeatlas.ingest.corpora import document
 
 if TYPE_CHECKING:
     from sae_lens import SAE
-
-Site = Literal["resid", "mlp", "att"]
 
 _BEHAVIOUR = (
     "architecture", "k", "activation_fn", "apply_b_dec_to_input", "normalize_activations",
     "reshape_activations", "rescale_acts_by_decoder_norm", "hook_name", "d_out", "n_heads",
     "sae_diff_type", "kernel_size", "tied_weights", "n_attn_layers", "bottleneck_factor",
-    "residual_threshold", "max_iterations",
+    "residual_threshold", "max_iterations", "stop_on_duplicate_support", "kval_topk",
+    "activation_normalization_factor",
 )  # fmt: skip
 """What changes activations besides the weights, and so belongs to the hash."""
 
-_HONOURED = {None, "none", "layer_norm", "constant_norm_rescale"}
-"""Normalisations that sae-lens applies whenever an SAE encodes."""
+_HONOURED = {None, "none", "layer_norm", "constant_norm_rescale", "constant_scalar_rescale"}
+"""Normalisations that sae-lens applies whenever an SAE encodes; any other it leaves out."""
+
+_FOLDING = {
+    "expected_average_only_in": "fold_activation_norm_scaling_factor",
+    "covariance_whitening": "fold_activation_whitening",
+}
+"""By normalisation, sae-lens' method that puts it into the weights."""
+
+PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
+"""What TransformerLens does to a model's weights on demand that moves activations."""
+
+MAX_WIDTH = 16_000
+"""Most dimensions of a pgvector vector."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class LoadedSae:
     architecture: str | None = None
     hook_name: str | None = None
     layer: int | None = None
-    site: Site | None = None
+    site: sites.Region | None = None
     model_name: str | None = None
     l0: float | None = None
     explained_variance: float | None = None
@@ -126,7 +136,7 @@ def load(
         An architecture or a normalisation that cannot be honoured.
     """
     if path is not None:
-        path = path.expanduser().resolve()
+        path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  links of the hub's cache
         found = sae_files.read(path)
         named = path.parent if path.name in sae_files.INNER_NAMES else path
         release = release or named.parent.name or "local"
@@ -151,11 +161,8 @@ def _from_registry(
     from saeatlas.ingest import registry
 
     entry = registry.find(release, sae_id)
-    with quiet(), _understood(f"{release}/{sae_id}"):
+    with sae_files.quiet(), _understood(f"{release}/{sae_id}"):
         sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
-    normalised = sae.cfg.normalize_activations
-    if normalised == "expected_average_only_in" and _is_folded(release, sae_id):
-        sae.cfg.normalize_activations = "none"  # sae-lens has put the factor into the weights
     found = sae_files.Found(sae, sae.W_dec.detach().float().numpy())
     model = model_name or entry.model_name
     loaded = _described(release, sae_id, f"{release}:{sae_id}", found, hook_name, model)
@@ -165,12 +172,6 @@ def _from_registry(
         "neuronpedia_id": entry.neuronpedia_id,
     }
     return LoadedSae(**fields)
-
-
-def _is_folded(release: str, sae_id: str) -> bool:
-    from sae_lens.loading.pretrained_saes_directory import get_norm_scaling_factor
-
-    return get_norm_scaling_factor(release, sae_id) is not None
 
 
 def _described(
@@ -183,15 +184,16 @@ def _described(
 ) -> LoadedSae:
     """Gather what is known of an SAE under the names of table ``sae``."""
     sae = found.sae
-    config = _json_safe(sae.cfg.to_dict()) if sae is not None else {}
-    if hook_name is not None:
-        config.setdefault("metadata", {})["hook_name"] = hook_name
+    config: dict[str, Any] = {} if sae is None else document.json_safe(sae.cfg.to_dict())
     metadata = config.get("metadata", {})
-    hook = metadata.get("hook_name")
+    hook = hook_name or sites.heard(metadata.get("hook_name"), metadata.get("hf_hook_name"))
+    if hook is not None:
+        config["metadata"] = metadata | {"hook_name": hook}
     model = model_name or metadata.get("model_name")
     threshold = getattr(sae, "threshold", None)
     if sae is not None:
         _require_honoured(f"{release}/{sae_id}", sae)
+        sae.turn_off_forward_pass_hook_z_reshaping()  # the heads are heard side by side already
     return LoadedSae(
         release=release,
         sae_id=sae_id,
@@ -203,23 +205,11 @@ def _described(
         weights_sha256=_hash(found, config),
         architecture=config.get("architecture"),
         hook_name=hook,
-        layer=_layer(hook),
-        site=_site(hook),
+        layer=sites.layer_of(hook),
+        site=sites.site_of(hook),
         model_name=_hub_name(model),
         prepend_bos=metadata.get("prepend_bos"),
     )
-
-
-def _layer(hook: str | None) -> int | None:
-    found = re.search(r"(?:blocks|layers|h)\.(\d+)(?:\.|$)", hook or "")
-    return int(found[1]) if found else None
-
-
-def _site(hook: str | None) -> Site | None:
-    for pattern, site in (("resid", "resid"), ("mlp|ln2", "mlp"), ("attn|hook_z", "att")):
-        if re.search(pattern, hook or ""):
-            return site  # type: ignore[return-value]
-    return "resid" if re.search(r"(?:layers|h)\.\d+$", hook or "") else None
 
 
 def _hub_name(model: str | None) -> str | None:
@@ -228,7 +218,7 @@ def _hub_name(model: str | None) -> str | None:
         return None
     from transformer_lens.loading_from_pretrained import get_official_model_name
 
-    with quiet():
+    with sae_files.quiet():
         try:
             return str(get_official_model_name(model))
         except ValueError:
@@ -241,7 +231,7 @@ def _require_honoured(name: str, sae: "SAE[Any]") -> None:
         raise errors.UnsupportedSae(
             f"SAE {name} wants its input normalised by {how!r}, and nothing in its files says how.",
             exists="sae-lens would leave this out silently, and every activation would be wrong.",
-            mend="Fold the factor into the weights (fold_activation_norm_scaling_factor), set "
+            mend=f"Fold it into the weights ({_FOLDING.get(how, 'by hand')}), set "
             "normalize_activations to none, save it, and ingest that.",
         )
 
@@ -249,10 +239,14 @@ def _require_honoured(name: str, sae: "SAE[Any]") -> None:
 def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
     """Refuse what no later step could use: NaN, infinity, decoder vectors without direction."""
     name = f"{loaded.release}/{loaded.sae_id}"
-    tensors = {"W_dec": loaded.decoder}
-    if loaded.sae is not None:
-        tensors |= {k: v.detach().float().numpy() for k, v in loaded.sae.state_dict().items()}
-    for tensor, values in tensors.items():
+    n_features, width = loaded.decoder.shape
+    if width > MAX_WIDTH:
+        raise errors.BadWeights(
+            f"The decoder of SAE {name} has {n_features:,} features of {width:,} dimensions.",
+            exists=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
+            mend="Transpose it if its rows are not the features: W_dec has shape (d_sae, d_in).",
+        )
+    for tensor, values in (_tensors(loaded.sae) | {"W_dec": loaded.decoder}).items():
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             raise errors.BadWeights(
@@ -272,34 +266,22 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
 
 def _hash(found: sae_files.Found, config: dict[str, Any]) -> str:
     """Hash weights and behaviour, whatever the files' precision and order of keys."""
-    tensors = {"W_dec": found.decoder}
-    if found.sae is not None:
-        tensors = {k: v.detach().float().numpy() for k, v in found.sae.state_dict().items()}
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        values = np.ascontiguousarray(tensors[name], "<f4")
+    for name, tensor in sorted((_tensors(found.sae) or {"W_dec": found.decoder}).items()):
+        values = np.ascontiguousarray(tensor, "<f4")
         digest.update(f"{name}{values.shape}".encode())
         digest.update(values.data)
     settings = config | config.get("metadata", {})
     behaviour = {key: settings[key] for key in _BEHAVIOUR if settings.get(key) is not None}
+    processed = settings.get("model_from_pretrained_kwargs") or {}
+    behaviour |= {key: True for key in PROCESSING if processed.get(key)}
     digest.update(json.dumps(behaviour, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
 
-def _json_safe(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep sae-lens' remarks from the user's terminal; what matters is raised as an error."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
+def _tensors(sae: "SAE[Any] | None") -> dict[str, np.ndarray[Any, Any]]:
+    state = {} if sae is None else sae.state_dict()
+    return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
 
 
 @contextmanager
@@ -309,10 +291,9 @@ def _understood(name: str) -> Iterator[None]:
         yield
     except errors.AtlasError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except sae_files.DAMAGE as error:
         raise errors.UnknownName(
-            f"SAE {name} cannot be loaded: {first}",
+            f"SAE {name} cannot be loaded: {sae_files.what_it_says(error)}",
             mend="Check the name and that the hub can be reached; "
             "files at hand are read with `saeatlas ingest sae --path`.",
         ) from error

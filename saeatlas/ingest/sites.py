@@ -1,12 +1,17 @@
 """Where an SAE listens: from TransformerLens' hook names to modules of transformers models."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from saeatlas import errors
 
-Kind = Literal["resid_pre", "resid_mid", "resid_post", "mlp_out", "attn_out", "z", "mlp_in"]
+Kind = Literal[
+    "resid_pre", "resid_mid", "resid_post", "mlp_out", "attn_out", "z", "mlp_in", "mlp_normalized"
+]
+
+Region = Literal["resid", "mlp", "att"]
 
 _LENS = {
     "hook_resid_pre": "resid_pre",
@@ -15,9 +20,9 @@ _LENS = {
     "hook_mlp_out": "mlp_out",
     "hook_attn_out": "attn_out",
     "attn.hook_z": "z",
-    "ln2.hook_normalized": "mlp_in",
     "mlp.hook_in": "mlp_in",
-    "hook_mlp_in": "mlp_in",
+    "ln2.hook_normalized": "mlp_normalized",
+    "hook_mlp_in": "resid_mid",  # what the norm before the MLP reads
 }
 _LENS_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
 _MODULE_NAME = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.(\d+)(?:\.(.+))?")
@@ -33,6 +38,11 @@ class Family:
         Path of the list of decoder layers within the base model.
     norm : str
         Path of the final norm, which is not run.
+    mlp_norm : str
+        Path of the norm before the MLP, relative to a layer.
+    layer_norm : bool
+        Whether its norms subtract the mean: only then can weights that write to the residual
+        stream be centred without changing the model.
     mlp_out, attn_out, z, mlp_in, resid_mid : str or None
         ``module:out`` or ``module:in``, relative to a layer: the module's output, or its first
         input. None where the model has no such place.
@@ -40,6 +50,8 @@ class Family:
 
     layers: str
     norm: str
+    mlp_norm: str
+    layer_norm: bool
     mlp_out: str | None
     attn_out: str | None
     z: str | None
@@ -50,6 +62,8 @@ class Family:
 _LLAMA = Family(
     layers="layers",
     norm="norm",
+    mlp_norm="post_attention_layernorm",
+    layer_norm=False,
     mlp_out="mlp:out",
     attn_out="self_attn:out",
     z="self_attn.o_proj:in",
@@ -59,6 +73,8 @@ _LLAMA = Family(
 _GEMMA2 = Family(
     layers="layers",
     norm="norm",
+    mlp_norm="pre_feedforward_layernorm",
+    layer_norm=False,
     mlp_out="post_feedforward_layernorm:out",
     attn_out="post_attention_layernorm:out",
     z="self_attn.o_proj:in",
@@ -68,6 +84,8 @@ _GEMMA2 = Family(
 _GPT2 = Family(
     layers="h",
     norm="ln_f",
+    mlp_norm="ln_2",
+    layer_norm=True,
     mlp_out="mlp:out",
     attn_out="attn:out",
     z="attn.c_proj:in",
@@ -77,6 +95,8 @@ _GPT2 = Family(
 _NEOX = Family(
     layers="layers",
     norm="final_layer_norm",
+    mlp_norm="post_attention_layernorm",
+    layer_norm=True,
     mlp_out="mlp:out",
     attn_out="attention:out",
     z="attention.dense:in",
@@ -108,7 +128,8 @@ class Site:
         Decoder layer, from 0.
     kind : str
         resid_pre, resid_mid, resid_post, mlp_out, attn_out, z (the heads' outputs before they
-        are mixed, side by side) or mlp_in.
+        are mixed, side by side), mlp_in or mlp_normalized (the MLP's input before the norm's
+        weight and bias).
     """
 
     layer: int
@@ -131,7 +152,7 @@ class Site:
         return heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
 
     def place(self, family: Family) -> str | None:
-        """Return where to hook, as ``module:in`` or ``module:out``; None if there is no such place.
+        """Return where to hook; None if there is no such place.
 
         Parameters
         ----------
@@ -140,7 +161,11 @@ class Site:
         Returns
         -------
         str or None
+            ``module:in``, ``module:out``, or ``module:norm`` for what a norm has before it
+            applies weight and bias.
         """
+        if self.kind == "mlp_normalized":
+            return f"{family.mlp_norm}:norm"
         if self.kind == "resid_pre":
             return ":in"
         if self.kind == "resid_post":
@@ -178,6 +203,77 @@ def parse(hook_name: str) -> Site:
         exists="Known: " + ", ".join(f"blocks.N.{name}" for name in _LENS) + ", model.layers.N.",
         mend="Ingest the SAE again with --hook-name if it listens at one of these.",
     )
+
+
+def is_centred(hook_name: str, family: Family, processing: Mapping[str, Any]) -> bool:
+    """Say whether TransformerLens' processing of a model takes the mean out of what is heard.
+
+    Parameters
+    ----------
+    hook_name : str
+    family : Family
+    processing : mapping
+        What an SAE's files say was done to the model's weights: center_writing_weights, which
+        only models with LayerNorm know, fold_ln, fold_value_biases.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    UnsupportedSae
+        It changes what is heard there in another way.
+    """
+    kind = parse(hook_name).kind
+    folded = {"fold_ln": "mlp_in", "fold_value_biases": "z"}
+    for how, where in folded.items():
+        if processing.get(how) and kind == where:
+            raise errors.UnsupportedSae(
+                f"An SAE at {hook_name} was trained on a model loaded with {how}, which changes "
+                "what is heard there.",
+                mend="Compute the activations elsewhere and use `saeatlas ingest table`.",
+            )
+    centres = bool(processing.get("center_writing_weights")) and family.layer_norm
+    return centres and kind not in {"z", "mlp_in", "mlp_normalized"}
+
+
+def heard(hook_name: str | None, module: str | None) -> str | None:
+    """Give a hook the name that TransformerLens has for what is heard there.
+
+    Parameters
+    ----------
+    hook_name : str or None
+        As an SAE's files say.
+    module : str or None
+        ``hf_hook_name``, where the files say it.
+
+    Returns
+    -------
+    str or None
+        ``mlp.hook_in`` for Gemma Scope 2's ``hook_mlp_in``: it means what the norm before the MLP
+        says, as `module` shows; TransformerLens means what that norm reads.
+    """
+    if hook_name and module and module.endswith("layernorm.output"):
+        return hook_name.replace(".hook_mlp_in", ".mlp.hook_in")
+    return hook_name
+
+
+def layer_of(hook_name: str | None) -> int | None:
+    """Read the decoder layer from a hook's name, whether or not it is known where that is."""
+    found = re.search(r"(?:blocks|layers|h)\.(\d+)(?:\.|$)", hook_name or "")
+    return int(found[1]) if found else None
+
+
+def site_of(hook_name: str | None) -> Region | None:
+    """Read from a hook's name whether it is in the residual stream, an MLP or attention."""
+    regions: tuple[tuple[str, Region], ...] = (
+        ("resid|hook_mlp_in", "resid"),
+        ("mlp|ln2", "mlp"),
+        ("attn|hook_z", "att"),
+        (r"(?:layers|h)\.\d+$", "resid"),
+    )
+    return next((region for p, region in regions if re.search(p, hook_name or "")), None)
 
 
 def family_of(model: str, model_type: str) -> Family:

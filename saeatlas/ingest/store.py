@@ -64,7 +64,6 @@ def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
     row = {
         "release": loaded.release,
         "sae_id": loaded.sae_id,
-        "model": model_row(connection, loaded.model_name) if loaded.model_name else None,
         "hook_name": loaded.hook_name,
         "layer": loaded.layer,
         "site": loaded.site,
@@ -86,6 +85,9 @@ def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
     if number is None:
         number = _same_weights(connection, loaded)
     else:
+        if loaded.model_name:
+            model = model_row(connection, loaded.model_name)
+            connection.execute(sa.update(table).where(table.c.id == number).values(model=model))
         with partitions.filling(connection, tables.feature, number) as part:
             columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
             copy_rows(connection, part, columns, _features(number, loaded))
@@ -152,11 +154,12 @@ def _named(connection: sa.Connection, name: str) -> Sequence[sa.Row[Any]]:
     ).all()
     release = exact or connection.execute(ordered.where(table.c.release == name)).all()
     rows = release or connection.execute(ordered.where(table.c.sae_id == name)).all()
-    if len(rows) > 1 and not release:
+    if len(rows) > 1 and (exact or not release):
+        called = (f"{row.id} ({row.sae_id} of {row.release})" for row in rows)
         raise errors.UnknownName(
             f"Several SAEs are called {name!r}.",
-            exists="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in rows),
-            mend="Name the release too.",
+            exists="They are: " + ", ".join(called) + ".",
+            mend="Name the release too, or give the number.",
         )
     if not rows:
         known = connection.execute(sa.select(full)).scalars().all()

@@ -1,6 +1,7 @@
 """Texts to token ids, and token ids to blocks."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from saeatlas import errors
 
 _CHARACTERS_A_TOKEN = 8
 """First guess at how much text fills a context; English has about four, spaces many more."""
+
+_SPACE = re.compile(r"\s")
 
 _LOOK_BACK = 16
 """Tokens before a cut that the missing text could have changed."""
@@ -88,11 +91,11 @@ class Tokenizer:
         rows: list[list[int]] = [[] for _ in texts]
         todo = list(range(len(texts)))
         while todo:
-            parts = [texts[i][:n_characters] for i in todo]
+            parts = [_beginning(texts[i], n_characters) for i in todo]
             encoded = self._encode(parts)
             later = []
-            for i, row in zip(todo, encoded, strict=True):
-                if len(texts[i]) <= n_characters or len(row) >= room + _LOOK_BACK:
+            for i, part, row in zip(todo, parts, encoded, strict=True):
+                if len(part) == len(texts[i]) or len(row) >= room + _LOOK_BACK:
                     rows[i] = row[:room]
                 else:
                     later.append(i)
@@ -110,9 +113,16 @@ class Tokenizer:
         if bos is None:
             raise errors.ModelMismatch(
                 f"The tokenizer of {self.name} has no BOS token, but the SAE was trained with one.",
-                mend="Use the model that the SAE was trained on.",
+                mend="Check --model. If the SAE was trained without, set prepend_bos to false in "
+                "its cfg.json and ingest it under another name.",
             )
         return int(bos)
+
+
+def _beginning(text: str, n_characters: int) -> str:
+    """Cut a text between words: what becomes of a word may depend on its end."""
+    space = _SPACE.search(text, n_characters)
+    return text[: space.start()] if space else text
 
 
 def load(name: str) -> Tokenizer:
@@ -136,7 +146,7 @@ def load(name: str) -> Tokenizer:
 
     try:
         inner = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # tokenizers' own errors have no other class
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise errors.ModelMismatch(
             f"The tokenizer of {name} cannot be loaded: {first}",

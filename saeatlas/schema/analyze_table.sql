@@ -1,3 +1,3 @@
 -- Refresh the planner's statistics after a bulk load.
--- Identifiers: table. Used by partitions.py.
-analyze {table}
+-- Identifiers: table, columns. Used by partitions.py.
+analyze {table} ({columns})

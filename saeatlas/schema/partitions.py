@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+from pgvector.sqlalchemy import VECTOR
 from psycopg import sql
+from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
 from saeatlas.schema import connect, tables
 from saeatlas.schema.statements import run_ddl
@@ -82,7 +84,7 @@ def attach(connection: sa.Connection, parent: sa.Table, key: int) -> None:
     ids = {"partition": partition, "parent": _identifier(parent.name)}
     run_ddl(driver, "attach_partition", **ids, key=sql.Literal(key))
     run_ddl(driver, "drop_partition_check", partition=partition)
-    run_ddl(driver, "analyze_table", table=partition)
+    analyze(connection, parent, key)
 
 
 def drop(connection: sa.Connection, parent: sa.Table, key: int) -> None:
@@ -98,7 +100,7 @@ def drop(connection: sa.Connection, parent: sa.Table, key: int) -> None:
 
 
 def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
-    """Refresh the planner's statistics of a partition.
+    """Refresh the planner's statistics of a partition; of arrays and vectors none are of use.
 
     Parameters
     ----------
@@ -106,7 +108,13 @@ def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
     parent : sqlalchemy.Table
     key : int
     """
-    run_ddl(connect.raw(connection), "analyze_table", table=_identifier(name(parent, key)))
+    columns = [c.name for c in parent.columns if not isinstance(c.type, ARRAY | BIT | VECTOR)]
+    run_ddl(
+        connect.raw(connection),
+        "analyze_table",
+        table=_identifier(name(parent, key)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+    )
 
 
 def _identifier(table: str) -> sql.Identifier:

@@ -181,15 +181,15 @@ corpus = sa.Table(
     Column(
         "tokenizer",
         sa.Text,
-        comment="Hub id or folder of the tokenizer. NULL if cut elsewhere.",
+        comment="Hub id or folder of the tokenizer. NULL if not known.",
     ),
     _sha256("tokenizer_sha256", "Hash of the tokenizer. NULL if cut elsewhere.", nullable=True),
     Column(
         "context_length",
         sa.Integer,
-        comment="Tokens read of each document, BOS included. NULL if cut elsewhere.",
+        comment="Tokens read of each document, BOS included. NULL if not known.",
     ),
-    Column("block_length", sa.Integer, comment="Tokens in a full block. NULL if cut elsewhere."),
+    Column("block_length", sa.Integer, comment="Tokens in a full block. NULL if not known."),
     Column(
         "min_tokens",
         sa.Integer,
@@ -253,13 +253,19 @@ document = sa.Table(
     Column(
         "n_tokens",
         sa.Integer,
-        nullable=False,
-        comment="Tokens read, BOS not counted; at most the context. 0 if empty or unreadable.",
+        comment="Tokens read, BOS not counted; at most the context. 0 if empty or unreadable. "
+        "NULL if cut elsewhere and not known.",
     ),
     Column("n_blocks", sa.Integer, nullable=False, comment="Blocks cut from it; may be 0."),
     Column("problem", sa.Text, comment="Why it was left out. NULL for a good document."),
-    _sha256("text_sha256", "Hash of the text in UTF-8; NULL if unreadable.", nullable=True),
-    Index(None, "corpus", "subset"),  # serves selection by document type
+    _sha256(
+        "text_sha256",
+        "Hash of the text in UTF-8; of the tokens, as int64, if cut elsewhere. "
+        "NULL if unreadable or not known.",
+        nullable=True,
+    ),
+    # serves selection by document type; corpus first, foreign keys' checks might take it for theirs
+    Index(None, "subset", "corpus"),
     comment="A document of a corpus.",
 )
 
@@ -275,7 +281,11 @@ block = sa.Table(
     ),
     Column("document", sa.Integer, nullable=False, comment="Document it was cut from."),
     Column("position", sa.Integer, nullable=False, comment="Place in its document, from 0."),
-    Column("n_tokens", sa.Integer, nullable=False, comment="Tokens in the block."),
+    Column(
+        "n_tokens",
+        sa.Integer,
+        comment="Tokens in the block. NULL if cut elsewhere and not known.",
+    ),
     Column(
         "text",
         sa.Text,
@@ -318,6 +328,11 @@ recording = sa.Table(
         "source",
         sa.Text,
         comment="File that the activations came from. NULL if recorded by SAE Atlas.",
+    ),
+    _sha256(
+        "source_sha256",
+        "Hash of that file, or of the files in that folder. NULL if recorded by SAE Atlas.",
+        nullable=True,
     ),
     Column("preset", sa.Text, comment="paper or default. NULL if recorded elsewhere."),
     Column(

@@ -39,7 +39,7 @@ def test_six_layers_hear_at_least_six_types_of_document(demo_engine: sa.Engine) 
 def test_the_saes_explain_what_they_hear_and_are_sparse(demo_engine: sa.Engine) -> None:
     heard = sql.read_sql(
         demo_engine,
-        "select explained_variance, 1.0 * n_activations / n_blocks / d_sae as share "
+        "select recordings.explained_variance, 1.0 * n_activations / n_blocks / d_sae as share "
         "from recordings join saes using (sae)",
     )
     assert len(heard) == 6

@@ -73,9 +73,9 @@ def test_a_server_that_cannot_start_says_so(
 
 
 @pytest.fixture(scope="module")
-def tcp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def tcp_url(server_folder: Path) -> Iterator[str]:
     """A PostgreSQL of its own that listens on TCP and asks for a password, as a container does."""
-    handle = server._handle(tmp_path_factory.mktemp("tcp") / "postgres", start=True)
+    handle = server._handle(server_folder / "tcp", start=True)
     folder, tools = handle.pgdata, handle.bin_path
     with psycopg.connect(handle.get_uri(), autocommit=True) as connection:
         connection.execute("create role atlas login password 'p@ss'")

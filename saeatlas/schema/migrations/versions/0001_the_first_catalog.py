@@ -65,7 +65,7 @@ def upgrade() -> None:
             "tokenizer",
             sa.Text(),
             nullable=True,
-            comment="Hub id or folder of the tokenizer. NULL if cut elsewhere.",
+            comment="Hub id or folder of the tokenizer. NULL if not known.",
         ),
         sa.Column(
             "tokenizer_sha256",
@@ -77,13 +77,13 @@ def upgrade() -> None:
             "context_length",
             sa.Integer(),
             nullable=True,
-            comment="Tokens read of each document, BOS included. NULL if cut elsewhere.",
+            comment="Tokens read of each document, BOS included. NULL if not known.",
         ),
         sa.Column(
             "block_length",
             sa.Integer(),
             nullable=True,
-            comment="Tokens in a full block. NULL if cut elsewhere.",
+            comment="Tokens in a full block. NULL if not known.",
         ),
         sa.Column(
             "min_tokens",
@@ -237,8 +237,8 @@ def upgrade() -> None:
         sa.Column(
             "n_tokens",
             sa.Integer(),
-            nullable=False,
-            comment="Tokens read, BOS not counted; at most the context. 0 if empty or unreadable.",
+            nullable=True,
+            comment="Tokens read, BOS not counted; at most the context. 0 if empty or unreadable. NULL if cut elsewhere and not known.",
         ),
         sa.Column(
             "n_blocks", sa.Integer(), nullable=False, comment="Blocks cut from it; may be 0."
@@ -253,7 +253,7 @@ def upgrade() -> None:
             "text_sha256",
             postgresql.BYTEA(),
             nullable=True,
-            comment="Hash of the text in UTF-8; NULL if unreadable. 32 bytes.",
+            comment="Hash of the text in UTF-8; of the tokens, as int64, if cut elsewhere. NULL if unreadable or not known. 32 bytes.",
         ),
         sa.ForeignKeyConstraint(
             ["corpus"],
@@ -266,9 +266,9 @@ def upgrade() -> None:
         comment="A document of a corpus.",
     )
     op.create_index(
-        op.f("ix_document_corpus_subset"),
+        op.f("ix_document_subset_corpus"),
         "document",
-        ["corpus", "subset"],
+        ["subset", "corpus"],
         unique=False,
         schema="atlas",
     )
@@ -395,7 +395,12 @@ def upgrade() -> None:
         sa.Column(
             "position", sa.Integer(), nullable=False, comment="Place in its document, from 0."
         ),
-        sa.Column("n_tokens", sa.Integer(), nullable=False, comment="Tokens in the block."),
+        sa.Column(
+            "n_tokens",
+            sa.Integer(),
+            nullable=True,
+            comment="Tokens in the block. NULL if cut elsewhere and not known.",
+        ),
         sa.Column(
             "text",
             sa.Text(),
@@ -444,6 +449,12 @@ def upgrade() -> None:
             sa.Text(),
             nullable=True,
             comment="File that the activations came from. NULL if recorded by SAE Atlas.",
+        ),
+        sa.Column(
+            "source_sha256",
+            postgresql.BYTEA(),
+            nullable=True,
+            comment="Hash of that file, or of the files in that folder. NULL if recorded by SAE Atlas. 32 bytes.",
         ),
         sa.Column(
             "preset",

@@ -1,0 +1,210 @@
+"""The files of Delphi's latent caches: found, looked at, and read a part at a time."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.tables.stage import Array
+
+FETCH = "Fetch or write the cache again."
+
+_NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
+_TOKENS_AT_A_TIME = 1 << 20
+
+
+@dataclass(frozen=True)
+class Split:
+    """One file of a cache, ``{start}_{end}.safetensors``.
+
+    Parameters
+    ----------
+    path : Path
+    start, end : int
+        First and last latent in it.
+    """
+
+    path: Path
+    start: int
+    end: int
+
+
+def is_cache(folder: Path) -> bool:
+    """Say whether a folder holds one hookpoint's files.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+    """
+    return folder.is_dir() and any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def splits(folder: Path) -> list[Split]:
+    """List a hookpoint's files.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Split
+        By their latents.
+    """
+    named = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
+    found = [Split(path, int(name[1]), int(name[2])) for path, name in named if name]
+    return sorted(found, key=lambda split: (split.start, split.end))
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """Read what was cached from ``config.json``.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Empty if there is none. Names and numbers only: what has another type is left out.
+
+    Raises
+    ------
+    BadTable
+        It is not JSON.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise errors.BadTable(
+            f"{path} cannot be read as JSON: {error}.", mend="Mend it, or take it away."
+        ) from error
+    kinds = {"model_name": str, "dataset_repo": str, "cache_ctx_len": int, "ctx_len": int}
+    facts = found if isinstance(found, dict) else {}
+    return {name: facts[name] for name, kind in kinds.items() if isinstance(facts.get(name), kind)}
+
+
+@contextmanager
+def readable(split: Split) -> Iterator[None]:
+    """Say what is wrong with a file that cannot be read."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except PermissionError as error:
+        raise errors.BadTable(
+            f"{split.path} cannot be read: {error.strerror or error}.",
+            mend="Give this user the right to read it (chmod u+r, chown).",
+        ) from error
+    except (SafetensorError, OSError, TypeError) as error:  # TypeError: a type numpy lacks
+        raise errors.BadTable(
+            f"{split.path.name} cannot be read as safetensors.",
+            exists=f"Reading it says: {error}.",
+            mend=FETCH,
+        ) from error
+
+
+def opened(split: Split) -> Any:
+    """Open a file without reading it."""
+    from safetensors import safe_open
+
+    return safe_open(split.path, framework="numpy")
+
+
+def shapes(split: Split) -> dict[str, tuple[int, ...]]:
+    """Look at a file's header.
+
+    Parameters
+    ----------
+    split : Split
+
+    Returns
+    -------
+    dict of str to tuple of int
+        ``locations`` (n, 3), ``activations`` (n,) and mostly ``tokens`` (n_rows, length).
+
+    Raises
+    ------
+    BadTable
+        It is damaged, or not of Delphi's making.
+    """
+    with readable(split), opened(split) as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        found = {name: tuple(part.get_shape()) for name, part in parts.items()}
+        kinds = {name: part.get_dtype() for name, part in parts.items()}
+    n = found.get("locations", (-1,))[0]
+    fits = {
+        "locations": found.get("locations") == (n, 3) and kinds["locations"][0] in "UI",
+        "activations": found.get("activations") == (n,) and kinds["activations"][0] == "F",
+        "tokens": "tokens" not in found
+        or (len(found["tokens"]) == 2 and 0 not in found["tokens"] and kinds["tokens"][0] in "UI"),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            held = [f"{part} {kinds[part]} {list(shape)}" for part, shape in sorted(found.items())]
+            raise errors.BadTable(
+                f"{split.path.name} has no {name} as Delphi writes them.",
+                exists=f"It holds {', '.join(held) or 'nothing'}.",
+                mend="Expected: locations [n, 3] of integers, activations [n] of floats, and "
+                "mostly tokens [rows, length] of integers.",
+            )
+    return found
+
+
+def tokens(split: Split) -> Iterator[Array]:
+    """Read a file's tokens, some rows at a time.
+
+    Parameters
+    ----------
+    split : Split
+
+    Yields
+    ------
+    ndarray of shape (rows, length), int64
+        Little-endian whatever the file's width, so that their hashes can be compared.
+    """
+    n_rows, width = shapes(split)["tokens"]
+    step = max(1, _TOKENS_AT_A_TIME // width)
+    with readable(split), opened(split) as file:
+        part = file.get_slice("tokens")
+        for first in range(0, n_rows, step):
+            yield np.ascontiguousarray(part[first : min(first + step, n_rows)], "<i8")
+
+
+def require_same_tokens(files: list[Split]) -> None:
+    """Check that all files speak of the same tokens.
+
+    Parameters
+    ----------
+    files : list of Split
+        Those that hold tokens.
+
+    Raises
+    ------
+    BadTable
+    """
+    hashes: dict[bytes, str] = {}
+    for split in files:
+        whole = hashlib.sha256(repr(shapes(split)["tokens"]).encode())
+        for chunk in tokens(split):
+            whole.update(chunk.tobytes())
+        hashes.setdefault(whole.digest(), split.path.name)
+    if len(hashes) > 1:
+        first, second, *_ = hashes.values()
+        raise errors.BadTable(
+            f"{first} and {second} hold different tokens: they are not of one run.", mend=FETCH
+        )

@@ -1,0 +1,299 @@
+"""Tables of activations: Parquet and CSV, read some rows at a time."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.tables.stage import Array, Named, Rows
+
+REQUIRED = ("document", "block", "feature", "activation")
+OURS = (*REQUIRED, "subset")
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".tsv")
+COMPRESSIONS = (".gz", ".zst", ".bz2")  # those that Arrow opens by their name
+
+_ROWS_AT_A_TIME = 1 << 17
+_BYTES_AT_A_TIME = 1 << 20
+_KINDS = {
+    "document": "integers or strings",
+    "block": "integers",
+    "feature": "integers",
+    "activation": "numbers",
+    "subset": "strings",
+}
+
+
+class TableFile:
+    """A Parquet or CSV file with a row for each active feature of a block.
+
+    Keeps the names of all documents in memory, some 250 bytes each; nothing else of the file.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute.
+    columns : mapping of str to str
+        The file's own names for our columns, where they differ.
+
+    Raises
+    ------
+    BadTable
+        Neither kind of file, or a column of ours that we do not have.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
+        self.path, self._theirs = path, {name: name for name in OURS} | dict(columns)
+        self.source = str(path)
+        self.corpus: dict[str, Any] = {"name": path.name, "source": str(path)}
+        self.model: str | None = None
+        self._wants_subset = "subset" in columns
+        self._numbers: dict[str | int, int] = {}
+        self._subsets: dict[int, str | None] = {}
+        for name in columns.keys() - set(OURS):
+            raise errors.BadTable(
+                f"--column {name}={columns[name]}: {name!r} is not a column of ours.",
+                exists=errors.nearest(name, OURS),
+                mend="Our name stands first: --column feature=latent.",
+            )
+
+    def fingerprint(self) -> bytes:
+        """Hash the file.
+
+        Returns
+        -------
+        bytes
+            SHA-256.
+
+        Raises
+        ------
+        BadTable
+            It may not be read.
+        """
+        with _readable(self.path), self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+
+    def rows(self, d_sae: int) -> Iterator[Rows]:
+        """Yield the rows, and take note of the documents.
+
+        Parameters
+        ----------
+        d_sae : int
+            Not needed here.
+
+        Yields
+        ------
+        Rows
+
+        Raises
+        ------
+        BadTable
+            Columns are missing or of another type, a value is null, a document is said to be of
+            two subsets, or the file is damaged.
+        """
+        first = 1
+        is_csv = plain_suffix(self.path) in CSV
+        with _readable(self.path):
+            for batch in self._csv() if is_csv else self._parquet():
+                yield self._understood(batch, first, is_csv)
+                first += batch.num_rows
+
+    def documents(self) -> Iterator[Named]:
+        """Yield the documents that the rows have named.
+
+        Yields
+        ------
+        Named
+        """
+        for name, number in self._numbers.items():
+            yield Named(number, name, self._subsets.get(number))
+
+    def _parquet(self) -> Iterator[Any]:
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
+            found = self._found(file.schema_arrow.names)
+            for ours, theirs in found.items():
+                self._require_type(ours, theirs, file.schema_arrow.field(theirs).type)
+            columns = list(dict.fromkeys(found.values()))
+            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=columns):
+                yield batch.select(list(found.values())).rename_columns(list(found))
+
+    def _csv(self) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        parse = csv.ParseOptions(delimiter="\t" if plain_suffix(self.path) == ".tsv" else ",")
+        # with threads its errors do not say which row they are about
+        read = csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME)
+        with csv.open_csv(self.path, read, parse) as reader:
+            found = self._found(reader.schema.names)
+        kinds = {"block": pa.int64(), "feature": pa.int64(), "activation": pa.float64()}
+        convert = csv.ConvertOptions(
+            include_columns=list(dict.fromkeys(found.values())),
+            column_types={theirs: kinds.get(ours, pa.string()) for ours, theirs in found.items()},
+            null_values=[""],
+            strings_can_be_null=True,
+        )
+        with csv.open_csv(self.path, read, parse, convert) as reader:
+            for batch in reader:
+                yield batch.select(list(found.values())).rename_columns(list(found))
+
+    def _found(self, names: list[str]) -> dict[str, str]:
+        """Say which of the file's columns is which of ours."""
+        found = {}
+        for ours, theirs in self._theirs.items():
+            if names.count(theirs) == 1:
+                found[ours] = theirs
+            elif theirs in names:
+                raise errors.BadTable(
+                    f"{self.path.name} has {names.count(theirs)} columns {theirs!r}.",
+                    mend="Rename all but one of them.",
+                )
+            elif ours in REQUIRED or self._wants_subset:
+                raise errors.BadTable(
+                    f"{self.path.name} has no column {theirs!r}.",
+                    exists=errors.nearest(theirs, names),
+                    mend=f"Say which of its columns is our {ours}: --column {ours}=THEIRS.",
+                )
+        return found
+
+    def _require_type(self, ours: str, theirs: str, kind: Any) -> None:
+        from pyarrow import types
+
+        if types.is_dictionary(kind):
+            kind = kind.value_type
+        is_text = types.is_string(kind) or types.is_large_string(kind)
+        fits = types.is_integer(kind)
+        if ours == "activation":
+            fits = fits or types.is_floating(kind)
+        elif ours in ("document", "subset"):
+            fits = fits or is_text or (ours == "subset" and types.is_null(kind))
+        if not fits:
+            raise errors.BadTable(
+                f"The column {theirs!r} of {self.path.name} holds {kind}.",
+                exists=f"Our {ours} wants {_KINDS[ours]}.",
+                mend=f"Convert it, or name another column: --column {ours}=THEIRS. (Integers with "
+                "gaps become double in pandas: fill or drop the gaps, then astype('int64').)",
+            )
+
+    def _understood(self, batch: Any, first: int, is_csv: bool) -> Rows:
+        columns = {ours: _plain(batch.column(ours)) for ours in batch.schema.names}
+        for ours in REQUIRED:
+            if columns[ours].null_count:
+                i = int(columns[ours].is_null().to_numpy(zero_copy_only=False).argmax())
+                raise errors.BadTable(
+                    f"{self.path.name}, row {first + i:,}: its {ours} is missing (null).",
+                    mend="Fill it in, or leave the row out.",
+                )
+        rows = Rows(
+            self.path.name,
+            first,
+            self._numbered(columns["document"], is_csv),
+            _integers(columns["block"]),
+            _integers(columns["feature"]),
+            columns["activation"].to_numpy(zero_copy_only=False),
+        )
+        if "subset" in columns:
+            self._note_subsets(rows, columns["subset"])
+        return rows
+
+    def _numbered(self, column: Any, is_csv: bool) -> Array:
+        """Give each document its number, by first appearance."""
+        codes, names = _coded(column)
+        numbers = []
+        for name in map(_number_or_name, names) if is_csv else names:
+            _require_storable(self.path, name)
+            numbers.append(self._numbers.setdefault(name, len(self._numbers)))
+        return np.array(numbers, np.int64)[codes]
+
+    def _note_subsets(self, rows: Rows, column: Any) -> None:
+        codes, names = _coded(column)
+        pairs, firsts = np.unique(rows.document * len(names) + codes, return_index=True)
+        for pair, i in zip(pairs.tolist(), firsts.tolist(), strict=True):
+            document, code = divmod(pair, len(names))
+            subset = None if names[code] is None else str(names[code])
+            _require_storable(self.path, subset)
+            known = self._subsets.setdefault(document, subset)
+            if known != subset:
+                rows.refuse(
+                    i,
+                    f"its document is of subset {subset!r}; an earlier row says {known!r}.",
+                    mend="One document has one subset: mend the column, or name the documents "
+                    "apart.",
+                )
+
+
+def plain_suffix(path: Path) -> str:
+    """Return the suffix below any compression, in lower case: ``.csv`` for ``a.csv.gz``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+    """
+    compressed = path.suffix.lower() in COMPRESSIONS
+    return Path(path.stem if compressed else path.name).suffix.lower()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except PermissionError as error:
+        raise errors.BadTable(
+            f"{path} cannot be read: {error.strerror or error}.",
+            mend="Give this user the right to read it (chmod u+r, chown).",
+        ) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise errors.BadTable(
+            f"{path.name} is damaged, or holds a value that cannot be read.",
+            exists=f"Reading it says: {reason.rstrip('.')}.",
+            mend="Columns of numbers take numbers only, in quotes or not. If the file was cut "
+            "off, fetch or write it again.",
+        ) from error
+
+
+def _plain(column: Any) -> Any:
+    """Undo a dictionary encoding, whose order and unused values mean nothing."""
+    from pyarrow import types
+
+    return column.dictionary_decode() if types.is_dictionary(column.type) else column
+
+
+def _coded(column: Any) -> tuple[Array, list[Any]]:
+    """Return each value's number, by first appearance, and the values."""
+    encoded = column.dictionary_encode(null_encoding="encode")
+    return encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+
+
+def _integers(column: Any) -> Array:
+    import pyarrow as pa
+
+    integers: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return integers
+
+
+def _number_or_name(text: str) -> int | str:
+    """Read what CSV knows only as text: 17 is a number, 017 and a17 are names."""
+    is_number = text.isascii() and text.isdecimal() and len(text) < 19
+    return int(text) if is_number and str(int(text)) == text else text
+
+
+def _require_storable(path: Path, name: str | int | None) -> None:
+    if isinstance(name, str) and "\0" in name:
+        raise errors.BadTable(
+            f"{path.name} has a name with a NUL character: {name!r}.",
+            exists="PostgreSQL stores none.",
+            mend="Name it otherwise.",
+        )

@@ -1,0 +1,237 @@
+"""Activations computed elsewhere: read, sorted by the server, stored as a recording."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects.postgresql import insert
+
+import saeatlas
+from saeatlas import errors
+from saeatlas.ingest import store
+from saeatlas.ingest.corpora import places
+from saeatlas.ingest.tables import corpus as cutting
+from saeatlas.ingest.tables import delphi, files, stage
+from saeatlas.ingest.tables.stage import Source
+from saeatlas.schema import connect, failures, partitions, tables
+from saeatlas.schema.statements import statement
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of a table.
+
+    Parameters
+    ----------
+    recording, corpus : int
+        Numbers of the rows.
+    documents, blocks, activations : int
+        Documents and blocks of the recording; pairs of block and feature stored.
+    created : bool, default=True
+        False if the recording was there already, and nothing was changed.
+    """
+
+    recording: int
+    corpus: int
+    documents: int
+    blocks: int
+    activations: int
+    created: bool = True
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a few lines."""
+        size = (
+            f"{self.documents:,} documents, {self.blocks:,} blocks with "
+            f"{self.activations:,} active features"
+        )
+        if self.created:
+            return f"Recording {self.recording} on corpus {self.corpus}: {size}."
+        return (
+            f"Recording {self.recording} holds this already: {size} on corpus {self.corpus}. "
+            "Nothing was changed."
+        )
+
+
+def ingest_table(
+    engine: sa.Engine,
+    path: Path,
+    *,
+    sae: str,
+    keep_above: float = 0.0,
+    columns: Mapping[str, str] | None = None,
+    corpus: int | None = None,
+) -> Ingested:
+    """Bring in activations that somebody computed elsewhere.
+
+    Writes one row of ``recording`` and one of ``activation`` a block; unless the corpus is there
+    already, ``corpus``, ``document`` and ``block``; ``model`` if the files name one. One
+    transaction: all of it or nothing.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    path : Path
+        Parquet or CSV with the columns document, block, feature, activation and, if wanted,
+        subset; or the folder of one hookpoint in a latent cache of Delphi.
+    sae : str
+        Name or number of the SAE that the features belong to.
+    keep_above : float, default=0.0
+        Only maxima above this are stored, in units of activation; not negative.
+    columns : mapping of str to str, optional
+        The file's own names for our columns.
+    corpus : int, optional
+        Corpus whose documents and blocks these are. Default: the one that was made from this
+        file, or from this cache's other hookpoints; a new one if there is none.
+
+    Returns
+    -------
+    Ingested
+
+    Raises
+    ------
+    BadTable
+        What the table says cannot be.
+    UnknownName
+        No such SAE or corpus.
+    NameTaken
+        This path was brought in before, with other content.
+    CorpusChanged
+        The corpus made from this path has other documents.
+    DatabaseError
+
+    Notes
+    -----
+    Rows of one block and feature give their maximum. A block without any row is not known to be
+    there; a row with activation 0 makes it one in which nothing is active. In a corpus that is
+    there already, a document without a row is refused; a block without one, in a document that
+    has others, counts as silent.
+    """
+    if not 0 <= keep_above <= float(np.finfo(np.float32).max):
+        raise errors.InputError(
+            f"--keep-above {keep_above} is not a number from 0 to 3.4e38.",
+            exists="What a table does not name counts as 0.",
+        )
+    keep_above = float(np.float32(keep_above))  # the catalog keeps four bytes of it
+    source = open_source(path, columns or {})
+    with failures.translated(), engine.begin() as connection:
+        row = _one_sae(connection, sae)
+        driver = connect.raw(connection)
+        driver.execute(statement("lock", "saeatlas.ingest.tables"), {"source": source.source})
+        terms = {"sae": row.id, "source": source.source, "source_sha256": source.fingerprint()}
+        found = _earlier(connection, terms, keep_above, corpus)
+        if found is not None:
+            return found
+        stage.load(connection, source, row.d_sae)
+        terms["corpus"] = cutting.place(connection, source, corpus)
+        return _write(connection, source, terms | {"keep_above": keep_above})
+
+
+def open_source(path: Path, columns: Mapping[str, str]) -> Source:
+    """Find out what kind of table a path is, from its name.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping of str to str
+        As for `ingest_table`.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    BadTable
+        There is none, or of no kind that is known.
+    """
+    whole = path.expanduser().resolve()
+    if not whole.exists():
+        raise errors.BadTable(
+            f"There is no file or folder {path}.",
+            exists=places.near(str(path)),
+            mend="Name a Parquet or CSV file, or a hookpoint's folder of Delphi's cache.",
+        )
+    if whole.is_dir():
+        if columns:
+            raise errors.BadTable(
+                "--column is for Parquet and CSV; a cache of Delphi has no columns.",
+                mend="Leave --column out.",
+            )
+        return delphi.Cache(delphi.find(whole))
+    is_parquet = whole.suffix.lower() in files.PARQUET
+    if is_parquet or files.plain_suffix(whole) in files.CSV:
+        return files.TableFile(whole, columns)
+    raise errors.BadTable(
+        f"{path} is not of a kind that tables are read from.",
+        exists="Known: .parquet, .csv and .tsv (also as .gz, .zst, .bz2), and folders of "
+        "Delphi's latent caches.",
+        mend="Name the folder that holds it."
+        if whole.suffix == ".safetensors"
+        else "Write it as Parquet: pandas.DataFrame.to_parquet.",
+    )
+
+
+def _one_sae(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    rows = store.find_saes(connection, [name])
+    if len(rows) > 1:
+        raise errors.UnknownName(
+            f"{name!r} names {len(rows)} SAEs; a table's features belong to one.",
+            exists="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in rows),
+            mend="Name one of them.",
+        )
+    return rows[0]
+
+
+def _earlier(
+    connection: sa.Connection, terms: dict[str, Any], keep_above: float, corpus: int | None
+) -> Ingested | None:
+    """Find the recording that this very table gave; refuse other content of the same path."""
+    table = tables.recording
+    rows = connection.execute(
+        sa.select(table)
+        .where(table.c.sae == terms["sae"], table.c.source == terms["source"])
+        .order_by(table.c.id)
+    ).all()
+    for row in rows:
+        if row.source_sha256 != terms["source_sha256"]:
+            raise errors.NameTaken(
+                f"{terms['source']} was brought in before, with other content.",
+                exists=f"Recording {row.id} of the catalog came from it, on corpus {row.corpus}.",
+                mend=f"`saeatlas remove recording {row.id}` first (`saeatlas remove corpus "
+                f"{row.corpus}` if its documents are others too), or give this file another name.",
+            )
+    for row in rows:
+        if np.float32(row.keep_above) == keep_above and corpus in (None, row.corpus):
+            return Ingested(
+                row.id, row.corpus, row.n_documents, row.n_blocks, row.n_activations, created=False
+            )
+    return None
+
+
+def _write(connection: sa.Connection, source: Source, terms: dict[str, Any]) -> Ingested:
+    """Make the recording, and let the server sort the staged rows into its partition."""
+    driver = connect.raw(connection)
+    table = tables.recording
+    facts = {
+        "model": store.model_row(connection, source.model) if source.model else None,
+        "state": "complete",
+        "finished_at": sa.func.clock_timestamp(),
+        "code_version": saeatlas.__version__,
+    }
+    number = connection.execute(
+        insert(table).values(terms | facts).returning(table.c.id)
+    ).scalar_one()
+    parameters = {"recording": number, "keep_above": terms["keep_above"]}
+    with partitions.filling(connection, tables.activation, number) as part:
+        target = {"partition": sql.Identifier(str(part.schema), part.name)}
+        fill = sql.SQL(statement("activations", "saeatlas.ingest.tables"))
+        driver.execute(fill.format(**target), parameters)
+        count = sql.SQL(statement("heard", "saeatlas.ingest.tables"))
+        counts = driver.execute(count.format(**target), parameters).fetchone()
+    assert counts is not None
+    return Ingested(number, terms["corpus"], *counts)

@@ -1,0 +1,269 @@
+"""Rows from elsewhere on their way in: checked, and sent to temporary tables of the server.
+
+A table's rows come in any order, and those of one block may stand at its two ends, so the server
+collects and sorts them: what is too large for its memory goes to its disk.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+import sqlalchemy as sa
+from psycopg import sql
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB, REAL
+
+from saeatlas import errors
+from saeatlas.schema import connect
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.statements import run_ddl, statement
+
+Array = np.ndarray[Any, Any]
+
+_metadata = sa.MetaData(schema="pg_temp")
+_TEMPORARY: Any = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
+
+incoming = sa.Table(
+    "incoming",
+    _metadata,
+    sa.Column("document", sa.Integer, nullable=False),
+    sa.Column("block", sa.BigInteger, nullable=False),
+    sa.Column("feature", sa.Integer, nullable=False),
+    sa.Column("activation", REAL, nullable=False),
+    **_TEMPORARY,
+)
+incoming_document = sa.Table(
+    "incoming_document",
+    _metadata,
+    sa.Column("document", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", JSONB, nullable=False),
+    sa.Column("subset", sa.Text),
+    sa.Column("n_tokens", sa.Integer),
+    sa.Column("text_sha256", BYTEA),
+    **_TEMPORARY,
+)
+incoming_block = sa.Table(
+    "incoming_block",
+    _metadata,
+    sa.Column("document", sa.Integer, nullable=False),
+    sa.Column("block", sa.BigInteger, nullable=False),
+    **_TEMPORARY,
+)
+place = sa.Table(
+    "place",
+    _metadata,
+    sa.Column("number", sa.Integer, nullable=False),  # block.block
+    sa.Column("catalog", sa.Integer, nullable=False),  # document.document
+    sa.Column("position", sa.Integer, nullable=False),  # block.position
+    sa.Column("document", sa.Integer, nullable=False),  # incoming's
+    sa.Column("block", sa.BigInteger, nullable=False),  # incoming's
+    **_TEMPORARY,
+)
+
+# a row of binary COPY: the number of fields, then each field's length in bytes and itself
+_WIRE = np.dtype(
+    [
+        ("n", ">i2"),
+        ("n_document", ">i4"), ("document", ">i4"),
+        ("n_block", ">i4"), ("block", ">i8"),
+        ("n_feature", ">i4"), ("feature", ">i4"),
+        ("n_activation", ">i4"), ("activation", ">f4"),
+    ]
+)  # fmt: skip
+_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a table, a column each.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file, for messages.
+    first : int
+        Number of the first of them in the file, from 1.
+    document : ndarray of shape (n,), int
+        Number of the document, in the order of first appearance, from 0.
+    block : ndarray of shape (n,), int
+        The table's own number: within the document, or of all blocks.
+    feature : ndarray of shape (n,), int
+    activation : ndarray of shape (n,), float
+    """
+
+    file: str
+    first: int
+    document: Array
+    block: Array
+    feature: Array
+    activation: Array
+
+    def refuse(
+        self, i: int, wrong: str, exists: str | None = None, mend: str | None = None
+    ) -> NoReturn:
+        """Raise what is wrong with the i-th of these rows."""
+        raise errors.BadTable(
+            f"{self.file}, row {self.first + i:,}: {wrong}", exists=exists, mend=mend
+        )
+
+
+@dataclass(frozen=True)
+class Named:
+    """A document of a table.
+
+    Parameters
+    ----------
+    document : int
+        As in `Rows`.
+    name : str or int
+        What the table calls it.
+    subset : str or None
+    n_tokens : int or None
+        Tokens in the document, if it is one block; None if not known.
+    text_sha256 : bytes or None
+        Hash of its tokens; None if not known.
+    """
+
+    document: int
+    name: str | int
+    subset: str | None = None
+    n_tokens: int | None = None
+    text_sha256: bytes | None = None
+
+
+class Source(Protocol):
+    """Activations computed elsewhere, in whatever form.
+
+    Attributes
+    ----------
+    source : str
+        Absolute path.
+    corpus : dict
+        Columns of ``corpus`` as far as they are known; ``source`` decides who shares it.
+    model : str or None
+        Model that was run.
+    """
+
+    source: str
+    corpus: dict[str, Any]
+    model: str | None
+
+    def fingerprint(self) -> bytes:
+        """Hash the content: 32 bytes."""
+
+    def rows(self, d_sae: int) -> Iterator[Rows]:
+        """Yield the rows, some at a time; a block without a row does not exist."""
+
+    def documents(self) -> Iterator[Named]:
+        """Yield the documents that the rows have named, after all of them."""
+
+
+def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
+    """Send a source's rows and documents to temporary tables.
+
+    Writes the temporary tables ``incoming``, ``incoming_document`` and ``incoming_block``, and
+    makes ``place``, empty; all are gone when the transaction ends.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction.
+    source : Source
+    d_sae : int
+        Features of the SAE.
+
+    Raises
+    ------
+    BadTable
+        A row that cannot be, or no row at all.
+    """
+    driver = connect.raw(connection)
+    _metadata.create_all(connection, checkfirst=False)
+    driver.execute(statement("settings", "saeatlas.ingest.tables"))
+    if not _send(connection, source.rows(d_sae), d_sae):
+        raise errors.BadTable(
+            f"{source.source} holds no rows.",
+            mend="Give it one row for each active feature of a block.",
+        )
+    driver.execute(statement("pairs", "saeatlas.ingest.tables"))
+    columns = [column.name for column in incoming_document.columns]
+    rows = (tuple(getattr(named, name) for name in columns) for named in source.documents())
+    copy_rows(connection, incoming_document, columns, rows)
+    for table in (incoming, incoming_block, incoming_document):
+        analyze(connection, table)
+
+
+def analyze(connection: sa.Connection, table: sa.Table, *columns: str) -> None:
+    """Tell the planner what is in a table; within a transaction the server does not do so.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    table : sqlalchemy.Table
+    *columns : str
+        Default: all.
+    """
+    names = columns or [column.name for column in table.columns]
+    run_ddl(
+        connect.raw(connection),
+        "analyze_table",
+        table=sql.Identifier(str(table.schema), table.name),
+        columns=sql.SQL(", ").join(map(sql.Identifier, names)),
+    )
+
+
+def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int) -> int:
+    """Copy the rows, each batch as one string of bytes: a call a row would take far longer."""
+    target = sql.SQL(statement("copy", "saeatlas.ingest.tables"))
+    n = 0
+    with connect.raw(connection).cursor() as cursor, cursor.copy(target) as copy:
+        copy.write(_BEGIN)
+        for rows in batches:
+            copy.write(_wire(rows, _checked(rows, d_sae)))
+            n += len(rows.feature)
+        copy.write(_END)
+    return n
+
+
+def _wire(rows: Rows, activation: Array) -> bytes:
+    out = np.empty(len(rows.feature), _WIRE)
+    out["n"] = 4
+    for name in ("document", "block", "feature"):
+        out[f"n_{name}"] = _WIRE[name].itemsize
+        out[name] = getattr(rows, name)
+    out["n_activation"], out["activation"] = 4, activation
+    return out.tobytes()
+
+
+def _checked(rows: Rows, d_sae: int) -> Array:
+    """Refuse what cannot be stored; return the activations in the catalog's precision."""
+    for i in np.flatnonzero((rows.feature < 0) | (rows.feature >= d_sae))[:1]:
+        rows.refuse(
+            i,
+            f"there is no feature {rows.feature[i]}.",
+            f"The SAE has features 0 to {d_sae - 1:,}.",
+            "Name the SAE that these activations are of: --sae; features count from 0.",
+        )
+    for i in np.flatnonzero(rows.block < 0)[:1]:
+        rows.refuse(i, f"block {rows.block[i]} is negative.", mend="Count blocks from 0.")
+    with np.errstate(over="ignore"):
+        activation = rows.activation.astype(np.float32)
+    for i in np.flatnonzero(~np.isfinite(activation))[:1]:
+        _refuse_infinite(rows, i)
+    return activation
+
+
+def _refuse_infinite(rows: Rows, i: int) -> NoReturn:
+    value = rows.activation[i]
+    if np.isfinite(value):
+        what = f"{value} is more than a 4-byte real can hold"
+    else:
+        what = "is not a number" if np.isnan(value) else "is infinite"
+    half = rows.activation.dtype == np.float16
+    rows.refuse(
+        i,
+        f"the activation {what}.",
+        "In half precision everything above 65,504 becomes infinite." if half else None,
+        "Leave such rows out, or compute them in a precision that holds them.",
+    )
