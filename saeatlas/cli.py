@@ -449,7 +449,8 @@ def status() -> None:
     found = read_status(_catalog())
     click.echo(f"{found.database}\n{found.server}, {found.size / 2**20:,.1f} MiB")
     for name, frame in (
-        ("SAEs", found.saes), ("Corpora", found.corpora), ("Recordings", found.recordings)
+        ("SAEs", found.saes), ("Corpora", found.corpora), ("Recordings", found.recordings),
+        ("Runs", found.runs),
     ):  # fmt: skip
         click.secho(f"\n{name}", bold=True)
         click.echo(sql.render(frame, "table") if len(frame) else "none yet")

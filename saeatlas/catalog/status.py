@@ -21,7 +21,7 @@ class Status:
         Version of PostgreSQL and pgvector.
     size : int
         Bytes on the server's disk.
-    saes, corpora, recordings : pandas.DataFrame
+    saes, corpora, recordings, runs : pandas.DataFrame
         One row each; subsets of a corpus are listed in its row.
     """
 
@@ -31,6 +31,7 @@ class Status:
     saes: pd.DataFrame
     corpora: pd.DataFrame
     recordings: pd.DataFrame
+    runs: pd.DataFrame
 
 
 def read_status(engine: sa.Engine) -> Status:
@@ -50,6 +51,6 @@ def read_status(engine: sa.Engine) -> Status:
         ).one()
         frames = [
             pd.read_sql(sa.text(statement(f"status_{part}", "saeatlas.catalog")), connection)
-            for part in ("saes", "corpora", "recordings")
+            for part in ("saes", "corpora", "recordings", "runs")
         ]
     return Status(connect.shown(engine.url), server, size, *frames)
