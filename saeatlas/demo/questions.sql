@@ -48,10 +48,15 @@ select neighbor, round(cosine::numeric, 3) as cosine
 from saes, neighbors(saes.sae, 0, 5)
 where release = 'saeatlas-demo' and layer = 3
 
--- ? Where is the most excited feature of layer 5, and what does it read there?
-select feature, round(peak::numeric, 1) as peak, activations.subset,
-    left(regexp_replace(blocks.text, '\s+', ' ', 'g'), 60) as text
-from activations join blocks using (corpus, block)
-where release = 'saeatlas-demo' and layer = 5
-order by peak desc, block
-limit 5
+-- ? Where are the most excited features of layer 5, and what do they read there?
+select
+    feature, round(peak::numeric, 1) as peak, top.subset,
+    left(regexp_replace(text, '\s+', ' ', 'g'), 60) as text
+from (
+    select * from activations
+    where release = 'saeatlas-demo' and layer = 5
+    order by peak desc, block
+    limit 5
+) as top
+join blocks using (corpus, block)
+order by top.peak desc, block

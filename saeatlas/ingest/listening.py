@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FEATURES_AND_BLOCKS = 30_000
 """Features of all SAEs times blocks of a document from which on batches do not pay."""
 
-_FIT_TOKENS = 2_048
+_FIT_TOKENS = 4_096
 """Tokens enough to say whether an SAE fits the model."""
 
 

@@ -1,3 +1,3 @@
 -- Refresh the planner's statistics after a bulk load.
--- Identifiers: table, columns. Used by partitions.py.
+-- Identifiers: table, columns. Used by statistics.py.
 analyze {table} ({columns})

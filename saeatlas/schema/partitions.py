@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from pgvector.sqlalchemy import VECTOR
 from psycopg import sql
-from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
-from saeatlas.schema import connect, tables
+from saeatlas.schema import connect, statistics, tables
 from saeatlas.schema.statements import run_ddl
 
 
@@ -100,7 +98,7 @@ def drop(connection: sa.Connection, parent: sa.Table, key: int) -> None:
 
 
 def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
-    """Refresh the planner's statistics of a partition; of arrays and vectors none are of use.
+    """Refresh the planner's statistics of a partition.
 
     Parameters
     ----------
@@ -108,13 +106,8 @@ def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
     parent : sqlalchemy.Table
     key : int
     """
-    columns = [c.name for c in parent.columns if not isinstance(c.type, ARRAY | BIT | VECTOR)]
-    run_ddl(
-        connect.raw(connection),
-        "analyze_table",
-        table=_identifier(name(parent, key)),
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-    )
+    part = parent.to_metadata(sa.MetaData(), name=name(parent, key))
+    statistics.refresh(connection, part)
 
 
 def _identifier(table: str) -> sql.Identifier:

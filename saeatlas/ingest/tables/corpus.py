@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from saeatlas import errors
 from saeatlas.ingest.tables import stage
 from saeatlas.ingest.tables.stage import Source
-from saeatlas.schema import connect, tables
+from saeatlas.schema import connect, statistics, tables
 from saeatlas.schema.statements import statement
 
 
@@ -45,17 +45,17 @@ def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
     numbers = {"corpus": row.id}
     if row.n_documents:
         driver.execute(statement("place", "saeatlas.ingest.tables"), numbers)
-        stage.analyze(connection, stage.place)
+        statistics.refresh(connection, stage.place)
         misfits = driver.execute(statement("misfits", "saeatlas.ingest.tables"), numbers)
         for misfit in misfits.fetchall():
             _refuse(row, source, *misfit, wanted=wanted)
         return int(row.id)
     driver.execute(statement("cut", "saeatlas.ingest.tables"))
-    stage.analyze(connection, stage.place)
+    statistics.refresh(connection, stage.place)
     n_documents = driver.execute(statement("documents", "saeatlas.ingest.tables"), numbers).rowcount
     # each block's foreign key looks its document up; while the planner takes the new corpus for
     # empty, it may do so by the index on (corpus, subset), which is a scan of the whole corpus
-    stage.analyze(connection, tables.document, "corpus", "document")
+    statistics.refresh(connection, tables.document, "corpus", "document")
     n_blocks = driver.execute(statement("blocks", "saeatlas.ingest.tables"), numbers).rowcount
     connection.execute(
         sa.update(tables.corpus)

@@ -17,7 +17,7 @@ from saeatlas.ingest.corpora import places
 from saeatlas.ingest.tables import corpus as cutting
 from saeatlas.ingest.tables import delphi, files, stage
 from saeatlas.ingest.tables.stage import Source
-from saeatlas.schema import connect, failures, partitions, tables
+from saeatlas.schema import connect, failures, partitions, statistics, tables
 from saeatlas.schema.statements import statement
 
 
@@ -227,6 +227,7 @@ def _write(connection: sa.Connection, source: Source, terms: dict[str, Any]) -> 
         insert(table).values(terms | facts).returning(table.c.id)
     ).scalar_one()
     parameters = {"recording": number, "keep_above": terms["keep_above"]}
+    statistics.refresh_corpora(connection)
     with partitions.filling(connection, tables.activation, number) as part:
         target = {"partition": sql.Identifier(str(part.schema), part.name)}
         fill = sql.SQL(statement("activations", "saeatlas.ingest.tables"))

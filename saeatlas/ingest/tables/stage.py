@@ -14,9 +14,9 @@ from psycopg import sql
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, REAL
 
 from saeatlas import errors
-from saeatlas.schema import connect
+from saeatlas.schema import connect, statistics
 from saeatlas.schema.copy import copy_rows
-from saeatlas.schema.statements import run_ddl, statement
+from saeatlas.schema.statements import statement
 
 Array = np.ndarray[Any, Any]
 
@@ -191,26 +191,7 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
     rows = (tuple(getattr(named, name) for name in columns) for named in source.documents())
     copy_rows(connection, incoming_document, columns, rows)
     for table in (incoming, incoming_block, incoming_document):
-        analyze(connection, table)
-
-
-def analyze(connection: sa.Connection, table: sa.Table, *columns: str) -> None:
-    """Tell the planner what is in a table; within a transaction the server does not do so.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-    table : sqlalchemy.Table
-    *columns : str
-        Default: all.
-    """
-    names = columns or [column.name for column in table.columns]
-    run_ddl(
-        connect.raw(connection),
-        "analyze_table",
-        table=sql.Identifier(str(table.schema), table.name),
-        columns=sql.SQL(", ").join(map(sql.Identifier, names)),
-    )
+        statistics.refresh(connection, table)
 
 
 def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int) -> int:
