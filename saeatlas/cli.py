@@ -587,6 +587,7 @@ def demo(documents: int) -> None:
     for stored in tour.ingest_saes(engine):
         _say_stored(stored)
     _follow(tour.listen(engine, documents), total=None)
+    _follow_stages(tour.count(engine))
     for question in tour.questions():
         click.secho(f"\n{question.title}", bold=True)
         click.secho(question.sql, dim=True)

@@ -43,6 +43,13 @@ select distinct on (subset)
 from rate
 order by subset, share - share_elsewhere desc
 
+-- ? Which features of layer 3 fire in the same blocks as feature 688, by phi?
+select
+    partner.other, round(partner.value::numeric, 3) as phi, partner.n_both, partner.n_feature,
+    partner.n_other
+from cooccurrence_runs, partners(run, 688, 'phi', 5) as partner
+where release = 'saeatlas-demo' and layer = 3
+
 -- ? Which features of layer 3 point the way feature 0 does?
 select neighbor, round(cosine::numeric, 3) as cosine
 from saes, neighbors(saes.sae, 0, 5)

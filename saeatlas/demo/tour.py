@@ -10,12 +10,15 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from saeatlas import settings
+from saeatlas.analyses import cooccurrence
+from saeatlas.analyses.threshold import Threshold
 from saeatlas.demo import texts
 from saeatlas.ingest.activations import Progress, record
 from saeatlas.ingest.corpora import open_corpus
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.saes import load
 from saeatlas.ingest.store import StoredSae, store_sae
+from saeatlas.schema import tables
 
 RELEASE = "saeatlas-demo"
 _HERE = Path(str(files("saeatlas.demo")))
@@ -31,6 +34,7 @@ Ask it yourself:
   saeatlas status
   saeatlas sql "select * from neighbors(4, 10, 5)"
   saeatlas sql "select * from blocks limit 3" --format json
+  saeatlas sql "select * from partners(1, 688, 'lift', 5)"
 Bring in your own:
   saeatlas ingest layers 0-11 --release gpt2-small-res-jb
   saeatlas ingest activations --model gpt2 --sae gpt2-small-res-jb --corpus YOUR.jsonl.gz
@@ -80,6 +84,28 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
     corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
     options = Options.of(store_text=True)
     yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
+
+
+def count(engine: sa.Engine) -> Iterator[cooccurrence.Progress]:
+    """Count the co-occurrence of layer 3's features over the newest documents.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+
+    Yields
+    ------
+    cooccurrence.Progress
+    """
+    recording, sae = tables.recording, tables.sae
+    query = (
+        sa.select(sa.func.max(recording.c.id))
+        .join(sae, sae.c.id == recording.c.sae)
+        .where(sae.c.release == RELEASE, sae.c.layer == 3)
+    )
+    with engine.connect() as connection:
+        number = connection.execute(query).scalar_one()
+    yield from cooccurrence.count(engine, number, threshold=Threshold(0.0))
 
 
 def questions() -> list[Question]:
