@@ -112,6 +112,7 @@ class Workspace:
             driver = connect.raw(connection)
             self._running.add(driver)
             try:
+                self._execute(connection, "counting_memory")
                 self._execute(connection, "count_tiles", first=sql.Literal(first))
             finally:
                 self._running.discard(driver)
