@@ -204,9 +204,7 @@ def _add_chunk(
     chunk = connection.execute(sa.select(sa.func.count()).where(where)).scalar_one()
     values = {"bitmap": bitmap.id, "chunk": chunk, "first_block": first, "n_blocks": len(rows)}
     connection.execute(sa.insert(chunks).values(values))
-    part = results.feature_bitmap.to_metadata(
-        sa.MetaData(), name=partitions.name(results.feature_bitmap, bitmap.id)
-    )
+    part = partitions.table(results.feature_bitmap, bitmap.id)
     columns = ["bitmap", "chunk", "feature", "n", "bits"]
     live = np.flatnonzero(n)
     copy_rows(

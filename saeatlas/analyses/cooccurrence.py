@@ -223,7 +223,7 @@ class Job:
         """
         if self.params["min_blocks"] > 1:
             return None
-        run, feature = results.run, results.cooccurrence_feature
+        run = results.run
         with self.engine.connect() as connection:
             rows = connection.execute(
                 sa.select(run.c.id, run.c.params)
@@ -237,13 +237,7 @@ class Job:
                     row.params["blocks_sha256"] == self.selection.sha256(chunks)
                 )
                 if same and row.params["min_blocks"] <= 1:
-                    found = connection.execute(
-                        sa.select(feature.c.n, sa.func.coalesce(feature.c.place, -1))
-                        .where(feature.c.run == row.id)
-                        .order_by(feature.c.feature)
-                    ).all()
-                    n, places = np.array(found, np.int64).reshape(-1, 2).T
-                    return Base(row.id, chunks, n, places.copy())
+                    return Base(row.id, chunks, *tiles.read_features(connection, row.id))
         return None
 
     def _publish(

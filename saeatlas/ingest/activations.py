@@ -17,6 +17,7 @@ from saeatlas.ingest.listening import Ensemble, Read
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Chunk, Peaks, Recording
 from saeatlas.ingest.writer import Writer
+from saeatlas.schema import statistics
 from saeatlas.schema.remove import remove_recording
 
 MIN_EXPLAINED_VARIANCE = 0.2
@@ -290,6 +291,7 @@ class Session:
                     recordings.finish(self.connection, recording, self.options.documents)
                 else:
                     remove_recording(self.connection, recording.id)
+            statistics.refresh_corpora(self.connection)
         if not any(recording.n_blocks for recording in everything):
             raise errors.EmptyCorpus(
                 f"None of the {self.progress.documents:,} documents read gave a block of "

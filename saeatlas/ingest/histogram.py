@@ -55,16 +55,16 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
         if found is not None:
             return found, False
         n = counts.diagonal()
-        places = np.full(len(n), -1)
-        places[n > 0] = np.arange((n > 0).sum())
         live = np.flatnonzero(n)
+        places = np.full(len(n), -1)
+        places[live] = np.arange(len(live))
         number = runs.create(
             connection,
             "cooccurrence",
             key,
             sae=row.id,
             params={"source": str(path.resolve())},
-            quality={"n_blocks": n_blocks, "n_features": len(live), "n_dead": int((n == 0).sum())},
+            quality={"n_blocks": n_blocks, "n_features": len(live), "n_dead": len(n) - len(live)},
         )
         tiles.write_features(connection, number, n, places)
         with partitions.filling(connection, results.cooccurrence, number):

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.schema import connect, partitions, statistics, tables
+from saeatlas.schema import connect, partitions, tables
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.statements import statement
 
@@ -336,7 +336,6 @@ def finish(connection: sa.Connection, recording: Recording, wanted: int | None) 
     """
     table = tables.recording
     partitions.analyze(connection, tables.activation, recording.id)
-    statistics.refresh_corpora(connection)
     connection.execute(
         sa.update(table)
         .where(table.c.id == recording.id, table.c.state == "running")

@@ -28,7 +28,7 @@ from saeatlas.ingest.simulation import (
     plant_features,
 )
 from saeatlas.ingest.writer import Writer
-from saeatlas.schema import results
+from saeatlas.schema import results, statistics
 from saeatlas.schema.copy import copy_rows
 
 SOURCE = "simulated"
@@ -228,6 +228,7 @@ def _record(
             yield last
     with connection.begin():
         recordings.finish(connection, recording, wanted)
+        statistics.refresh_corpora(connection)
     yield replace(last, seconds=time.perf_counter() - begin)
 
 

@@ -1,4 +1,4 @@
-"""One partition of ``feature`` an SAE, one of ``activation`` a recording."""
+"""Partitions: of ``feature`` one an SAE, of ``activation`` one a recording, of counts one a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,30 @@ def name(parent: sa.Table, key: int) -> str:
     Parameters
     ----------
     parent : sqlalchemy.Table
-        ``feature`` or ``activation``.
+        ``feature``, ``activation``, ``feature_bitmap`` or ``cooccurrence``.
     key : int
-        Number of the SAE or recording.
+        Number of the SAE, recording, bitmap or run.
 
     Returns
     -------
     str
     """
     return f"{parent.name}_{key}"
+
+
+def table(parent: sa.Table, key: int) -> sa.Table:
+    """Return a partition as a table of its own: to fill it, attached or not.
+
+    Parameters
+    ----------
+    parent : sqlalchemy.Table
+    key : int
+
+    Returns
+    -------
+    sqlalchemy.Table
+    """
+    return parent.to_metadata(sa.MetaData(), name=name(parent, key))
 
 
 @contextmanager
@@ -44,7 +59,7 @@ def filling(connection: sa.Connection, parent: sa.Table, key: int) -> Iterator[s
         The table to fill.
     """
     create(connection, parent, key)
-    yield parent.to_metadata(sa.MetaData(), name=name(parent, key))
+    yield table(parent, key)
     attach(connection, parent, key)
 
 
@@ -106,9 +121,8 @@ def analyze(connection: sa.Connection, parent: sa.Table, key: int) -> None:
     parent : sqlalchemy.Table
     key : int
     """
-    part = parent.to_metadata(sa.MetaData(), name=name(parent, key))
-    statistics.refresh(connection, part)
+    statistics.refresh(connection, table(parent, key))
 
 
-def _identifier(table: str) -> sql.Identifier:
-    return sql.Identifier(tables.SCHEMA, table)
+def _identifier(relation: str) -> sql.Identifier:
+    return sql.Identifier(tables.SCHEMA, relation)

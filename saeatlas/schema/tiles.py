@@ -71,8 +71,7 @@ def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
         ``run.id``.
     tiles : iterable of (int, int, ndarray)
     """
-    name = partitions.name(results.cooccurrence, run)
-    table = results.cooccurrence.to_metadata(sa.MetaData(), name=name)
+    table = partitions.table(results.cooccurrence, run)
     columns = ["run", "tile_row", "tile_column", "counts"]
     copy_rows(connection, table, columns, ((run, *tile) for tile in tiles))
 
@@ -100,6 +99,32 @@ def write_features(
     copy_rows(connection, results.cooccurrence_feature, ["run", "feature", "n", "place"], rows)
 
 
+def read_features(
+    connection: sa.Connection, run: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Read what `write_features` wrote.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    (n, places) : ndarrays of shape (d_sae,), int64
+        Blocks of each feature; its place in the matrix, -1 for none.
+    """
+    feature = results.cooccurrence_feature
+    rows = connection.execute(
+        sa.select(feature.c.n, sa.func.coalesce(feature.c.place, -1))
+        .where(feature.c.run == run)
+        .order_by(feature.c.feature)
+    ).all()
+    n, places = np.array(rows, np.int64).reshape(-1, 2).T.copy()
+    return n, places
+
+
 def read(connection: sa.Connection, run: int) -> Counts:
     """Read a run's counts.
 
@@ -119,7 +144,7 @@ def read(connection: sa.Connection, run: int) -> Counts:
     UnknownName
         There is no such count.
     """
-    table, feature = results.run, results.cooccurrence_feature
+    table = results.run
     ours = table.c.analysis == "cooccurrence"
     quality = connection.execute(
         sa.select(table.c.quality).where(table.c.id == run, ours)
@@ -131,12 +156,7 @@ def read(connection: sa.Connection, run: int) -> Counts:
             exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
             mend="`saeatlas analyze cooccurrence --recording N` makes one.",
         )
-    rows = connection.execute(
-        sa.select(feature.c.n, sa.func.coalesce(feature.c.place, -1))
-        .where(feature.c.run == run)
-        .order_by(feature.c.feature)
-    ).all()
-    n, places = np.array(rows, np.int64).reshape(-1, 2).T
+    n, places = read_features(connection, run)
     features = np.flatnonzero(places >= 0)
     rank = np.empty(len(features), np.int64)  # by place, the row in the result
     rank[places[features]] = np.arange(len(features))
