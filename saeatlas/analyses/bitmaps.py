@@ -1,6 +1,6 @@
 """Turn a recording around: from the features of each block to the blocks of each feature."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from saeatlas.schema.statements import statement
 CHUNK_BLOCKS = 32_768
 """Most blocks of a chunk: a bitmap of 4 KiB a feature."""
 
-_SLAB_BYTES = 2**27
-"""Size of the dense (features, blocks) matrix of bytes that bits are packed from."""
+_STRIPE = 64
+"""Bytes of each row that are transposed at once: a line of the cache."""
 
 
 @dataclass(frozen=True)
@@ -81,30 +81,29 @@ def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tu
             return
 
 
-def turn(rows: list[np.ndarray[Any, Any]], d_sae: int) -> np.ndarray[Any, Any]:
+def turn(
+    rows: Iterable[tuple[int, np.ndarray[Any, Any]]], n_blocks: int, d_sae: int
+) -> np.ndarray[Any, Any]:
     """Turn sparse rows of blocks into bitmaps of features.
 
     Parameters
     ----------
-    rows : list of ndarray of int
-        Active features of each block.
-    d_sae : int
+    rows : iterable of (int, ndarray of int)
+        A block's number from 0 and features active in it, each once; in any order.
+    n_blocks, d_sae : int
 
     Returns
     -------
     ndarray of shape (d_sae, ceil(n_blocks / 64) * 8), uint8
         Bit b of row f, most significant first, is 1 where feature f is active in block b.
     """
-    n_bytes = -(-len(rows) // 64) * 8
-    bits = np.zeros((d_sae, n_bytes), np.uint8)
-    slab = max(64, _SLAB_BYTES // d_sae // 64 * 64)
-    for first in range(0, len(rows), slab):
-        part = rows[first : first + slab]
-        dense = np.zeros((d_sae, -(-len(part) // 8) * 8), bool)
-        blocks = np.repeat(np.arange(len(part)), [len(features) for features in part])
-        dense[np.concatenate(part), blocks] = True
-        packed = np.packbits(dense, axis=1)
-        bits[:, first // 8 : first // 8 + packed.shape[1]] = packed
+    n_bytes = -(-n_blocks // 64) * 8
+    by_block = np.zeros((n_bytes, d_sae), np.uint8)  # a row at a time stays in the cache
+    for block, features in rows:
+        by_block[block >> 3, features] |= np.uint8(0x80 >> (block & 7))
+    bits = np.empty((d_sae, n_bytes), np.uint8)
+    for first in range(0, n_bytes, _STRIPE):
+        bits[:, first : first + _STRIPE] = by_block[first : first + _STRIPE].T
     return bits
 
 
@@ -196,13 +195,13 @@ def _add_chunk(
     floors: np.ndarray[Any, Any] | None,
 ) -> None:
     first = bitmap.n_blocks
-    rows = list(_active(connection, bitmap.recording, first, stop, floors))
-    bits = turn(rows, bitmap.d_sae)
-    n = np.bincount(np.concatenate(rows), minlength=bitmap.d_sae)
+    rows = _active(connection, bitmap.recording, first, stop, floors)
+    bits = turn(rows, stop - first, bitmap.d_sae)
+    n = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
     chunks = results.bitmap_chunk
     where = chunks.c.bitmap == bitmap.id
     chunk = connection.execute(sa.select(sa.func.count()).where(where)).scalar_one()
-    values = {"bitmap": bitmap.id, "chunk": chunk, "first_block": first, "n_blocks": len(rows)}
+    values = {"bitmap": bitmap.id, "chunk": chunk, "first_block": first, "n_blocks": stop - first}
     connection.execute(sa.insert(chunks).values(values))
     part = partitions.table(results.feature_bitmap, bitmap.id)
     columns = ["bitmap", "chunk", "feature", "n", "bits"]
@@ -221,20 +220,20 @@ def _active(
     first: int,
     stop: int,
     floors: np.ndarray[Any, Any] | None,
-) -> Iterator[np.ndarray[Any, Any]]:
-    """Read the features of each block that pass their floor, straight from the wire."""
+) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    """Read blocks, numbered from 0, and their features above the floor, straight from the wire."""
     name = "read_features" if floors is None else "read_peaks"
     values = {"recording": recording, "first": first, "stop": stop}
     query = statement(name, "saeatlas.analyses")
     cursor = connect.raw(connection).cursor()
     with failures.translated(), cursor, cursor.copy(query, values) as copy:
-        for row in copy.rows():
-            features = _elements(row[0])
+        for block, features, *peaks in copy.rows():
+            active = _elements(features).astype(np.int32)
             if floors is not None:
-                features = features[_elements(row[1]).view(">f4") > floors[features]]
-            yield features
+                active = active[_elements(peaks[0]) > floors[active]]
+            yield int.from_bytes(block) - first, active
 
 
-def _elements(array: bytes) -> np.ndarray[Any, Any]:
-    """Take the elements, four bytes each, out of PostgreSQL's binary form of an array."""
-    return np.frombuffer(array, ">i4")[6::2]
+def _elements(vector: bytes) -> np.ndarray[Any, Any]:
+    """Take the elements out of pgvector's binary form of a vector."""
+    return np.frombuffer(vector, ">f4", offset=4)

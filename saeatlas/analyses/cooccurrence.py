@@ -20,7 +20,6 @@ from saeatlas.analyses.selection import Selection, select_blocks
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.analyses.workspace import Workspace
 from saeatlas.schema import results, runs, tiles
-from saeatlas.schema.tiles import TILE
 
 Method = Literal["sql", "torch"]
 
@@ -186,15 +185,16 @@ class Job:
             yield from cooccurrence_torch.count_tiles(work, live)
             return
         done = 0
-        firsts = range(0, live, TILE)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            columns = {pool.submit(work.count_column, first): first for first in firsts}
+            columns = {
+                pool.submit(work.count_column, places, live): places
+                for places in work.columns(live)
+            }
             try:
                 for future in as_completed(columns):
                     future.result()
-                    width = min(TILE, live - columns[future])
-                    rows = live - columns[future]
-                    done += width * rows - width * (width - 1) // 2
+                    places = columns[future]
+                    done += sum(live - place for place in places)
                     yield done
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)

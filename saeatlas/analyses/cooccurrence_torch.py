@@ -1,7 +1,9 @@
-"""The same counts from matrix products, on a GPU where there is one."""
+"""The same counts from matrix products, on a GPU or on a processor that multiplies small integers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from saeatlas.analyses.workspace import Workspace
 from saeatlas.schema.tiles import TILE, cut
@@ -9,10 +11,10 @@ from saeatlas.schema.tiles import TILE, cut
 if TYPE_CHECKING:
     import torch
 
-_SIDE = 8 * TILE
+_SIDE = 16 * TILE
 """Features of a side of a product."""
 
-_SLAB = 2**14
+_SLAB = 2**12
 """Blocks of a product: bounds the memory, and keeps sums of ones exact in float32."""
 
 
@@ -35,8 +37,9 @@ def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Ite
 
     Notes
     -----
-    Products are int8 with int32 sums on a GPU and float32 on a CPU, over 16,384 blocks at a time,
-    and are summed in int32: exact, as no float32 sum comes near 2^24.
+    Products are of int8 with int32 sums, or of float32 on a processor that has no instructions for
+    those, over 4,096 blocks at a time, and are summed in int32: exact, as no float32 sum comes near
+    2^24. In memory are all bitmaps, a slab of them as bytes, and the counts of 2,048 features.
     """
     import torch
 
@@ -44,31 +47,36 @@ def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Ite
     bits = torch.from_numpy(work.bits(live)).to(where)  # (live, n_bytes)
     done = 0
     for first in range(0, live, _SIDE):
-        for other in range(0, first + 1, _SIDE):
-            counts = _product(bits[first : first + _SIDE], bits[other : other + _SIDE])
-            work.put_tiles(cut(counts.cpu().numpy(), first, other))
-            rows, columns = counts.shape
-            done += rows * columns if other < first else rows * (rows + 1) // 2
-            yield done
+        stop = min(first + _SIDE, live)
+        counts = torch.zeros(stop - first, stop, dtype=torch.int32, device=where)
+        for begin in range(0, bits.shape[1], _SLAB // 8):
+            ones = _ones(bits[:stop, begin : begin + _SLAB // 8])
+            for other in range(0, stop, _SIDE):
+                part = slice(other, min(other + _SIDE, stop))
+                counts[:, part] += _product(ones[first:], ones[part])
+        work.put_tiles(cut(counts.cpu().numpy(), first))
+        done += sum(range(first + 1, stop + 1))
+        yield done
 
 
 def _product(a: "torch.Tensor", b: "torch.Tensor") -> "torch.Tensor":
-    """Return int32 counts of shape (len(a), len(b)) from packed bits."""
+    """Return int32 sums of shape (len(a), len(b)) of products of ones."""
     import torch
 
-    total = torch.zeros(len(a), len(b), dtype=torch.int32, device=a.device)
-    for begin in range(0, a.shape[1], _SLAB // 8):
-        left, right = (_ones(x[:, begin : begin + _SLAB // 8]) for x in (a, b))
-        if a.is_cuda and min(len(a), len(b)) > 16 and len(b) % 8 == 0:
-            total += torch._int_mm(left, right.T)
-        else:
-            total += (left.float() @ right.float().T).to(torch.int32)
-    return total
+    if a.is_cuda:
+        integers = len(a) > 16 and len(b) % 8 == 0  # what its product asks of shapes
+    else:
+        integers = torch.cpu._is_vnni_supported()
+    if integers:
+        return torch._int_mm(a, b.T)
+    return (a.float() @ b.float().T).to(torch.int32)
 
 
 def _ones(packed: "torch.Tensor") -> "torch.Tensor":
     """Unpack bits to int8 of shape (n, 8 * n_bytes); their order within a byte does not matter."""
     import torch
 
+    if not packed.is_cuda:
+        return torch.from_numpy(np.unpackbits(packed.numpy(), axis=1)).view(torch.int8)
     shifts = torch.arange(8, dtype=torch.uint8, device=packed.device)
     return ((packed[:, :, None] >> shifts) & 1).to(torch.int8).flatten(1)

@@ -1,31 +1,35 @@
--- Count the pairs of a tile's width of features (inner) with these and all that follow (outer).
--- `|| B''` fetches a value out of line once and not once a pair; `offset 0` keeps it so. The inner
--- bitmaps stay in the processor's cache, and no row with a bitmap is ever sorted.
--- Identifiers: work, tiles; literals: run, tile, first (place of the first). Used by workspace.py.
+-- Count the pairs of these features (columns) with all that follow (rows), a row of tiles at a time.
+-- Columns are held in strips: a row of {strip} features side by side, whose bitmaps stay in the
+-- processor's cache while the tile's rows pass; the pairs of a row with a strip are one expression.
+-- `|| B''` fetches a value out of line once and not once a pair; `offset 0` keeps strips outermost.
+-- Identifiers: work, tiles; literals: run, tile, strip, first and stop (places of the columns), live
+-- (places in all); members, counts: a strip's columns and the expression, from strip_member.sql and
+-- strip_count.sql. Used by workspace.py.
 insert into {tiles} (run, tile_row, tile_column, counts)
-with inner_side as materialized (
-    select n, bits || B'' as bits
-    from {work}
-    where place >= {first} and place < {first} + {tile}
-    order by place
-),
-outer_side as (
-    select place, n, bits || B'' as bits
-    from {work}
-    where place >= {first}
-    order by place
-    offset 0
-),
-line as (
-    select place, (
-        select array_agg(
-            (outer_side.n + inner_side.n - (outer_side.bits <~> inner_side.bits)::integer) / 2
-        )
-        from inner_side
-    ) as counts
-    from outer_side
-    offset 0
+with strip as materialized (
+    select first, {members}
+    from generate_series({first}, {stop} - 1, {strip}) as first
 )
-select {run}, place / {tile}, {first} / {tile}, array_agg(counts order by place)
-from line
-group by place / {tile}
+select {run}, tile_row, tile.tile_column, tile.counts
+from generate_series({first} / {tile}, ({live} - 1) / {tile}) as tile_row
+cross join lateral (
+    with feature as materialized (
+        select place, n, bits || B'' as bits
+        from {work}
+        where place >= tile_row * {tile} and place < (tile_row + 1) * {tile}
+        order by place
+    ),
+    line as (
+        select
+            part.place, strip.first / {tile} as tile_column,
+            array_remove(atlas.integers_concatenated(part.counts order by strip.first), null)
+                as counts
+        from strip
+        cross join lateral (select place, array[{counts}] as counts from feature offset 0) as part
+        where strip.first / {tile} <= tile_row
+        group by part.place, strip.first / {tile}
+    )
+    select tile_column, array_agg(counts order by place) as counts
+    from line
+    group by tile_column
+) as tile

@@ -1,9 +1,11 @@
--- The active features of some blocks with their maxima, in block order, as PostgreSQL's own bytes.
+-- The active features of some blocks with their maxima, as read_features.sql sends them.
 -- Parameters: recording (recording.id), first, stop (blocks, from the first to before the last).
 -- Used by bitmaps.py where a part of what is stored counts as active.
 copy (
-    select features, peaks
-    from activation
+    select
+        block,
+        case when n_active <= 16000 then features else features[start:start + 15999] end::vector,
+        case when n_active <= 16000 then peaks else peaks[start:start + 15999] end::vector
+    from activation cross join generate_series(1, n_active, 16000) as start
     where recording = %(recording)s and block >= %(first)s and block < %(stop)s
-    order by block
 ) to stdout (format binary)

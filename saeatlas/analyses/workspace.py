@@ -20,6 +20,22 @@ from saeatlas.schema.tiles import TILE, Tile, write
 
 _HERE = "saeatlas.analyses"
 
+_STRIP, _STRIP_BYTES = 32, 2**20
+"""Most features of a strip, and most bytes of their bitmaps: what a core's own cache holds."""
+
+_COLUMNS, _COLUMNS_BYTES = 4 * TILE, 2**26
+"""Most features that a statement counts with all others, and most bytes of their bitmaps."""
+
+_STATEMENTS = 8
+"""Statements that a count is divided in at least, where there are so many tiles."""
+
+# a feature of a strip, and its count with another: what count_tiles.sql repeats
+_MEMBER = sql.SQL(
+    "(select n from {work} where place = first + {i}) as {n}, "
+    "(select bits || B'' from {work} where place = first + {i}) as {bits}"
+)
+_COUNT = sql.SQL("(feature.n + strip.{n} - (feature.bits <~> strip.{bits})::integer) / 2")
+
 
 class Workspace:
     """The working tables of one count, named after the run that will come of it.
@@ -34,6 +50,7 @@ class Workspace:
     def __init__(self, engine: sa.Engine, number: int) -> None:
         self.engine, self.number = engine, number
         self._running: set[psycopg.Connection[Any]] = set()
+        self._n_bytes = 1  # of a feature's bits
         tables = {
             "mask": f"counting_{number}_mask",
             "work": f"counting_{number}",
@@ -59,6 +76,7 @@ class Workspace:
         first : int
             First chunk to count.
         """
+        self._n_bytes = max(1, sum(map(len, masks[first:])))
         with self.engine.begin() as connection:
             rows = ((chunk, mask) for chunk, mask in enumerate(masks) if chunk >= first)
             copy_rows(connection, self._mask, ["chunk", "bits"], rows)
@@ -100,20 +118,54 @@ class Workspace:
                 {"bitmap": bitmap.id, "features": order.tolist(), "counts": n[order].tolist()},
             )
 
-    def count_column(self, first: int) -> None:
-        """Count the pairs of a tile's width of features with all that follow.
+    def columns(self, live: int) -> list[range]:
+        """Divide the features in columns, each for one statement.
 
         Parameters
         ----------
-        first : int
-            Place of the first.
+        live : int
+            Number of features.
+
+        Returns
+        -------
+        list of range
+            Places.
         """
+        most = min(_COLUMNS, _COLUMNS_BYTES // self._n_bytes, live // _STATEMENTS)
+        width = max(1, most // TILE) * TILE
+        return [range(first, min(first + width, live)) for first in range(0, live, width)]
+
+    def count_column(self, places: range, live: int) -> None:
+        """Count the pairs of some features with each other and with all that follow.
+
+        Parameters
+        ----------
+        places : range
+            Their places, from a multiple of `TILE`.
+        live : int
+            Number of features.
+        """
+        strip = _STRIP
+        while strip > 1 and strip * self._n_bytes > _STRIP_BYTES:
+            strip //= 2
+        own = [
+            {"i": sql.Literal(i), "n": sql.Identifier(f"n{i}"), "bits": sql.Identifier(f"bits{i}")}
+            for i in range(strip)
+        ]
+        parts = {
+            "strip": sql.Literal(strip),
+            "first": sql.Literal(places.start),
+            "stop": sql.Literal(places.stop),
+            "live": sql.Literal(live),
+            "members": sql.SQL(", ").join(_MEMBER.format(**self._parts, **part) for part in own),
+            "counts": sql.SQL(", ").join(_COUNT.format(**part) for part in own),
+        }
         with self.engine.begin() as connection:
             driver = connect.raw(connection)
             self._running.add(driver)
             try:
                 self._execute(connection, "counting_memory")
-                self._execute(connection, "count_tiles", first=sql.Literal(first))
+                self._execute(connection, "count_tiles", **parts)
             finally:
                 self._running.discard(driver)
 

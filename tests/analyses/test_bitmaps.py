@@ -79,10 +79,11 @@ def test_two_thresholds_are_never_written_alike(a: float, b: float) -> None:
 
 @given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 70), st.floats(0, 1))
 def test_bits_are_those_of_the_rows(seed: int, n_blocks: int, d_sae: int, density: float) -> None:
-    active = np.random.default_rng(seed).random((n_blocks, d_sae)) < density
+    rng = np.random.default_rng(seed)
+    active, order = rng.random((n_blocks, d_sae)) < density, rng.permutation(n_blocks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitmaps, "_SLAB_BYTES", 64 * d_sae)  # several slabs
-        bits = turn([np.flatnonzero(row) for row in active], d_sae)
+        patch.setattr(bitmaps, "_STRIPE", 8)  # several of them
+        bits = turn(((b, np.flatnonzero(active[b])) for b in order), n_blocks, d_sae)
     assert bits.shape == (d_sae, -(-n_blocks // 64) * 8)
     unpacked = np.unpackbits(bits, axis=1)
     assert (unpacked[:, :n_blocks] == active.T).all() and not unpacked[:, n_blocks:].any()
@@ -242,3 +243,14 @@ def test_a_recording_removed_meanwhile(engine: sa.Engine, monkeypatch: pytest.Mo
         next(steps)
     with engine.connect() as connection:
         assert connection.execute(sa.select(tables.recording)).all() == []
+
+
+def test_a_block_may_have_more_active_features_than_a_vector_has_elements(
+    engine: sa.Engine,
+) -> None:
+    peaks = np.random.default_rng(0).uniform(0.5, 2, (3, 33_000)).astype(np.float32)
+    peaks[1, 16_000:] = 0  # as many as one vector holds
+    made = sparse.record(engine, peaks)
+    for threshold in (0.0, 1.0):
+        active, _ = _stored(engine, _grow(engine, made.id, Threshold(threshold)))
+        assert (active == (peaks > threshold)).all()

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saeatlas import errors
-from saeatlas.analyses import bitmaps, cooccurrence, workspace
+from saeatlas.analyses import bitmaps, cooccurrence, cooccurrence_torch, workspace
 from saeatlas.analyses.cooccurrence import Progress, count
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.cli import cli
@@ -96,10 +96,11 @@ def _visible(engine: sa.Engine) -> list[set[int]]:
     subset=st.sampled_from(["", "A", "B"]),
     least=st.integers(1, 4),
     method=st.sampled_from(["sql", "torch"]),
+    strip=st.sampled_from([1, 100, 10_000]),
 )
 def test_counts_equal_numpys(
     engine: sa.Engine, seed: int, sizes: list[int], d_sae: int, chunk: int,
-    above: float, subset: str, least: int, method: Any,
+    above: float, subset: str, least: int, method: Any, strip: int,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     made = sparse.record(engine, np.empty((0, d_sae), np.float32))
@@ -110,6 +111,9 @@ def test_counts_equal_numpys(
             continue
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bitmaps, "CHUNK_BLOCKS", chunk)
+            patch.setattr(workspace, "_STRIP_BYTES", strip)
+            patch.setattr(cooccurrence_torch, "_SIDE", 128)
+            patch.setattr(cooccurrence_torch, "_SLAB", 64)
             wanted = [subset] if subset else []
             done = _count(engine, made, above, subsets=wanted, min_blocks=least, method=method)
         _assert_equal(engine, done.run, made.peaks[chosen] > above, least)
@@ -119,13 +123,13 @@ def test_counts_equal_numpys(
 def test_several_tiles_with_features_always_and_never_active(
     engine: sa.Engine, method: Any
 ) -> None:
-    peaks = sparse.draw(np.random.default_rng(0), 333, 1100)  # torch: more than one product
+    peaks = sparse.draw(np.random.default_rng(0), 333, 2100)  # torch: more than one product
     peaks[:, 5], peaks[:, 700] = 0, 3
     made = sparse.record(engine, peaks)
     done = _count(engine, made, method=method)
     _assert_equal(engine, done.run, peaks > 1)
     live = int((peaks > 1).any(axis=0).sum())
-    assert live < 1100 and done.total == live * (live + 1) // 2
+    assert live < 2100 and done.total == live * (live + 1) // 2
     with engine.connect() as connection:
         sides = connection.exec_driver_sql("select max(tile_row) from cooccurrence").scalar_one()
     assert sides == (live - 1) // 128 >= 4

@@ -77,6 +77,10 @@ create aggregate atlas.bits_concatenated(bit varying) (sfunc = bitcat, stype = b
 comment on aggregate atlas.bits_concatenated(bit varying) is
     'Bit strings one after the other, in the order given.';
 
+create aggregate atlas.integers_concatenated(integer[]) (sfunc = array_cat, stype = integer[]);
+comment on aggregate atlas.integers_concatenated(integer[]) is
+    'Arrays of integers one after the other, in the order given.';
+
 create view atlas.cooccurrence_runs as
 select
     run.id as run, sae.release, sae.sae_id, sae.layer, run.sae, run.recording,

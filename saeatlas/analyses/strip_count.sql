@@ -1,0 +1,1 @@
+(feature.n + strip.{n} - (feature.bits <~> strip.{bits})::integer) / 2
