@@ -3,86 +3,38 @@
 On a simulated catalog, all ways on the same bitmaps in one run:
 
 - sql: `saeatlas analyze cooccurrence`, two connections.
+- torch: the same with `--engine torch`, all cores, or a GPU if there is one.
 - sgemm: numpy's float32 matrix product over the same triangle of tiles, as many threads as cores.
 - popcount: a compiled kernel (numba) over 64-bit words, tiled for the cache, as many threads.
 - selfjoin: the SQL that everyone writes first, on some blocks; extrapolated by its pair rows.
 
 Run: python benchmarks/cooccurrence.py [--features N --blocks N] [--quick]
+     python benchmarks/cooccurrence.py --growth 4096x150000 16384x600000 ...
 numba comes with `pip install -e ".[bench]"`.
 """
 
 import argparse
 import json
+import multiprocessing
 import resource
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import Literal
 
+import kernels
 import numpy as np
 import sqlalchemy as sa
 from ingest import catalog
-from numba import config, njit, prange, types
-from numba.extending import intrinsic
+from numba import config
 
 from saeatlas.analyses import bitmaps, cooccurrence
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.ingest.simulated import simulate
 from saeatlas.ingest.simulation.terms import Terms
-from saeatlas.schema import connect, results, tables, tiles
-
-SLAB = 2**14  # blocks of a matrix product: what fits in memory, and is exact in float32
-SIDE = 1024  # features of a side of a matrix product
-
-
-@intrinsic
-def ctpop(_context, word):
-    """Count a word's ones with the processor's instruction."""
-
-    def generate(_context, builder, _signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-@njit(parallel=True, fastmath=True, cache=False)
-def popcount(words: np.ndarray, counts: np.ndarray, side: int) -> None:
-    """Fill the lower triangle of counts from words of shape (n_features, n_words)."""
-    n, n_words = words.shape
-    n_tiles = (n + side - 1) // side
-    for job in prange(n_tiles * (n_tiles + 1) // 2):
-        row = int((np.sqrt(8.0 * job + 1) - 1) / 2)
-        while row * (row + 1) // 2 > job:
-            row -= 1
-        while (row + 1) * (row + 2) // 2 <= job:
-            row += 1
-        column = job - row * (row + 1) // 2
-        for begin in range(0, n_words, 256):  # 2 KiB of each feature: both sides stay in cache
-            end = min(begin + 256, n_words)
-            for i in range(row * side, min((row + 1) * side, n)):
-                for j in range(column * side, min((column + 1) * side, n)):
-                    both = np.uint64(0)
-                    for w in range(begin, end):
-                        both += ctpop(words[i, w] & words[j, w])
-                    counts[i, j] += np.int32(both)
-
-
-def sgemm(packed: np.ndarray, counts: np.ndarray) -> float:
-    """Fill the lower triangle of counts from packed bits; return the seconds of the products."""
-    seconds = 0.0
-    n = len(packed)
-    for first in range(0, n, SIDE):
-        for begin in range(0, packed.shape[1], SLAB // 8):
-            dense = np.unpackbits(
-                packed[: first + SIDE, begin : begin + SLAB // 8], axis=1
-            ).astype(np.float32)  # fmt: skip
-            rows = dense[first:]
-            for other in range(0, first + 1, SIDE):
-                started = time.perf_counter()
-                part = rows @ dense[other : other + SIDE].T
-                seconds += time.perf_counter() - started
-                counts[first : first + SIDE, other : other + SIDE] += part.astype(np.int32)
-    return seconds
+from saeatlas.schema import connect, remove, results, tables, tiles
 
 
 def selfjoin(connection: sa.Connection, recording: int, blocks: int) -> tuple[float, int]:
@@ -105,8 +57,8 @@ def selfjoin(connection: sa.Connection, recording: int, blocks: int) -> tuple[fl
 
 @contextmanager
 def watched(engine: sa.Engine) -> Iterator[dict[str, float]]:
-    """Watch the client's memory and the server's temporary disk, in MB."""
-    seen = {"client_mb": 0.0, "temp_mb": 0.0}
+    """Watch the server's temporary disk, in MB."""
+    seen = {"temp_mb": 0.0}
     ended = threading.Event()
 
     def watch() -> None:
@@ -124,7 +76,6 @@ def watched(engine: sa.Engine) -> Iterator[dict[str, float]]:
     finally:
         ended.set()
         thread.join()
-        seen["client_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _temp_bytes(connection: sa.Connection) -> int:
@@ -161,51 +112,136 @@ def read_bits(engine: sa.Engine, bitmap: int, d_sae: int) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) -> dict[str, float]:
-    """Count in every way, check that all agree, and return the figures."""
+Method = Literal["sql", "torch"]
+
+
+def count(url: str, recording: int, method: Method) -> tuple[int, int, dict[str, float]]:
+    """Make the bitmaps and count; return bitmap.id, run.id, seconds and the peak of memory."""
+    engine = connect.open_catalog(url)
+    started = time.perf_counter()
+    *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
+    making = time.perf_counter() - started
+    if method == "torch":
+        import torch  # noqa: F401 (its seconds are not the count's)
+    started = time.perf_counter()
+    *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0), method=method)
+    counting = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert last.run is not None
+    return bitmap.id, last.run, {"making": making, "counting": counting, "client_mb": peak}
+
+
+def apart(engine: sa.Engine, recording: int, method: Method) -> tuple[int, int, dict[str, float]]:
+    """Count in another process, so that only the count's memory is measured."""
+    context = multiprocessing.get_context("spawn")
+    url = engine.url.render_as_string(hide_password=False)
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(count, url, recording, method).result()
+
+
+def simulated(engine: sa.Engine, features: int, blocks: int) -> tuple[int, float]:
+    """Fill the catalog; return recording.id and active features a block."""
     terms = Terms(features=features, d_model=64, lobes=3, parallelograms=0, trapezoids=0)
     for _ in simulate(engine, terms, blocks=blocks):
         pass
+    table = tables.recording.c
     with engine.connect() as connection:
-        (recording, n_blocks, n_active) = connection.execute(
-            sa.select(
-                tables.recording.c.id, tables.recording.c.n_blocks,
-                tables.recording.c.n_activations,
-            )
-        ).one()  # fmt: skip
-    active = n_active / n_blocks
-    print(f"{features:,} features, {n_blocks:,} blocks, {active:,.0f} active a block\n")
+        query = sa.select(table.id, table.n_blocks, table.n_activations)
+        number, n_blocks, n_active = connection.execute(query).one()
+    print(f"{features:,} features, {n_blocks:,} blocks, {n_active / n_blocks:,.0f} active a block")
+    return number, n_active / n_blocks
+
+
+def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) -> dict[str, float]:
+    """Count in every way, check that all agree, and return the figures."""
+    recording, _ = simulated(engine, features, blocks)
     with watched(engine) as seen:
-        started = time.perf_counter()
-        *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
-        making = time.perf_counter() - started
-        started = time.perf_counter()
-        *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0))
-        counting = time.perf_counter() - started
-    size = _size(engine, last.run)
-    packed = read_bits(engine, bitmap.id, features)
-    words = packed.view(np.uint64)
-    popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
-    kernel = np.zeros((features, features), np.int32)
-    started = time.perf_counter()
-    popcount(words, kernel, 64)
-    popping = time.perf_counter() - started
-    product = np.zeros((features, features), np.int32)
-    multiplying = sgemm(packed, product)
-    _require_same(engine, last.run, kernel, product)
+        bitmap, run, sql = apart(engine, recording, "sql")
+    size = _size(engine, run)
+    partners = _partners(engine, run, features)
+    with engine.connect() as connection:
+        counted = tiles.read(connection, run)
+    with engine.begin() as connection:
+        remove.remove_run(connection, run)
+    _, run, torch = apart(engine, recording, "torch")
+    with engine.connect() as connection:
+        _require_same(counted, tiles.read(connection, run).n_both, "torch")
+    packed = read_bits(engine, bitmap, features)[counted.features]
+    popping = _popcount(packed, counted)
+    product = np.zeros((len(packed), len(packed)), np.int32)
+    multiplying = kernels.sgemm(packed, product)
+    _require_same(counted, product, "sgemm")
     with engine.begin() as connection:
         joining, rows = selfjoin(connection, recording, slice_blocks)
-    all_rows = int(np.tril(kernel).sum())
-    joining *= all_rows / rows
-    _table(making, counting, popping, multiplying, joining, slice_blocks)
-    print(f"\ncounts stored: {size / 1e6:,.0f} MB")
+    joining *= int(np.tril(product).sum()) / rows
+    counting = sql["counting"]
+    _table(
+        {
+            "bitmaps from activation rows": sql["making"],
+            "sql, two connections": counting,
+            f"torch, {torch['client_mb']:,.0f} MB in the client": torch["counting"],
+            f"compiled popcount kernel, {config.NUMBA_NUM_THREADS} threads": popping,
+            "numpy sgemm, products alone": multiplying,
+            f"self-join, extrapolated from {slice_blocks} blocks": joining,
+        }
+    )
+    print(f"\ncounts stored: {size / 1e6:,.0f} MB; partners: p95 of {partners * 1e3:.1f} ms\n")
     return {
         "sql_over_sgemm": counting / multiplying,
         "sql_over_popcount": counting / popping,
         "selfjoin_over_sql": joining / counting,
-        "bitmap_share": making / counting,
+        "torch_over_popcount": torch["counting"] / popping,
+        "bitmap_share": sql["making"] / counting,
+        "client_mb": sql["client_mb"],
+        "partners_p95_ms": partners * 1e3,
         **seen,
     }
+
+
+def growth(sizes: list[str]) -> None:
+    """Count at several sizes and print a row for each."""
+    rows = []
+    for size in sizes:
+        features, blocks = map(int, size.split("x"))
+        with catalog() as engine:
+            recording, active = simulated(engine, features, blocks)
+            with watched(engine) as seen:
+                _, run, own = apart(engine, recording, "sql")
+            rows.append(
+                f"| {features:,} | {blocks:,} | {active:,.0f} | {own['making']:,.1f} | "
+                f"{own['counting']:,.1f} | {own['client_mb']:,.0f} | {seen['temp_mb']:,.0f} | "
+                f"{_size(engine, run) / 1e6:,.0f} |"
+            )
+            print(rows[-1], flush=True)
+    print("\n| features | blocks | active a block | bitmaps, s | counting, s | client, MB "
+          "| temporary, MB | counts, MB |\n" + "|---" * 8 + "|")  # fmt: skip
+    print("\n".join(rows))
+
+
+def _popcount(packed: np.ndarray, counted: tiles.Counts) -> float:
+    words = np.pad(packed, ((0, len(packed) % 2), (0, 0))).view(np.uint64)
+    kernels.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
+    counts = np.zeros((len(words), len(words)), np.int32)
+    started = time.perf_counter()
+    kernels.popcount(words, counts, 64)
+    seconds = time.perf_counter() - started
+    _require_same(counted, counts[: len(packed), : len(packed)], "popcount")
+    return seconds
+
+
+def _partners(engine: sa.Engine, run: int, features: int) -> float:
+    """Return the 95th percentile of the seconds that `partners` takes."""
+    seconds = []
+    query = sa.text("select * from partners(:run, :feature, :measure, 10)")
+    drawn = np.random.default_rng(0).integers(0, features, 500)
+    with engine.connect() as connection:
+        for i, feature in enumerate(drawn):
+            measure = ("phi", "jaccard", "lift", "pmi")[i % 4]
+            started = time.perf_counter()
+            values = {"run": run, "feature": int(feature), "measure": measure}
+            connection.execute(query, values).all()
+            seconds.append(time.perf_counter() - started)
+    return float(np.percentile(seconds, 95))
 
 
 def _size(engine: sa.Engine, run: int | None) -> int:
@@ -214,28 +250,16 @@ def _size(engine: sa.Engine, run: int | None) -> int:
         return int(connection.exec_driver_sql(query).scalar_one())
 
 
-def _require_same(engine: sa.Engine, run: int | None, *others: np.ndarray) -> None:
-    assert run is not None
-    with engine.connect() as connection:
-        counts = tiles.read(connection, run)
-    lower = np.tril(np.ones(counts.n_both.shape, bool))
-    for other in others:
-        part = other[np.ix_(counts.features, counts.features)]
-        assert (part[lower] == counts.n_both[lower]).all(), "the ways disagree"
+def _require_same(counted: tiles.Counts, other: np.ndarray, way: str) -> None:
+    for first in range(0, len(other), 1024):  # a part at a time: no copies of the whole
+        part = np.s_[first : first + 1024, : first + 1024]
+        assert not np.tril(other[part] - counted.n_both[part], first).any(), f"{way} disagrees"
 
 
-def _table(
-    making: float, counting: float, popping: float, multiplying: float, joining: float, n: int
-) -> None:
-    print(f"{'way':<44}{'seconds':>10}")
-    for name, seconds in (
-        ("bitmaps from activation rows", making),
-        ("sql, two connections", counting),
-        (f"compiled popcount kernel, {config.NUMBA_NUM_THREADS} threads", popping),
-        ("numpy sgemm, products alone", multiplying),
-        (f"self-join, extrapolated from {n} blocks", joining),
-    ):
-        print(f"{name:<44}{seconds:>10,.1f}")
+def _table(seconds: dict[str, float]) -> None:
+    print(f"\n{'way':<50}{'seconds':>10}")
+    for name, value in seconds.items():
+        print(f"{name:<50}{value:>10,.1f}")
 
 
 def main() -> None:
@@ -244,7 +268,11 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=16_384)
     parser.add_argument("--blocks", type=int, default=150_000)
     parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
+    parser.add_argument("--growth", nargs="+", metavar="NxM", help="features x blocks, each alone")
     given = parser.parse_args()
+    if given.growth:
+        growth(given.growth)
+        return
     if given.quick:
         given.features, given.blocks = 2_048, 30_000
     with catalog() as engine:

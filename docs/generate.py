@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from saeatlas.cli import cli
-from saeatlas.schema import results
+from saeatlas.schema import lobes
 
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
@@ -25,7 +25,7 @@ def schema() -> str:
     """Every table and column with its comment, as Markdown."""
     dialect = postgresql.dialect()
     parts = []
-    for table in results.run.metadata.sorted_tables:
+    for table in lobes.lobe.metadata.sorted_tables:
         keys = ", ".join(column.name for column in table.primary_key)
         parts.append(f"## {table.name}\n\n{table.comment} Key: {keys}.\n")
         parts.append("| column | type | |\n|---|---|---|")

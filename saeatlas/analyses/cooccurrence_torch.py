@@ -1,4 +1,4 @@
-"""The same counts from matrix products, on a GPU or on a processor that multiplies small integers."""
+"""The same counts from matrix products, on a GPU or on the processor's own integer products."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -63,11 +63,8 @@ def _product(a: "torch.Tensor", b: "torch.Tensor") -> "torch.Tensor":
     """Return int32 sums of shape (len(a), len(b)) of products of ones."""
     import torch
 
-    if a.is_cuda:
-        integers = len(a) > 16 and len(b) % 8 == 0  # what its product asks of shapes
-    else:
-        integers = torch.cpu._is_vnni_supported()
-    if integers:
+    fits = len(a) > 16 and len(b) % 8 == 0  # what CUDA's product asks of shapes
+    if fits if a.is_cuda else torch.cpu._is_vnni_supported():
         return torch._int_mm(a, b.T)
     return (a.float() @ b.float().T).to(torch.int32)
 

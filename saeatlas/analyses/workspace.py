@@ -94,7 +94,9 @@ class Workspace:
         """
         n = np.zeros(bitmap.d_sae, np.int64)
         with self.engine.begin() as connection:
-            rows = self._execute(connection, "masked_counts", bitmap=sql.Literal(bitmap.id))
+            rows = self._execute(
+                connection, "masked_counts", parts={"bitmap": sql.Literal(bitmap.id)}
+            )
             for feature, count in rows:
                 n[feature] = count
         return n
@@ -152,7 +154,7 @@ class Workspace:
             {"i": sql.Literal(i), "n": sql.Identifier(f"n{i}"), "bits": sql.Identifier(f"bits{i}")}
             for i in range(strip)
         ]
-        parts = {
+        parts: dict[str, sql.Composable] = {
             "strip": sql.Literal(strip),
             "first": sql.Literal(places.start),
             "stop": sql.Literal(places.stop),
@@ -165,7 +167,7 @@ class Workspace:
             self._running.add(driver)
             try:
                 self._execute(connection, "counting_memory")
-                self._execute(connection, "count_tiles", **parts)
+                self._execute(connection, "count_tiles", parts=parts)
             finally:
                 self._running.discard(driver)
 
@@ -261,9 +263,9 @@ class Workspace:
         connection: sa.Connection,
         name: str,
         values: dict[str, Any] | None = None,
-        **parts: sql.Composable,
+        parts: dict[str, sql.Composable] | None = None,
     ) -> psycopg.Cursor[Any]:
-        query = sql.SQL(statement(name, _HERE)).format(**self._parts, **parts)
+        query = sql.SQL(statement(name, _HERE)).format(**self._parts | (parts or {}))
         with failures.translated():
             return connect.raw(connection).execute(query, values)
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.schema import partitions, results, tables
+from saeatlas.schema import lobes, partitions, results, tables
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
@@ -21,7 +21,8 @@ def remove_run(connection: sa.Connection, run: int) -> None:
     UnknownName
     """
     _require(connection, results.run, run)
-    partitions.drop(connection, results.cooccurrence, run)
+    for table in (results.cooccurrence, lobes.block_lobe):
+        partitions.drop(connection, table, run)
     connection.execute(sa.delete(results.run).where(results.run.c.id == run))
 
 

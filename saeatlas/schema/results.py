@@ -43,6 +43,13 @@ run = sa.Table(
         server_default=sa.text("clock_timestamp()"),
         comment="When its rows were committed, all at once.",
     ),
+    Column(
+        "input_run",
+        sa.Integer,
+        sa.ForeignKey("run.id", ondelete="SET NULL"),
+        comment="Run whose rows it read, as the counts that lobes come from. NULL if none, or if "
+        "it was removed since.",
+    ),
     CheckConstraint("preset in ('paper', 'default')", name="preset"),
     sa.Index(None, "analysis", "sae"),  # serves the search for a run of some kind
     comment="One analysis with its parameters. It and its rows are committed together.",

@@ -4,9 +4,11 @@ import re
 
 from alembic import context
 
-from saeatlas.schema import results, tables
+from saeatlas.schema import lobes, results, tables
 
-_PARTITION = re.compile(r"(feature|activation|feature_bitmap|cooccurrence|counting)_\d+(_mask)?")
+_PARTITION = re.compile(
+    r"(feature|activation|feature_bitmap|cooccurrence|counting|block_lobe)_\d+(_mask)?"
+)
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -15,7 +17,8 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or _PARTITION.fullmatch(name or "") is None
 
 
-assert results.run.metadata is tables.metadata  # importing it is what adds its tables
+# importing them is what adds their tables
+assert results.run.metadata is lobes.lobe.metadata is tables.metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=tables.metadata,

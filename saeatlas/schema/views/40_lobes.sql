@@ -1,0 +1,126 @@
+-- Lobes with the names of their SAE, where they are active, and how they meet across layers.
+-- Used by everyone who writes SQL.
+
+create view atlas.lobe_names as
+select clustering, lobe, string_agg(subset, ', ' order by enrichment desc, subset) as name
+from (
+    select *, row_number() over (
+        partition by clustering, lobe order by enrichment desc, subset
+    ) as rank
+    from (
+        select *, max(run) over (partition by clustering) as newest from atlas.subset_lobe
+    ) as judged
+    where run = newest and enrichment_low > 1
+) as preferred
+where rank <= 3
+group by clustering, lobe;
+comment on view atlas.lobe_names is
+    'What to call a lobe: the up to three document types that it prefers most, of those whose '
+    'interval is clear of 1 in the newest run that judged it. A lobe that prefers none has no row.';
+
+create view atlas.lobes as
+select
+    run.id as run, run.analysis, sae.release, sae.layer, run.sae, clustering.affinity, clustering.k,
+    lobe.clustering, lobe.lobe, names.name, lobe.n_features, lobe.modularity, lobe.silhouette,
+    lobe.parent, lobe.parent_share
+from atlas.lobe
+join atlas.clustering on clustering.id = lobe.clustering
+join atlas.run on run.id = clustering.run
+join atlas.sae on sae.id = run.sae
+left join atlas.lobe_names as names
+    on names.clustering = lobe.clustering and names.lobe = lobe.lobe;
+comment on view atlas.lobes is 'Lobes with their names, and the lobe of the next smaller k they lie in.';
+
+create view atlas.clusterings as
+select
+    run.id as run, run.analysis, sae.release, sae.layer, run.sae, run.recording, run.input_run,
+    run.preset, clustering.id as clustering, clustering.affinity, clustering.k, clustering.n_lobes,
+    clustering.n_features, clustering.ncut, clustering.modularity, clustering.silhouette,
+    clustering.seed_stability, clustering.half_stability, run.finished_at
+from atlas.clustering
+join atlas.run on run.id = clustering.run
+join atlas.sae on sae.id = run.sae;
+comment on view atlas.clusterings is 'Each cut of features in lobes, with the measures of its quality.';
+
+create view atlas.lobe_features as
+select
+    clustering.run, sae.release, sae.layer, run.sae, clustering.affinity, clustering.k,
+    member.clustering, member.lobe, member.feature
+from atlas.lobe_member as member
+join atlas.clustering on clustering.id = member.clustering
+join atlas.run on run.id = clustering.run
+join atlas.sae on sae.id = run.sae;
+comment on view atlas.lobe_features is 'Which lobe each feature lies in.';
+
+create view atlas.lobe_tests as
+select
+    test.run, sae.release, sae.layer, run.sae, clustering.run as lobe_run, clustering.affinity,
+    clustering.k, test.clustering, test.statistic, test.null_model, test.n, test.n_trials,
+    test.value, test.mean, test.sd, test.z, test.p, test.p_adjusted
+from atlas.lobe_test as test
+join atlas.clustering on clustering.id = test.clustering
+join atlas.run on run.id = test.run
+join atlas.sae on sae.id = run.sae;
+comment on view atlas.lobe_tests is 'Whether lobes are spatial, test by test.';
+
+create view atlas.lobe_subsets as
+select
+    judged.run, sae.release, sae.layer, run.sae, clustering.run as lobe_run, clustering.affinity,
+    clustering.k, judged.clustering, judged.lobe, judged.subset, judged.n_blocks, judged.n_won,
+    judged.won_share, judged.mean_share, judged.enrichment, judged.enrichment_low,
+    judged.enrichment_high
+from atlas.subset_lobe as judged
+join atlas.clustering on clustering.id = judged.clustering
+join atlas.run on run.id = judged.run
+join atlas.sae on sae.id = run.sae;
+comment on view atlas.lobe_subsets is 'Lobes by document type: how often each wins there.';
+
+create view atlas.block_lobes as
+select
+    activity.run, sae.release, sae.layer, run.sae, clustering.run as lobe_run, clustering.affinity,
+    clustering.k, activity.clustering, recording.corpus, activity.block, block.document,
+    block.position, document.subset, activity.lobe, activity.shares
+from atlas.block_lobe as activity
+join atlas.run on run.id = activity.run
+join atlas.sae on sae.id = run.sae
+join atlas.recording on recording.id = run.recording
+join atlas.clustering on clustering.id = activity.clustering
+join atlas.block on block.corpus = recording.corpus and block.block = activity.block
+join atlas.document on document.corpus = block.corpus and document.document = block.document;
+comment on view atlas.block_lobes is 'One row a block judged: which lobe wins, and its document.';
+
+create function atlas.lobe_overlap(run integer, clustering integer, other_run integer, other_clustering integer)
+returns table (
+    lobe integer, other integer, n_both integer, n_lobe integer, n_other integer, n_blocks integer,
+    jaccard double precision, phi double precision
+)
+language sql stable parallel safe
+begin atomic
+    with pair as materialized (
+        select own.lobe, far.lobe as other
+        from atlas.block_lobe as own
+        join atlas.run as own_run on own_run.id = own.run
+        join atlas.recording as own_recording on own_recording.id = own_run.recording
+        join atlas.run as far_run on far_run.id = lobe_overlap.other_run
+        join atlas.recording as far_recording
+            on far_recording.id = far_run.recording and far_recording.corpus = own_recording.corpus
+        join atlas.block_lobe as far
+            on far.run = lobe_overlap.other_run and far.clustering = lobe_overlap.other_clustering
+            and far.block = own.block
+        where own.run = lobe_overlap.run and own.clustering = lobe_overlap.clustering
+    ),
+    total as (select count(*)::integer as n from pair),
+    own as (select pair.lobe, count(*)::integer as n from pair where pair.lobe is not null group by 1),
+    far as (select pair.other, count(*)::integer as n from pair where pair.other is not null group by 1),
+    met as (select pair.lobe, pair.other, count(*)::integer as n from pair group by 1, 2)
+    select
+        own.lobe, far.other, coalesce(met.n, 0), own.n, far.n, total.n,
+        atlas.jaccard(total.n, own.n, far.n, coalesce(met.n, 0)),
+        atlas.phi(total.n, own.n, far.n, coalesce(met.n, 0))
+    from own cross join far cross join total
+    left join met on met.lobe = own.lobe and met.other = far.other
+    order by own.lobe, 8 desc nulls last, far.other;
+end;
+comment on function atlas.lobe_overlap(integer, integer, integer, integer) is
+    'How far two clusterings'' lobes win the same blocks, as of two layers: blocks won by both, by '
+    'each, and Jaccard and phi of these. Takes a run of subsets and a clustering in it, twice.';
