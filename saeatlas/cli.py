@@ -6,7 +6,7 @@ The only place that parses arguments, shows progress, prints and exits.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import reduce
 from pathlib import Path
@@ -373,6 +373,11 @@ def analyze() -> None:
 @click.option("--subset", "subsets", multiple=True, help="Count only documents of this type.")
 @click.option("--documents-where", help="Count only documents that meet this SQL condition.")
 @click.option(
+    "--half",
+    type=click.Choice(["first", "second"]),
+    help="Count one half of the documents, drawn by a hash: judge on the other.",
+)
+@click.option(
     "--min-blocks",
     type=click.IntRange(min=1),
     default=1,
@@ -399,6 +404,87 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
         _catalog(), recording, threshold=Threshold.parse(threshold), **options
     )
     _follow_stages(progress)
+
+
+def _numbers(_context: Any, _parameter: Any, text: str | None) -> list[int]:
+    """Read numbers with commas between."""
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise click.BadParameter("give whole numbers with commas between, as 2,3,4") from None
+
+
+_ks = click.option(
+    "--k", "ks", callback=_numbers, metavar="K,K,...",
+    help="Numbers of lobes.  [default: 2,3,4,8,16,...,1024]",
+)  # fmt: skip
+_seed = click.option("--seed", type=int, default=0, show_default=True)
+_affinities = click.option(
+    "--affinity", "affinities", multiple=True,
+    type=click.Choice(["phi", "jaccard", "dice", "overlap", "simple-matching"]),
+    help="How much features go together; repeatable.  [default: all]",
+)  # fmt: skip
+
+
+def _one_sae(engine: Any, name: str) -> int:
+    from saeatlas.ingest.store import find_saes
+
+    with engine.connect() as connection:
+        rows = find_saes(connection, [name])
+    if len(rows) > 1:
+        raise errors.UnknownName(
+            f"{name!r} names {len(rows)} SAEs.",
+            exists=", ".join(f"{row.id} ({row.release}/{row.sae_id})" for row in rows),
+            mend="Give one by its number.",
+        )
+    return int(rows[0].id)
+
+
+@analyze.command("lobes")
+@click.option("--cooccurrence", "counts", type=int, required=True, help="Run that counted.")
+@_affinities
+@_ks
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: as published, dead features and all.")  # fmt: skip
+@click.option("--min-blocks", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Features active in fewer blocks get no lobe.")  # fmt: skip
+@click.option("--assign", type=click.Choice(["kmeans", "cluster_qr"]), default="kmeans",
+              show_default=True, help="How points of the embedding become lobes.")  # fmt: skip
+@click.option("--halves", is_flag=True,
+              help="See how far lobes from either half of the documents agree.")  # fmt: skip
+@click.option("--seed", type=int, help="[default: 0; for the preset paper 42]")
+def analyze_lobes(
+    counts: int, affinities: Sequence[str], ks: list[int], halves: bool, seed: int | None,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Find lobes: features that go together, by spectral clustering.
+
+    Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
+    """
+    from saeatlas.analyses import lobes
+
+    options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
+    if affinities:
+        options["affinities"] = [name.replace("-", "_") for name in affinities]
+    if ks:
+        options["ks"] = ks
+    _follow_stages(lobes.find(_catalog(), counts, lobes.Terms(**options), halves=halves))
+
+
+@analyze.command("geometry")
+@click.option("--sae", required=True, help="SAE, by name or number.")
+@_ks
+@click.option("--cooccurrence", type=int, help="Only features counted in this run.")
+@_seed
+def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
+    """Cluster features by the angles of their decoder vectors.
+
+    Example: saeatlas analyze geometry --sae 1 --cooccurrence 1 --k 2,3,8
+    """
+    from saeatlas.analyses import geometry
+
+    engine = _catalog()
+    _follow_stages(geometry.find(engine, _one_sae(engine, sae), ks=ks or geometry.KS, **options))
 
 
 def _follow_stages(progress: Any) -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from saeatlas.analyses import bitmaps, workspace
 from saeatlas.analyses.bitmaps import Bitmap
+from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.selection import Selection, select_blocks
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.analyses.workspace import Workspace
@@ -30,38 +31,11 @@ CONNECTIONS = 2
 """Connections that count at once, a processor core each."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a count has come.
-
-    Parameters
-    ----------
-    stage : {'bitmaps', 'counting', 'done'}
-    done, total : int
-        Blocks turned around, or pairs counted.
-    seconds : float
-        Since the stage began.
-    run : int or None
-        ``run.id`` once it is done.
-    created : bool
-        Whether it was made now.
-    """
-
-    stage: str
-    done: int
-    total: int
-    seconds: float
-    run: int | None = None
-    created: bool = False
-
-    @property
-    def summary(self) -> str:
-        """What was done, in a line or two."""
-        made = f"counted in {self.seconds:,.1f} s" if self.created else "counted before, unchanged"
-        return (
-            f"Run {self.run}: {made}. Ask it: "
-            f"saeatlas sql \"select * from partners({self.run}, FEATURE, 'phi', 10)\""
-        )
+HALVES = {
+    "first": "get_byte(sha256(document::text::bytea), 0) % 2 = 0",
+    "second": "get_byte(sha256(document::text::bytea), 0) % 2 = 1",
+}
+"""Conditions on documents: which half of them one lies in, whatever its place and type."""
 
 
 def count(
@@ -71,6 +45,7 @@ def count(
     threshold: Threshold = PUBLISHED,
     subsets: Sequence[str] = (),
     documents_where: str | None = None,
+    half: str | None = None,
     min_blocks: int = 1,
     method: Method = "sql",
 ) -> Iterator[Progress]:
@@ -92,6 +67,9 @@ def count(
         Count only blocks of these document types.
     documents_where : str, optional
         Count only blocks of documents that meet this SQL condition on view ``documents``.
+    half : {'first', 'second'}, optional
+        Count only one half of the documents, drawn by a hash of their numbers: what is found there
+        can then be judged on the other.
     min_blocks : int, default=1
         Pairs of features active in fewer blocks are not counted.
     method : {'sql', 'torch'}
@@ -120,6 +98,9 @@ def count(
     began = time.perf_counter()
     for bitmap, total in bitmaps.grow(engine, recording, threshold):
         yield Progress("bitmaps", bitmap.n_blocks, total, time.perf_counter() - began)
+    if half is not None:
+        other = "" if documents_where is None else f"({documents_where}\n) and "
+        documents_where = other + HALVES[half]
     selection = select_blocks(engine, bitmap, subsets=subsets, documents_where=documents_where)
     params = {
         "threshold": str(threshold),
@@ -137,7 +118,9 @@ def count(
         if run is None:
             yield from job.run()
     seconds = time.perf_counter() - began
-    yield Progress("done", job.n_pairs, job.n_pairs, seconds, run or job.number, run is None)
+    number = run or job.number
+    ask = f"saeatlas sql \"select * from partners({number}, FEATURE, 'phi', 10)\""
+    yield Progress("done", job.n_pairs, job.n_pairs, seconds, number, run is None, ask)
 
 
 class Job:

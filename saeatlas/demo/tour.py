@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from saeatlas import settings
 from saeatlas.analyses import cooccurrence
+from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.demo import texts
 from saeatlas.ingest.activations import Progress, record
@@ -86,7 +87,7 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
     yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
 
 
-def count(engine: sa.Engine) -> Iterator[cooccurrence.Progress]:
+def count(engine: sa.Engine) -> Iterator[Step]:
     """Count the co-occurrence of layer 3's features over the newest documents.
 
     Parameters
@@ -95,7 +96,7 @@ def count(engine: sa.Engine) -> Iterator[cooccurrence.Progress]:
 
     Yields
     ------
-    cooccurrence.Progress
+    Step
     """
     recording, sae = tables.recording, tables.sae
     query = (

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from saeatlas import errors
 from saeatlas.analyses import bitmaps, cooccurrence, cooccurrence_torch, workspace
-from saeatlas.analyses.cooccurrence import Progress, count
+from saeatlas.analyses.cooccurrence import count
+from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.cli import cli
 from saeatlas.schema import connect, partitions, remove, results, runs, tiles, upgrade
@@ -209,7 +210,7 @@ def test_parts_by_a_condition(engine: sa.Engine) -> None:
 def test_the_same_blocks_are_counted_once(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 20))
     first = _count(engine, made)
-    assert first.created and "counted in" in first.summary
+    assert first.created and "made in" in first.summary
     for options in (
         {},
         {"method": "torch"},
@@ -218,7 +219,7 @@ def test_the_same_blocks_are_counted_once(engine: sa.Engine) -> None:
     ):
         again = _count(engine, made, **options)
         assert (again.run, again.created) == (first.run, False)
-        assert "counted before" in again.summary
+        assert "made before" in again.summary
     others = [_count(engine, made, above) for above in (2.0, 2.0000002, 2.0000005)]
     others.append(_count(engine, made, min_blocks=2))
     assert len({first.run} | {other.run for other in others}) == 5
@@ -643,8 +644,8 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
 
     line = "analyze cooccurrence --recording 1 --threshold theta+0.5 --subset A --engine"
     said = say(f"{line} torch")
-    assert "Run 1: counted in" in said and "partners(1, FEATURE, 'phi', 10)" in said
-    assert "Run 1: counted before, unchanged" in say(f"{line} sql")
+    assert "Run 1: made in" in said and "partners(1, FEATURE, 'phi', 10)" in said
+    assert "Run 1: made before, unchanged" in say(f"{line} sql")
     chosen = made.peaks[made.subsets == "A"] > thetas + np.float32(0.5)
     _assert_equal(engine, 1, chosen)
     file = tmp_path / "counts"

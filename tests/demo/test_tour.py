@@ -62,7 +62,7 @@ def test_the_demo_again_changes_nothing(demo: Demo, demo_engine: sa.Engine) -> N
     again = demo.run()
     assert again.count("already there, unchanged") == 6
     assert "This run stored 0 rows of blocks" in again
-    assert "counted before, unchanged" in again
+    assert "made before, unchanged" in again
     assert sql.read_sql(demo_engine, count).equals(before)
 
 

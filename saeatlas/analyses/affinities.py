@@ -1,0 +1,178 @@
+"""How much two features go together: five measures made of counts of blocks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_ROWS = 128
+"""Rows of a matrix that are made at once."""
+
+
+def simple_matching(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Share of blocks in which both are active or neither is; in [0, 1]."""
+    return (n - n_i - n_j + 2 * n_ij) / n
+
+
+def jaccard(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Blocks with both over blocks with either; in [0, 1]."""
+    return n_ij / (n_i + n_j - n_ij)
+
+
+def dice(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Blocks with both over the mean of the blocks with each; in [0, 1]."""
+    return 2 * n_ij / (n_i + n_j)
+
+
+def overlap(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Share of the rarer feature's blocks in which the other is active too; in [0, 1]."""
+    return n_ij / np.minimum(n_i, n_j)
+
+
+def phi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Pearson correlation of the two features' activity over blocks; in [-1, 1]."""
+    # separate roots: the product of four counts is beyond what integers hold
+    return (n * n_ij - n_i * n_j) / (np.sqrt(n_i * (n - n_i)) * np.sqrt(n_j * (n - n_j)))
+
+
+MEASURES: dict[str, Callable[[float, Array, Array, Array], Array]] = {
+    "phi": phi,
+    "jaccard": jaccard,
+    "dice": dice,
+    "overlap": overlap,
+    "simple_matching": simple_matching,
+}
+"""By the names of their SQL functions. Undefined is NaN."""
+
+
+class ByRows(ABC):
+    """A symmetric matrix that is made row by row, when it is needed; zero on its diagonal."""
+
+    top: float
+    """The largest value it can have: top less a value is a distance."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of its rows."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[tuple[slice, Array]]:
+        """Make it, some rows at a time.
+
+        Yields
+        ------
+        (slice, ndarray of shape (n_rows, n), float32)
+        """
+
+    def dot(self, vectors: Array) -> Array:
+        """Multiply it with vectors, in their precision.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, m)
+
+        Returns
+        -------
+        ndarray of shape (n, m)
+        """
+        product = np.empty_like(vectors)
+        for part, rows in self.rows():
+            product[part] = rows.astype(vectors.dtype, copy=False) @ vectors
+        return product
+
+
+@dataclass(frozen=True)
+class Affinity(ByRows):
+    """An affinity of features as a matrix that is made row by row, when it is needed.
+
+    It is what is clustered: not negative, so phi stands there plus 1, as it was published; zero on
+    the diagonal, since how much a feature goes with itself says nothing.
+
+    Parameters
+    ----------
+    measure : str
+        Key of `MEASURES`.
+    n_blocks : int
+    n_both : ndarray of shape (n, n), int
+        Blocks with both; the diagonal holds the blocks of each.
+    undefined : float or None
+        What stands for undefined; None if there is none.
+    """
+
+    measure: str
+    n_blocks: int
+    n_both: Array
+    undefined: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.n_both)
+
+    @property
+    def top(self) -> float:  # type: ignore[override]
+        """The largest value: 1, and 2 for phi plus 1."""
+        return 2.0 if self.measure == "phi" else 1.0
+
+    def rows(self) -> Iterator[tuple[slice, Array]]:
+        """Make it from counts, in float64, some rows at a time."""
+        measure, n = MEASURES[self.measure], self.n_both.diagonal().astype(float)
+        for first in range(0, len(n), _ROWS):
+            part = slice(first, min(first + _ROWS, len(n)))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = measure(self.n_blocks, n[part, None], n, self.n_both[part].astype(float))
+            if self.undefined is not None:
+                np.nan_to_num(values, copy=False, nan=self.undefined)
+            if self.measure == "phi":
+                values += 1
+            values[np.arange(len(values)), np.arange(part.start, part.stop)] = 0
+            yield part, values.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Angular(ByRows):
+    """The affinity of decoder vectors: 1 - angle / pi, zero on the diagonal; in [0, 1].
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d), float32
+        Unit vectors.
+    """
+
+    vectors: Array
+    top = 1.0
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def rows(self) -> Iterator[tuple[slice, Array]]:
+        """Make it from cosines, some rows at a time."""
+        for first in range(0, len(self), _ROWS):
+            part = slice(first, min(first + _ROWS, len(self)))
+            cosines = self.vectors[part] @ self.vectors.T
+            values = 1 - np.arccos(np.clip(cosines, -1, 1)) / np.float32(np.pi)
+            values[np.arange(len(values)), np.arange(part.start, part.stop)] = 0
+            yield part, values
+
+
+def describe(affinity: ByRows) -> tuple[Array, float, float]:
+    """Sum the rows and find the range of an affinity.
+
+    Parameters
+    ----------
+    affinity : ByRows
+
+    Returns
+    -------
+    (degrees, low, high)
+        Sums of rows, float64 of shape (n,); smallest and largest value off the diagonal.
+    """
+    degrees, low, high = np.empty(len(affinity)), np.inf, -np.inf
+    for part, rows in affinity.rows():
+        degrees[part] = rows.sum(axis=1, dtype=np.float64)
+        high = max(high, float(rows.max()))
+        rows[np.arange(len(rows)), np.arange(part.start, part.stop)] = np.inf
+        low = min(low, float(rows.min()))
+    return degrees, low, high

@@ -1,0 +1,309 @@
+"""Lobes: features that go together, found by spectral clustering of their affinities."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.analyses import cooccurrence
+from saeatlas.analyses.affinities import Affinity, describe
+from saeatlas.analyses.clusters import Assign, Cutting
+from saeatlas.analyses.geometry import KS
+from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.threshold import Threshold
+from saeatlas.schema import clusterings, results, runs, tiles
+from saeatlas.schema.lobes import AFFINITIES
+from saeatlas.schema.tiles import Counts
+
+Array = np.ndarray[Any, Any]
+Preset = Literal["default", "paper"]
+
+DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
+"""Seeds of the presets; 42 is the published procedure's."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What lobes are asked for.
+
+    Parameters
+    ----------
+    affinities : sequence of str
+        Any of phi, jaccard, dice, overlap, simple_matching.
+    ks : sequence of int
+        Numbers of lobes; those above the number of features are left out, and it is said.
+    preset : {'default', 'paper'}
+        paper: dead features stay, and undefined affinities count as 0, as it was published.
+    min_blocks : int
+        Features active in fewer blocks get no lobe; the preset paper does not ask.
+    seed : int
+    assign : {'kmeans', 'cluster_qr'}
+    """
+
+    affinities: Sequence[str] = AFFINITIES
+    ks: Sequence[int] = KS
+    preset: Preset = "default"
+    min_blocks: int = 1
+    seed: int = 0
+    assign: Assign = "kmeans"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """As the run keeps them."""
+        return {
+            "affinities": [name for name in AFFINITIES if name in self.affinities],
+            "ks": sorted(set(self.ks)),
+            "min_blocks": self.min_blocks,
+            "assign": self.assign,
+        }
+
+
+def find(
+    engine: sa.Engine, counts: int, terms: Terms = Terms(), *, halves: bool = False
+) -> Iterator[Progress]:
+    """Find the lobes of the features that a run of co-occurrence has counted.
+
+    Writes a run 'lobes' with its rows of ``clustering``, ``lobe`` and ``lobe_member``, in one
+    transaction.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    counts : int
+        ``run.id`` of the co-occurrence.
+    terms : Terms
+    halves : bool
+        Find lobes from either half of the documents too, and keep how far they agree. Counts
+        twice more; those counts stay in the catalog.
+
+    Yields
+    ------
+    Progress
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such run, or nothing in it to cluster.
+    CatalogBusy
+        Another process makes the same.
+
+    Notes
+    -----
+    phi is clustered plus 1. Every k is answered, also where nothing is there to find: without
+    structure ncut is near k - 1, modularity near 0 and neither stability near 1.
+
+    References
+    ----------
+    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
+    von Luxburg, "A tutorial on spectral clustering", Statistics and Computing 17, 2007.
+    """
+    began = time.perf_counter()
+    with engine.connect() as connection:
+        row = _counted(connection, counts)
+        key = runs.input_hash(
+            counts=row.input_sha256.hex(),
+            preset=terms.preset,
+            seed=terms.seed,
+            halves=halves,
+            **terms.params,
+        )
+        connection.detach()
+        runs.lock(connection, "lobes", key)
+        number = runs.find(connection, "lobes", key)
+        connection.rollback()
+        created = number is None
+        remarks: tuple[str, ...] = ()
+        if number is None:
+            job = Job(engine, row, terms)
+            yield from job.run()
+            if halves:
+                yield from job.compare_halves()
+            number = job.publish(key, time.perf_counter() - began, halves=halves)
+            remarks = job.remarks
+    ask = f'saeatlas sql "select * from lobes where run = {number}"'
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+
+
+class Job:
+    """The lobes of one count.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    row : sqlalchemy.Row
+        The run of co-occurrence.
+    terms : Terms
+
+    Attributes
+    ----------
+    remarks : tuple of str
+        What was left out, and why.
+    """
+
+    def __init__(self, engine: sa.Engine, row: sa.Row[Any], terms: Terms) -> None:
+        self.engine, self.row, self.terms = engine, row, terms
+        self.made: list[clusterings.Made] = []
+        self.quality: dict[str, Any] = {}
+        self.remarks: tuple[str, ...] = ()
+
+    def run(self) -> Iterator[Progress]:
+        """Cluster each affinity."""
+        with self.engine.connect() as connection:
+            counts = tiles.read(connection, self.row.id)
+        for name in self.terms.params["affinities"]:
+            began = time.perf_counter()
+            cutting = self._cutting(counts, name)
+            if cutting is None:
+                continue
+            for done in cutting.steps():
+                yield Progress(name, done, cutting.n_steps, time.perf_counter() - began)
+            self.made += cutting.made
+            self._describe(cutting)
+        if not self.made:
+            raise errors.InputError(
+                f"Run {self.row.id} has nothing to cluster.",
+                exists=" ".join(self.remarks),
+                mend="Count more documents, or with a lower --threshold; choose smaller --k.",
+            )
+
+    def compare_halves(self) -> Iterator[Progress]:
+        """Find lobes from each half of the documents, and compare them."""
+        from sklearn.metrics import adjusted_mutual_info_score
+
+        if self.row.recording is None:
+            raise errors.InputError(
+                f"Run {self.row.id} came from a file: its documents cannot be halved.",
+                mend="Leave out --halves.",
+            )
+        labels = []
+        for half in cooccurrence.HALVES:
+            job = Job(self.engine, (yield from self._counted_half(half)), self.terms)
+            yield from (replace(step, stage=f"{half} half, {step.stage}") for step in job.run())
+            labels.append({(one.affinity, one.k): one for one in job.made})
+        for one in self.made:
+            pair = [half.get((one.affinity, one.k)) for half in labels]
+            if pair[0] is None or pair[1] is None:
+                continue
+            _, first, second = np.intersect1d(
+                pair[0].features, pair[1].features, return_indices=True
+            )
+            agreement = adjusted_mutual_info_score(pair[0].lobes[first], pair[1].lobes[second])
+            one.columns["half_stability"] = float(agreement)
+
+    def publish(self, key: bytes, seconds: float, *, halves: bool) -> int:
+        """Write the run and its rows.
+
+        Parameters
+        ----------
+        key : bytes
+        seconds : float
+        halves : bool
+
+        Returns
+        -------
+        int
+            ``run.id``.
+        """
+        with self.engine.begin() as connection:
+            number = runs.create(
+                connection,
+                "lobes",
+                key,
+                sae=self.row.sae,
+                recording=self.row.recording,
+                input_run=self.row.id,
+                preset=self.terms.preset,
+                seed=self.terms.seed,
+                params=self.terms.params | {"halves": halves},
+                quality=self.quality | {"seconds": round(seconds, 3)},
+            )
+            clusterings.write(connection, number, self.made)
+        return number
+
+    def _cutting(self, counts: Counts, name: str) -> Cutting | None:
+        """Choose the features of one affinity; None if there is nothing to cluster."""
+        features, affinity = _affinity(counts, name, self.terms)
+        degrees, low, high = describe(affinity) if len(features) > 1 else (np.zeros(1), 0.0, 0.0)
+        if high - low <= 1e-6 * abs(high):
+            self._remark(f"{name} is the same for all pairs: it has no lobes.")
+            return None
+        meeting = degrees > 0
+        if not meeting.all():  # they would lie wherever the numbers fall
+            features, degrees = features[meeting], degrees[meeting]
+            affinity = replace(affinity, n_both=affinity.n_both[np.ix_(meeting, meeting)])
+            self._remark(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
+        ks = [k for k in self.terms.params["ks"] if k <= len(features)]
+        if ks != self.terms.params["ks"]:
+            self._remark(f"No lobes for k above the number of features, {len(features):,}.")
+        if not ks:
+            return None
+        return Cutting(
+            name, affinity, degrees, features, ks, seed=self.terms.seed, assign=self.terms.assign
+        )
+
+    def _describe(self, cutting: Cutting) -> None:
+        parts = int((cutting.embedding.eigenvalues > 1 - 1e-5).sum())
+        if parts > 1:
+            self._remark(
+                f"{cutting.name} falls in {parts} parts, or more, without any affinity between."
+            )
+        self.quality[cutting.name] = {
+            "n_features": len(cutting.features),
+            "n_parts": parts,
+            "residual": cutting.embedding.residual,
+        }
+
+    def _remark(self, text: str) -> None:
+        if text not in self.remarks:
+            self.remarks = (*self.remarks, text)
+        self.quality["remarks"] = list(self.remarks)
+
+    def _counted_half(self, half: str) -> Generator[Progress, None, sa.Row[Any]]:
+        params = self.row.params
+        number = None
+        for step in cooccurrence.count(
+            self.engine,
+            self.row.recording,
+            threshold=Threshold.parse(params["threshold"]),
+            subsets=params["subsets"],
+            documents_where=params["documents_where"],
+            half=half,
+            method=params["method"],
+        ):
+            number = step.run
+            if step.stage != "done":
+                yield replace(step, stage=f"{half} half, {step.stage}")
+        with self.engine.connect() as connection:
+            return _counted(connection, number)
+
+
+def _affinity(counts: Counts, name: str, terms: Terms) -> tuple[Array, Affinity]:
+    """Return the features that are clustered, ascending, and their affinity."""
+    if terms.preset == "paper":
+        both = np.zeros((len(counts.n), len(counts.n)), np.int32)
+        both[np.ix_(counts.features, counts.features)] = counts.n_both
+        return np.arange(len(both)), Affinity(name, counts.n_blocks, both, undefined=0.0)
+    n = counts.n[counts.features]
+    wanted = n >= terms.min_blocks
+    if name == "phi":
+        wanted &= n < counts.n_blocks  # always active: undefined
+    both = counts.n_both if wanted.all() else counts.n_both[np.ix_(wanted, wanted)]
+    return counts.features[wanted], Affinity(name, counts.n_blocks, both)
+
+
+def _counted(connection: sa.Connection, number: int | None) -> sa.Row[Any]:
+    table = results.run
+    ours = table.c.analysis == "cooccurrence"
+    row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
+    if row is None:
+        known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
+        raise errors.UnknownName(
+            f"Run {number} is no count of co-occurrence.",
+            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            mend="`saeatlas analyze cooccurrence --recording NUMBER` makes one.",
+        )
+    return row
