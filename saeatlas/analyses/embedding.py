@@ -11,11 +11,11 @@ from saeatlas.analyses.affinities import ByRows
 
 Array = np.ndarray[Any, Any]
 
-_DEGREE = 10
-"""Degree of the polynomial that a round of the blocked solver applies."""
+_DEGREE, _GAIN = 64, 7.0
+"""Highest degree of a polynomial of the blocked solver, and log of the most that it magnifies."""
 
-_ROUNDS = 40
-"""Rounds after which the blocked solver gives up."""
+_ROUNDS = 20
+"""Rounds after which the blocked solver leaves it to LAPACK."""
 
 TOLERANCE = 1e-4
 """Largest residual of an eigenvector, in units of the largest eigenvalue but the first."""
@@ -63,11 +63,6 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     -------
     Embedding
 
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        The solver did not get there.
-
     Notes
     -----
     In memory is one n x n matrix of float32. Of few vectors (16 k_max < n) a blocked solver finds
@@ -88,13 +83,12 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     residual = 0.0
     if k_max > 1:
         matrix = _deflated(affinity, root, first)
-        wanted = min(k_max, n)  # one more: the first may come back with the eigenvalue 0
-        if 16 * wanted < n:
-            found, others = _filtered(matrix, wanted, seed)
+        if 16 * k_max < n:
+            found, others = _filtered(matrix, first, k_max - 1, seed)
         else:
-            found, others = _direct(matrix, wanted)
+            found, others = _direct(matrix, first, k_max - 1)
         del matrix
-        found, others = _without(found, others, first, k_max - 1)
+        others -= np.outer(first, first @ others).astype(np.float32)  # what rounding left of it
         residual = _residual(affinity, root, found, others)
         values, vectors = np.append(values, found), np.hstack([vectors, others])
     points = vectors / root[:, None].astype(np.float32)
@@ -111,61 +105,80 @@ def _deflated(affinity: ByRows, root: Array, first: Array) -> Array:
     return matrix
 
 
-def _direct(matrix: Array, wanted: int) -> tuple[Array, Array]:
+def _direct(matrix: Array, first: Array, wanted: int) -> tuple[Array, Array]:
+    """Find leading eigenpairs but the first, whose eigenvalue stands as 0 here, by LAPACK."""
     n = len(matrix)
     values, vectors = scipy.linalg.eigh(
         matrix.T,  # the same, in LAPACK's order: overwritten and not copied
-        subset_by_index=[n - wanted, n - 1],
+        subset_by_index=[n - wanted - 1, n - 1],
         overwrite_a=True,
         check_finite=False,
     )
-    return values[::-1].astype(np.float64), vectors[:, ::-1]
-
-
-def _filtered(matrix: Array, wanted: int, seed: int) -> tuple[Array, Array]:
-    """Find leading eigenpairs by subspace iteration with a Chebyshev filter, in float32."""
-    n = len(matrix)
-    block = min(n, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
-    rng = np.random.default_rng(seed)
-    vectors = np.linalg.qr(rng.standard_normal((n, block), np.float32))[0]
-    start = rng.standard_normal(n).astype(np.float32)
-    low = float(
-        scipy.sparse.linalg.eigsh(
-            matrix, 1, which="SA", tol=0.05, v0=start, return_eigenvectors=False
-        )[0]
-    )
-    for _ in range(_ROUNDS):
-        image = matrix @ vectors
-        values, turn = np.linalg.eigh((vectors.T @ image).astype(np.float64))
-        turn = turn[:, ::-1].astype(np.float32)
-        values, vectors, image = values[::-1], vectors @ turn, image @ turn
-        gaps = np.linalg.norm(image - vectors * values.astype(np.float32), axis=0)[:wanted]
-        if gaps.max() <= TOLERANCE * abs(values[0]) / 2:
-            return values[:wanted], vectors[:, :wanted]
-        vectors = np.linalg.qr(_chebyshev(matrix, vectors, image, low * 1.05, values[-1]))[0]
-    raise np.linalg.LinAlgError(f"eigenvectors not found in {_ROUNDS} rounds")
-
-
-def _chebyshev(matrix: Array, vectors: Array, image: Array, low: float, high: float) -> Array:
-    """Magnify what lies above high against what lies between low and high."""
-    if high - low < 1e-7:  # nothing lies between: a step of power iteration does
-        return image
-    centre, half = np.float32((high + low) / 2), np.float32((high - low) / 2)
-    previous, current = vectors, (image - centre * vectors) / half
-    for _ in range(_DEGREE - 1):
-        following = (matrix @ current - centre * current) * (2 / half) - previous
-        scale = np.abs(following).max()  # it grows exponentially
-        previous, current = current / scale, following / scale
-    return current
-
-
-def _without(values: Array, vectors: Array, first: Array, wanted: int) -> tuple[Array, Array]:
-    """Take out the first eigenvector where it has come back, and keep so many others."""
+    values, vectors = values[::-1].astype(np.float64), vectors[:, ::-1]
     along = np.abs(first.astype(np.float32) @ vectors)
     keep = np.ones(len(values), bool)
     if along.max() > 0.5:
         keep[along.argmax()] = False
     return values[keep][:wanted], vectors[:, keep][:, :wanted]
+
+
+def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
+    """Find the same by subspace iteration with a Chebyshev filter, in float32."""
+    n = len(matrix)
+    block = min(n, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
+    rng = np.random.default_rng(seed)
+    active = rng.standard_normal((n, block), np.float32)
+    active = np.linalg.qr(active - np.outer(first, first @ active).astype(np.float32))[0]
+    low = _lowest(matrix, rng.standard_normal(n).astype(np.float32))
+    known, found = first[:, None].astype(np.float32), np.zeros(1)
+    for _ in range(_ROUNDS):
+        image = matrix @ active
+        values, turn = np.linalg.eigh((active.T @ image).astype(np.float64))
+        values, turn = values[::-1], turn[:, ::-1].astype(np.float32)
+        active, image = active @ turn, image @ turn
+        gaps = np.linalg.norm(image - active * values.astype(np.float32), axis=0)
+        scale = abs(found[1] if len(found) > 1 else values[0])
+        good = gaps <= TOLERANCE * scale / 2
+        ready = int(good.argmin()) if not good.all() else len(good)  # in order, from the first
+        found, known = np.append(found, values[:ready]), np.hstack([known, active[:, :ready]])
+        if len(found) > wanted:
+            return found[1 : wanted + 1], known[:, 1 : wanted + 1]
+        active = _magnified(matrix, active[:, ready:], (low, values[ready:]), (found, known))
+    return _direct(matrix, first, wanted)
+
+
+def _lowest(matrix: Array, start: Array) -> float:
+    """Return a bound, roughly, of the spectrum from below."""
+    lowest = scipy.sparse.linalg.eigsh(
+        matrix, 1, which="SA", tol=0.01, v0=start, return_eigenvectors=False
+    )[0]
+    return float(lowest) - 0.1 * abs(float(lowest))
+
+
+def _magnified(
+    matrix: Array, active: Array, spectrum: tuple[float, Array], pairs: tuple[Array, Array]
+) -> Array:
+    """Magnify what lies above the smallest Ritz value against what lies below; orthonormal.
+
+    Eigenpairs that are known are moved to the middle of what is damped. The degree is as high as
+    keeps the largest of the others from drowning the rest in float32.
+    """
+    (low, values), (found, known) = spectrum, pairs
+    high = float(values[-1])
+    centre, half = np.float32((high + low) / 2), np.float32(max((high - low) / 2, 1e-9))
+    moved = (found - centre).astype(np.float32)[:, None]
+    reach = np.arccosh(max((float(values[0]) - centre) / half, 1 + 1e-6))
+    degree = int(np.clip(_GAIN / reach, 1, _DEGREE))
+
+    def scaled(x: Array) -> Array:
+        return np.asarray((matrix @ x - centre * x - known @ (moved * (known.T @ x))) / half)
+
+    previous, current = active, scaled(active)
+    for _ in range(degree - 1):
+        previous, current = current, 2 * scaled(current) - previous
+    for _ in range(2):  # once more takes out what rounding left of the known
+        current = np.linalg.qr(current - known @ (known.T @ current))[0]
+    return current
 
 
 def _residual(affinity: ByRows, root: Array, values: Array, vectors: Array) -> float:
