@@ -487,6 +487,58 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
     _follow_stages(geometry.find(engine, _one_sae(engine, sae), ks=ks or geometry.KS, **options))
 
 
+@analyze.command("subsets")
+@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
+@_affinities
+@click.option("--k", "ks", callback=_numbers, metavar="K,K,...",
+              help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
+@click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
+              show_default=True, help="Judge documents that built no lobe, or all.")  # fmt: skip
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: the largest share wins, all documents.")  # fmt: skip
+@_seed
+def analyze_subsets(lobes_run: int, affinities: Sequence[str], **options: Any) -> None:
+    """Find which lobe wins each block, and which document types a lobe prefers.
+
+    Example: saeatlas analyze subsets --lobes 2
+    """
+    from saeatlas.analyses import subsets
+
+    names = [name.replace("-", "_") for name in affinities]
+    _follow_stages(subsets.judge(_catalog(), lobes_run, affinities=names, **options))
+
+
+@analyze.command("spatiality")
+@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
+@click.option("--geometry", "geometry_run", type=int, required=True, help="Run of geometry.")
+@_affinities
+@_ks
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: 100 trials, no correction.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=1000, show_default=True,
+              help="Permutations of each kind.")  # fmt: skip
+@click.option("--vector-trials", type=click.IntRange(min=0), default=19, show_default=True,
+              help="Clouds of vectors of each kind, each clustered anew.")  # fmt: skip
+@click.option("--classify-up-to", type=click.IntRange(min=0), default=8, show_default=True,
+              help="Largest k whose lobes are classified.")  # fmt: skip
+@click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,
+              help="Features of like frequency that are shuffled among each other.")  # fmt: skip
+@_seed
+def analyze_spatiality(
+    lobes_run: int, geometry_run: int, affinities: Sequence[str], **options: Any
+) -> None:
+    """Test whether lobes are spatial: related to the geometry of decoder vectors.
+
+    Example: saeatlas analyze spatiality --lobes 2 --geometry 3
+    """
+    from saeatlas.analyses import spatiality
+
+    names = [name.replace("-", "_") for name in affinities]
+    _follow_stages(
+        spatiality.test(_catalog(), lobes_run, geometry_run, affinities=names, **options)
+    )
+
+
 def _follow_stages(progress: Any) -> None:
     """Show a bar for each stage of an analysis, with the time left; then the run."""
     from rich import progress as bars
@@ -673,7 +725,8 @@ def demo(documents: int) -> None:
     for stored in tour.ingest_saes(engine):
         _say_stored(stored)
     _follow(tour.listen(engine, documents), total=None)
-    _follow_stages(tour.count(engine))
+    for steps in tour.analyze(engine):
+        _follow_stages(steps)
     for question in tour.questions():
         click.secho(f"\n{question.title}", bold=True)
         click.secho(question.sql, dim=True)

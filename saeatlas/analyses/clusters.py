@@ -14,6 +14,9 @@ from saeatlas.schema.clusterings import Made
 Array = np.ndarray[Any, Any]
 Assign = Literal["kmeans", "cluster_qr"]
 
+_SMALL = 2**19
+"""Distances of a step of k-means below which one thread is quicker than several."""
+
 _STARTS = 10, 3
 """Starts of k-means with up to 64 clusters, and with more."""
 
@@ -255,8 +258,11 @@ def _seeds(seed: int, k: int) -> list[int]:
 def _k_means(points: Array, k: int, seed: int) -> tuple[float, Array]:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # where a step takes microseconds, threads only wait for each other
+    threads = 1 if len(points) * k < _SMALL else None
+    with threadpool_limits(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than k
         model = KMeans(k, n_init=1, random_state=seed).fit(points)
     return float(model.inertia_), model.labels_

@@ -14,8 +14,11 @@ Array = np.ndarray[Any, Any]
 _DEGREE, _GAIN = 64, 7.0
 """Highest degree of a polynomial of the blocked solver, and log of the most that it magnifies."""
 
-_ROUNDS = 20
-"""Rounds after which the blocked solver leaves it to LAPACK."""
+_SMALL = 4096
+"""Features up to which LAPACK is quick enough for any number of vectors."""
+
+_PATIENCE = 2
+"""Products of the matrix with n vectors after which the blocked solver leaves it to LAPACK."""
 
 TOLERANCE = 1e-4
 """Largest residual of an eigenvector, in units of the largest eigenvalue but the first."""
@@ -65,10 +68,11 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
 
     Notes
     -----
-    In memory is one n x n matrix of float32. Of few vectors (16 k_max < n) a blocked solver finds
-    them: subspace iteration with a Chebyshev filter, matrix times block of vectors all the way. Of
-    many, LAPACK's reduction is quicker. The first eigenvector is known, sqrt of the degrees, and is
-    taken out beforehand: float32 then resolves the others, whose eigenvalues may be a thousandth.
+    In memory is one n x n matrix of float32. Of many features but few vectors (16 k_max < n) a
+    blocked solver finds them: subspace iteration with a Chebyshev filter, products of the matrix
+    with blocks of vectors all the way. Otherwise LAPACK is quicker. The first eigenvector is known,
+    the square roots of the degrees, and taken out beforehand: float32 then resolves the others,
+    whose eigenvalues may be a thousandth of its own.
 
     References
     ----------
@@ -83,7 +87,7 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     residual = 0.0
     if k_max > 1:
         matrix = _deflated(affinity, root, first)
-        if 16 * k_max < n:
+        if n > _SMALL and 16 * k_max < n:
             found, others = _filtered(matrix, first, k_max - 1, seed)
         else:
             found, others = _direct(matrix, first, k_max - 1)
@@ -131,7 +135,8 @@ def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Arra
     active = np.linalg.qr(active - np.outer(first, first @ active).astype(np.float32))[0]
     low = _lowest(matrix, rng.standard_normal(n).astype(np.float32))
     known, found = first[:, None].astype(np.float32), np.zeros(1)
-    for _ in range(_ROUNDS):
+    spent = 0
+    while spent < _PATIENCE * n:
         image = matrix @ active
         values, turn = np.linalg.eigh((active.T @ image).astype(np.float64))
         values, turn = values[::-1], turn[:, ::-1].astype(np.float32)
@@ -143,7 +148,9 @@ def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Arra
         found, known = np.append(found, values[:ready]), np.hstack([known, active[:, :ready]])
         if len(found) > wanted:
             return found[1 : wanted + 1], known[:, 1 : wanted + 1]
-        active = _magnified(matrix, active[:, ready:], (low, values[ready:]), (found, known))
+        rest = (low, values[ready:])
+        active, degree = _magnified(matrix, active[:, ready:], rest, (found, known))
+        spent += (degree + 1) * active.shape[1]
     return _direct(matrix, first, wanted)
 
 
@@ -157,28 +164,31 @@ def _lowest(matrix: Array, start: Array) -> float:
 
 def _magnified(
     matrix: Array, active: Array, spectrum: tuple[float, Array], pairs: tuple[Array, Array]
-) -> Array:
+) -> tuple[Array, int]:
     """Magnify what lies above the smallest Ritz value against what lies below; orthonormal.
 
     Eigenpairs that are known are moved to the middle of what is damped. The degree is as high as
-    keeps the largest of the others from drowning the rest in float32.
+    keeps the largest of the others from drowning the rest in float32; it is returned too.
     """
     (low, values), (found, known) = spectrum, pairs
     high = float(values[-1])
-    centre, half = np.float32((high + low) / 2), np.float32(max((high - low) / 2, 1e-9))
+    centre, half = (high + low) / 2, max((high - low) / 2, 1e-9)
     moved = (found - centre).astype(np.float32)[:, None]
-    reach = np.arccosh(max((float(values[0]) - centre) / half, 1 + 1e-6))
+    reach = np.arccosh(max((values[0] - centre) / half, 1 + 1e-6))
     degree = int(np.clip(_GAIN / reach, 1, _DEGREE))
 
     def scaled(x: Array) -> Array:
-        return np.asarray((matrix @ x - centre * x - known @ (moved * (known.T @ x))) / half)
+        image: Array = matrix @ x
+        image -= known @ (moved * (known.T @ x)) + centre * x
+        image /= half
+        return image
 
     previous, current = active, scaled(active)
     for _ in range(degree - 1):
         previous, current = current, 2 * scaled(current) - previous
     for _ in range(2):  # once more takes out what rounding left of the known
         current = np.linalg.qr(current - known @ (known.T @ current))[0]
-    return current
+    return current, degree
 
 
 def _residual(affinity: ByRows, root: Array, values: Array, vectors: Array) -> float:

@@ -48,7 +48,24 @@ select
     partner.other, round(partner.value::numeric, 3) as phi, partner.n_both, partner.n_feature,
     partner.n_other
 from cooccurrence_runs, partners(run, 688, 'phi', 5) as partner
-where release = 'saeatlas-demo' and layer = 3
+where release = 'saeatlas-demo' and layer = 3 and params ->> 'documents_where' is null
+
+-- ? Three lobes of layer 3, made from half of the documents: which types does each prefer in the rest?
+select
+    lobe, subset, n_blocks, n_won, round(won_share::numeric, 2) as won_share,
+    round(enrichment::numeric, 2) as enrichment, round(enrichment_low::numeric, 2) as at_least,
+    round(enrichment_high::numeric, 2) as at_most
+from lobe_subsets
+where release = 'saeatlas-demo' and affinity = 'phi' and k = 3 and enrichment_low > 1
+order by lobe, enrichment desc, subset
+
+-- ? Are these lobes spatial? Against lobes shuffled, and shuffled among equally frequent features.
+select
+    k, statistic, null_model, round(value::numeric, 3) as value, round(mean::numeric, 3) as mean,
+    round(z::numeric, 1) as z, round(p::numeric, 4) as p, round(p_adjusted::numeric, 4) as p_adjusted
+from lobe_tests
+where release = 'saeatlas-demo' and affinity = 'phi'
+order by k, statistic, null_model
 
 -- ? Which features of layer 3 point the way feature 0 does?
 select neighbor, round(cosine::numeric, 3) as cosine

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from saeatlas import settings
-from saeatlas.analyses import cooccurrence
+from saeatlas.analyses import cooccurrence, geometry, lobes, spatiality, subsets
 from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.demo import texts
@@ -25,6 +25,9 @@ RELEASE = "saeatlas-demo"
 _HERE = Path(str(files("saeatlas.demo")))
 MODEL = _HERE / "model"
 
+LOBES = (2, 3, 4, 8)
+"""Numbers of lobes that the demo looks for."""
+
 WELCOME = """\
 A language model of six layers and an SAE on each of them, trained for this demo, read the texts
 that came with your Python: its source, headers, licences, data files and more.
@@ -36,6 +39,7 @@ Ask it yourself:
   saeatlas sql "select * from neighbors(4, 10, 5)"
   saeatlas sql "select * from blocks limit 3" --format json
   saeatlas sql "select * from partners(1, 688, 'lift', 5)"
+  saeatlas sql "select * from lobes where k = 8"
 Bring in your own:
   saeatlas ingest layers 0-11 --release gpt2-small-res-jb
   saeatlas ingest activations --model gpt2 --sae gpt2-small-res-jb --corpus YOUR.jsonl.gz
@@ -87,8 +91,10 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
     yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
 
 
-def count(engine: sa.Engine) -> Iterator[Step]:
-    """Count the co-occurrence of layer 3's features over the newest documents.
+def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
+    """Count the co-occurrence of layer 3's features over the newest documents; find lobes in it.
+
+    Lobes are made from one half of the documents and judged on the other.
 
     Parameters
     ----------
@@ -96,17 +102,34 @@ def count(engine: sa.Engine) -> Iterator[Step]:
 
     Yields
     ------
-    Step
+    iterator of Step
+        One an analysis, to be followed to its end before the next.
     """
     recording, sae = tables.recording, tables.sae
     query = (
-        sa.select(sa.func.max(recording.c.id))
+        sa.select(sa.func.max(recording.c.id), sa.func.max(sae.c.id))
         .join(sae, sae.c.id == recording.c.sae)
         .where(sae.c.release == RELEASE, sae.c.layer == 3)
     )
     with engine.connect() as connection:
-        number = connection.execute(query).scalar_one()
-    yield from cooccurrence.count(engine, number, threshold=Threshold(0.0))
+        number, layer = connection.execute(query).one()
+    runs: list[int] = []
+
+    def kept(steps: Iterator[Step]) -> Iterator[Step]:
+        for step in steps:
+            if step.run is not None:
+                runs.append(step.run)
+            yield step
+
+    above = Threshold(0.0)
+    yield kept(cooccurrence.count(engine, number, threshold=above))
+    yield kept(cooccurrence.count(engine, number, threshold=above, half="first"))
+    half = runs[-1]
+    yield kept(lobes.find(engine, half, lobes.Terms(affinities=["phi"], ks=LOBES)))
+    found = runs[-1]
+    yield kept(subsets.judge(engine, found))
+    yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
+    yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
 
 
 def questions() -> list[Question]:

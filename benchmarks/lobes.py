@@ -1,0 +1,143 @@
+"""How fast lobes are found, against scikit-learn's spectral clustering once for every k.
+
+On one affinity of a simulated catalog, in one run:
+
+- ours: one embedding for all k, then k-means on its first k columns.
+- scikit-learn: `SpectralClustering(k, affinity="precomputed")`, embedding anew for each k; twice,
+  with two seeds, to see where its own labels agree.
+- 1,000 permutations of the adjusted mutual information, against a single clustering of ours.
+
+Run: python benchmarks/lobes.py [--features N --blocks N --lobes N] [--affinity phi] [--quick]
+     python benchmarks/lobes.py --large [--features 16384]: five affinities, k = 2 to 1024, alone.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import sqlalchemy as sa
+from ingest import catalog
+from sklearn.cluster import SpectralClustering
+from sklearn.metrics import adjusted_mutual_info_score
+
+from saeatlas.analyses import agreement, clusters, cooccurrence, embedding, lobes
+from saeatlas.analyses.affinities import Affinity, describe
+from saeatlas.analyses.threshold import Threshold
+from saeatlas.ingest.simulated import simulate
+from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.schema import connect, tables, tiles
+
+
+def counted(engine: sa.Engine, features: int, blocks: int, planted: int) -> int:
+    """Simulate and count; return run.id."""
+    terms = Terms(features=features, d_model=64, lobes=planted, parallelograms=0, trapezoids=0)
+    for _ in simulate(engine, terms, blocks=blocks):
+        pass
+    with engine.connect() as connection:
+        recording = connection.execute(sa.select(tables.recording.c.id)).scalar_one()
+    *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0))
+    assert last.run is not None
+    return last.run
+
+
+def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
+    """Cluster both ways and return the figures."""
+    started = time.perf_counter()
+    degrees, _, _ = describe(affinity)
+    points = embedding.embed(affinity, degrees, max(ks))
+    embedded = time.perf_counter() - started
+    ours, seconds = [], []
+    for k in ks:
+        began = time.perf_counter()
+        ours.append(clusters.cut(points, k).labels)
+        seconds.append(time.perf_counter() - began)
+    total = time.perf_counter() - started
+    weights = np.vstack([rows for _, rows in affinity.rows()]).astype(np.float64)
+    theirs, others, times = [], [], []
+    for k in ks:
+        began = time.perf_counter()
+        theirs.append(_theirs(weights, k, 0))
+        times.append(time.perf_counter() - began)
+        others.append(_theirs(weights, k, 1))
+    cuts = clusters.measure(affinity, degrees, ours + theirs)
+    ratios = [a.ncut / b.ncut for a, b in zip(cuts[: len(ks)], cuts[len(ks) :], strict=True)]
+    amis = list(map(adjusted_mutual_info_score, ours, theirs))
+    own = list(map(adjusted_mutual_info_score, theirs, others))
+    print(
+        f"{'k':>5}{'ours, s':>10}{'theirs, s':>12}{'ncut ratio':>12}{'AMI':>8}{'their seeds':>13}"
+    )
+    for row in zip(ks, seconds, times, ratios, amis, own, strict=True):
+        print("{:>5}{:>10.2f}{:>12.2f}{:>12.5f}{:>8.3f}{:>13.3f}".format(*row))
+    print(f"embedding {embedded:.2f} s; ours {total:.1f} s, theirs {sum(times):.1f} s")
+    agreeing = [ami for ami, seeds in zip(amis, own, strict=True) if seeds >= 0.98]
+    return {
+        "speedup": sum(times) / total,
+        "ncut_ratio_max": max(ratios),
+        "ami_min": min(agreeing, default=float("nan")),
+        "permutations_over_clustering": _permutations(ours[2]) / _single(affinity, ks[2]),
+    }
+
+
+def _theirs(weights: np.ndarray, k: int, seed: int) -> np.ndarray:
+    model = SpectralClustering(k, affinity="precomputed", random_state=seed)
+    return clusters.numbered(model.fit(weights).labels_)
+
+
+def _single(affinity: Affinity, k: int) -> float:
+    started = time.perf_counter()
+    degrees, _, _ = describe(affinity)
+    clusters.cut(embedding.embed(affinity, degrees, k), k)
+    return time.perf_counter() - started
+
+
+def _permutations(labels: np.ndarray) -> float:
+    rng = np.random.default_rng(0)
+    other = rng.integers(0, labels.max() + 1, len(labels))
+    started = time.perf_counter()
+    orders = agreement.shuffles(rng, len(labels), 1000)
+    agreement.permuted([labels], other, orders)
+    return time.perf_counter() - started
+
+
+def large(url: str, run: int) -> tuple[float, float]:
+    """Find all lobes in a process of its own; return seconds and the peak of memory in GB."""
+    started = time.perf_counter()
+    for step in lobes.find(connect.open_catalog(url), run):
+        if step.done == step.total:
+            print(f"{step.stage}: {step.seconds:,.0f} s", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return time.perf_counter() - started, peak
+
+
+def main() -> None:
+    """Measure and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--features", type=int)
+    parser.add_argument("--blocks", type=int, default=30_000)
+    parser.add_argument("--lobes", type=int, default=8, help="planted")
+    parser.add_argument("--affinity", default="phi", choices=lobes.AFFINITIES)
+    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
+    parser.add_argument("--large", action="store_true", help="five affinities, k to 1024, alone")
+    given = parser.parse_args()
+    features = given.features or (16_384 if given.large else 1_024 if given.quick else 4_096)
+    with catalog() as engine:
+        run = counted(engine, features, given.blocks, given.lobes)
+        if given.large:
+            url = engine.url.render_as_string(hide_password=False)
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                seconds, peak = pool.submit(large, url, run).result()
+            print(json.dumps({"minutes": round(seconds / 60, 2), "peak_gb": round(peak, 2)}))
+            return
+        with engine.connect() as connection:
+            counts = tiles.read(connection, run)
+    _, affinity = lobes._affinity(counts, given.affinity, lobes.Terms())
+    figures = measure(affinity, [2, 4, 8, 16, 32] if given.quick else [2**i for i in range(1, 9)])
+    print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()
