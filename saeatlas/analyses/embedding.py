@@ -1,6 +1,8 @@
 """Leading eigenvectors of a normalised affinity: one set serves every number of lobes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,12 +88,12 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     values, vectors = np.ones(1), first[:, None].astype(np.float32)
     residual = 0.0
     if k_max > 1:
-        matrix = _deflated(affinity, root, first)
+        pairs = None
         if n > _SMALL and 16 * k_max < n:
-            found, others = _filtered(matrix, first, k_max - 1, seed)
-        else:
-            found, others = _direct(matrix, first, k_max - 1)
-        del matrix
+            pairs = _filtered(_deflated(affinity, root, first), first, k_max - 1, seed)
+        found, others = pairs or _direct(
+            partial(_deflated, affinity, root, first), first, k_max - 1
+        )
         others -= np.outer(first, first @ others).astype(np.float32)  # what rounding left of it
         residual = _residual(affinity, root, found, others)
         values, vectors = np.append(values, found), np.hstack([vectors, others])
@@ -109,15 +111,18 @@ def _deflated(affinity: ByRows, root: Array, first: Array) -> Array:
     return matrix
 
 
-def _direct(matrix: Array, first: Array, wanted: int) -> tuple[Array, Array]:
+def _direct(make: Callable[[], Array], first: Array, wanted: int) -> tuple[Array, Array]:
     """Find leading eigenpairs but the first, whose eigenvalue stands as 0 here, by LAPACK."""
-    n = len(matrix)
+    n = len(first)
+    ends = [n - wanted - 1, n - 1]
+    # transposed it is the same, in LAPACK's order: overwritten and not copied
     values, vectors = scipy.linalg.eigh(
-        matrix.T,  # the same, in LAPACK's order: overwritten and not copied
-        subset_by_index=[n - wanted - 1, n - 1],
-        overwrite_a=True,
-        check_finite=False,
+        make().T, subset_by_index=ends, overwrite_a=True, check_finite=False
     )
+    if len(values) <= wanted:  # bisection may miss some of many that are equal
+        values, vectors = scipy.linalg.eigh(
+            make().T, driver="evd", overwrite_a=True, check_finite=False
+        )
     values, vectors = values[::-1].astype(np.float64), vectors[:, ::-1]
     along = np.abs(first.astype(np.float32) @ vectors)
     keep = np.ones(len(values), bool)
@@ -126,8 +131,8 @@ def _direct(matrix: Array, first: Array, wanted: int) -> tuple[Array, Array]:
     return values[keep][:wanted], vectors[:, keep][:, :wanted]
 
 
-def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
-    """Find the same by subspace iteration with a Chebyshev filter, in float32."""
+def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array] | None:
+    """Find the same by subspace iteration with a Chebyshev filter; None if that would take long."""
     n = len(matrix)
     block = min(n, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
     rng = np.random.default_rng(seed)
@@ -151,7 +156,7 @@ def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Arra
         rest = (low, values[ready:])
         active, degree = _magnified(matrix, active[:, ready:], rest, (found, known))
         spent += (degree + 1) * active.shape[1]
-    return _direct(matrix, first, wanted)
+    return None
 
 
 def _lowest(matrix: Array, start: Array) -> float:

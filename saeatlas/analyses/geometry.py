@@ -110,7 +110,9 @@ def cluster_vectors(vectors: Array, ks: Sequence[int], *, seed: int) -> dict[int
 def _cutting(vectors: Array, features: Array, ks: Sequence[int], seed: int) -> Cutting:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     affinity = Angular(unit.astype(np.float32, copy=False))
-    degrees, _, _ = describe(affinity)
+    degrees, low, high = describe(affinity)
+    if high - low <= 1e-6:
+        raise errors.InputError("All decoder vectors have the same angle: there are no clusters.")
     fitting = [k for k in ks if k <= len(features)]
     return Cutting(lobes.GEOMETRY, affinity, degrees, features, fitting, seed=seed)
 

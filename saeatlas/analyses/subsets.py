@@ -208,7 +208,7 @@ class Job:
         names = sorted({name for name in self.types if name is not None})
         numbers = {name: i for i, name in enumerate(names)} | {None: NONE}
         types = np.array([numbers[self.types[block]] for block in blocks])
-        rows = []
+        rows: list[dict[str, Any]] = []
         for one, shares, won in zip(self.labels, self.shares, self.won, strict=True):
             own = self.documents[blocks]
             found = prefer(won, shares, types, own, n_types=len(names), seed=seed)
