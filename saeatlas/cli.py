@@ -418,7 +418,9 @@ _ks = click.option(
     "--k", "ks", callback=_numbers, metavar="K,K,...",
     help="Numbers of lobes.  [default: 2,3,4,8,16,...,1024]",
 )  # fmt: skip
-_seed = click.option("--seed", type=int, default=0, show_default=True)
+_seed = click.option(
+    "--seed", type=int, default=0, show_default=True, help="Another seed, other random numbers."
+)
 _affinities = click.option(
     "--affinity", "affinities", multiple=True,
     type=click.Choice(["phi", "jaccard", "dice", "overlap", "simple-matching"]),

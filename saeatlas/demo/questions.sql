@@ -56,7 +56,7 @@ select
     round(enrichment::numeric, 2) as enrichment, round(enrichment_low::numeric, 2) as at_least,
     round(enrichment_high::numeric, 2) as at_most
 from lobe_subsets
-where release = 'saeatlas-demo' and affinity = 'phi' and k = 3 and enrichment_low > 1
+where release = 'saeatlas-demo' and affinity = 'phi' and k = 3 and enrichment > 1
 order by lobe, enrichment desc, subset
 
 -- ? Are these lobes spatial? Against lobes shuffled, and shuffled among equally frequent features.

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, REAL
 
+from saeatlas.schema.results import run
 from saeatlas.schema.tables import _id, metadata
 
 AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
@@ -13,9 +14,9 @@ GEOMETRY = "angular"
 """The affinity of decoder vectors: 1 - angle / pi."""
 
 
-def _key(column: str, table: str, comment: str) -> Column[int]:
-    target = sa.ForeignKey(f"{table}.id", ondelete="CASCADE")
-    return Column(column, sa.Integer, target, primary_key=True, comment=comment)
+def _key(table: sa.Table, comment: str) -> Column[int]:
+    target = sa.ForeignKey(table.c.id, ondelete="CASCADE")
+    return Column(table.name, sa.Integer, target, primary_key=True, comment=comment)
 
 
 def _measure(name: str, comment: str) -> Column[float]:
@@ -29,7 +30,7 @@ clustering = sa.Table(
     Column(
         "run",
         sa.Integer,
-        sa.ForeignKey("run.id", ondelete="CASCADE"),
+        sa.ForeignKey(run.c.id, ondelete="CASCADE"),
         nullable=False,
         comment="Run that made it: lobes or geometry.",
     ),
@@ -70,7 +71,7 @@ clustering = sa.Table(
 lobe = sa.Table(
     "lobe",
     metadata,
-    _key("clustering", "clustering", "Clustering it belongs to."),
+    _key(clustering, "Clustering it belongs to."),
     Column("lobe", sa.Integer, primary_key=True, comment="Number, from 0: the largest first, ties "
            "by lowest member."),
     Column("n_features", sa.Integer, nullable=False, comment="Features in it."),
@@ -85,7 +86,7 @@ lobe = sa.Table(
 lobe_member = sa.Table(
     "lobe_member",
     metadata,
-    _key("clustering", "clustering", "Clustering."),
+    _key(clustering, "Clustering."),
     Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE."),
     Column("lobe", sa.Integer, nullable=False, comment="Lobe it lies in."),
     comment="Which lobe a feature lies in. A feature that was left out, as a dead one, has no row.",
@@ -94,8 +95,8 @@ lobe_member = sa.Table(
 lobe_test = sa.Table(
     "lobe_test",
     metadata,
-    _key("run", "run", "Run that tested: spatiality."),
-    _key("clustering", "clustering", "Lobes that were tested."),
+    _key(run, "Run that tested: spatiality."),
+    _key(clustering, "Lobes that were tested."),
     Column("statistic", sa.Text, primary_key=True, comment="ami: adjusted mutual information with "
            "clusters of the decoder vectors; accuracy: balanced accuracy of logistic regression "
            "from decoder vector to lobe on features left out."),
@@ -134,8 +135,8 @@ block_lobe = sa.Table(
 subset_lobe = sa.Table(
     "subset_lobe",
     metadata,
-    _key("run", "run", "Run that looked: subsets."),
-    _key("clustering", "clustering", "Lobes."),
+    _key(run, "Run that looked: subsets."),
+    _key(clustering, "Lobes."),
     Column("lobe", sa.Integer, primary_key=True, comment="Lobe."),
     Column("subset", sa.Text, primary_key=True, comment="Document type."),
     Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that were judged."),
