@@ -409,9 +409,12 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 def _numbers(_context: Any, _parameter: Any, text: str | None) -> list[int]:
     """Read numbers with commas between."""
     try:
-        return [int(part) for part in text.split(",")] if text else []
+        numbers = [int(part) for part in text.split(",")] if text else []
     except ValueError:
-        raise click.BadParameter("give whole numbers with commas between, as 2,3,4") from None
+        numbers = [0]
+    if any(number < 1 for number in numbers):
+        raise click.BadParameter("give whole numbers above 0 with commas between, as 2,3,4")
+    return numbers
 
 
 _ks = click.option(
@@ -497,7 +500,7 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 @click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
               show_default=True, help="Judge documents that built no lobe, or all.")  # fmt: skip
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: the largest share wins, all documents.")  # fmt: skip
+              show_default=True, help="paper: the largest share wins.")  # fmt: skip
 @_seed
 def analyze_subsets(lobes_run: int, affinities: Sequence[str], **options: Any) -> None:
     """Find which lobe wins each block, and which document types a lobe prefers.

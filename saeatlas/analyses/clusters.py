@@ -154,7 +154,7 @@ class Cutting:
         The affinity's.
     affinity : ByRows
     degrees : ndarray of shape (n,), float64
-        Sums of its rows, all positive.
+        Sums of its rows; not all 0.
     features : ndarray of shape (n,), int
         What its rows stand for.
     ks : sequence of int
@@ -281,9 +281,10 @@ def _quality(sums: Array, labels: Array, degrees: Array, top: float) -> Quality:
     within = np.bincount(labels, own)
     volume = np.bincount(labels, degrees)
     total = degrees.sum()
+    kept = np.divide(within, volume, out=np.ones(len(n)), where=volume > 0)
     silhouettes = _silhouettes(sums, labels, n, top)
     return Quality(
-        float((1 - within / volume).sum()),
+        float((1 - kept).sum()),
         within / total - (volume / total) ** 2,
         np.bincount(labels, silhouettes) / n,
         float(silhouettes.mean()),

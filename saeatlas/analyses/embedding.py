@@ -1,29 +1,34 @@
 """Leading eigenvectors of a normalised affinity: one set serves every number of lobes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
+from scipy.linalg import lapack
 
 from saeatlas.analyses.affinities import ByRows
 
 Array = np.ndarray[Any, Any]
 
-_DEGREE, _GAIN = 64, 7.0
-"""Highest degree of a polynomial of the blocked solver, and log of the most that it magnifies."""
-
 _SMALL = 4096
 """Features up to which LAPACK is quick enough for any number of vectors."""
+
+_DEGREE, _GAIN = 64, 1e3
+"""Highest degree of a polynomial of the blocked solver, and the most that it magnifies."""
 
 _PATIENCE = 2
 """Products of the matrix with n vectors after which the blocked solver leaves it to LAPACK."""
 
+_PANEL = 1024
+"""Reflections that are undone at once."""
+
+_EPSILON = 1e-6
+"""What float32 leaves of a residual, in units of the matrix."""
+
 TOLERANCE = 1e-4
-"""Largest residual of an eigenvector, in units of the largest eigenvalue but the first."""
+"""Largest residual of an eigenvector that the blocked solver leaves; units as in `Embedding`."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +39,14 @@ class Embedding:
     ----------
     points : ndarray of shape (n, k_max), float32
         Column c is the c-th eigenvector of D^-1/2 W D^-1/2 times D^-1/2; the first k columns serve
-        k lobes. Each column's sign makes its largest entry positive.
+        k lobes. Each column's sign makes its largest entry positive. 0 where a row of W is 0.
     eigenvalues : ndarray of shape (k_max,), float64
         Falling; the first is 1.
     degrees : ndarray of shape (n,), float64
         Sums of the affinity's rows.
     residual : float
-        Largest norm of A v - lambda v, computed in float64, in units of the largest eigenvalue but
-        the first.
+        Largest norm of A v - lambda v, computed in float64, in units of the largest magnitude of
+        the eigenvalues but the first; of 1 / (n - 1) where that is larger.
     """
 
     points: Array
@@ -58,7 +63,7 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     affinity : ByRows
         W, not negative.
     degrees : ndarray of shape (n,), float64
-        Sums of its rows, all positive.
+        Sums of its rows; not all 0.
     k_max : int
         How many; at most n.
     seed : int
@@ -70,11 +75,11 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
 
     Notes
     -----
-    In memory is one n x n matrix of float32. Of many features but few vectors (16 k_max < n) a
-    blocked solver finds them: subspace iteration with a Chebyshev filter, products of the matrix
-    with blocks of vectors all the way. Otherwise LAPACK is quicker. The first eigenvector is known,
-    the square roots of the degrees, and taken out beforehand: float32 then resolves the others,
-    whose eigenvalues may be a thousandth of its own.
+    In memory is one n x n matrix of float32. Of few vectors (16 k_max < n) a blocked solver finds
+    them: subspace iteration with a Chebyshev filter, matrix times block of vectors all the way. Of
+    many, LAPACK's reduction is quicker; it also steps in where the filter takes too
+    long. The first eigenvector is known, sqrt of the degrees, and is taken out beforehand: float32
+    then resolves the others, whose eigenvalues may be a thousandth.
 
     References
     ----------
@@ -82,19 +87,12 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     Zhou, Saad, Tiago & Chelikowsky, "Self-consistent-field calculations using Chebyshev-filtered
     subspace iteration", J. Comput. Phys. 219, 2006.
     """
-    n = len(affinity)
-    root = np.sqrt(degrees)
-    first = root / np.linalg.norm(root)
+    first = np.sqrt(degrees / degrees.sum())
+    root = np.where(degrees > 0, np.sqrt(degrees), 1)
     values, vectors = np.ones(1), first[:, None].astype(np.float32)
     residual = 0.0
     if k_max > 1:
-        pairs = None
-        if n > _SMALL and 16 * k_max < n:
-            pairs = _filtered(_deflated(affinity, root, first), first, k_max - 1, seed)
-        found, others = pairs or _direct(
-            partial(_deflated, affinity, root, first), first, k_max - 1
-        )
-        others -= np.outer(first, first @ others).astype(np.float32)  # what rounding left of it
+        found, others = _others(_deflated(affinity, root, first), first, k_max - 1, seed)
         residual = _residual(affinity, root, found, others)
         values, vectors = np.append(values, found), np.hstack([vectors, others])
     points = vectors / root[:, None].astype(np.float32)
@@ -111,89 +109,119 @@ def _deflated(affinity: ByRows, root: Array, first: Array) -> Array:
     return matrix
 
 
-def _direct(make: Callable[[], Array], first: Array, wanted: int) -> tuple[Array, Array]:
-    """Find leading eigenpairs but the first, whose eigenvalue stands as 0 here, by LAPACK."""
-    n = len(first)
-    ends = [n - wanted - 1, n - 1]
-    # transposed it is the same, in LAPACK's order: overwritten and not copied
-    values, vectors = scipy.linalg.eigh(
-        make().T, subset_by_index=ends, overwrite_a=True, check_finite=False
+def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
+    """Find leading eigenpairs, orthogonal to the first eigenvector; the matrix is used up."""
+    start = np.random.default_rng(seed).standard_normal(len(matrix)).astype(np.float32)
+    low = float(
+        scipy.sparse.linalg.eigsh(
+            matrix, 1, which="SA", tol=0.05, v0=start, return_eigenvectors=False
+        )[0]
     )
-    if len(values) <= wanted:  # bisection may miss some of many that are equal
-        values, vectors = scipy.linalg.eigh(
-            make().T, driver="evd", overwrite_a=True, check_finite=False
-        )
-    values, vectors = values[::-1].astype(np.float64), vectors[:, ::-1]
-    along = np.abs(first.astype(np.float32) @ vectors)
-    keep = np.ones(len(values), bool)
-    if along.max() > 0.5:
-        keep[along.argmax()] = False
-    return values[keep][:wanted], vectors[:, keep][:, :wanted]
+    pairs = None
+    if len(matrix) > _SMALL and 16 * (wanted + 1) < len(matrix):
+        pairs = _filtered(matrix, first, wanted, 1.05 * low, seed)
+    return pairs or _direct(matrix, first, wanted, 2 * low)
 
 
-def _filtered(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array] | None:
-    """Find the same by subspace iteration with a Chebyshev filter; None if that would take long."""
+def _direct(matrix: Array, first: Array, wanted: int, low: float) -> tuple[Array, Array]:
     n = len(matrix)
-    block = min(n, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
+    for i in range(n):  # the first below all others: at 0 it would mix with those near 0
+        matrix[i] += (low * first[i] * first).astype(np.float32)
+    order = matrix.T  # the same, in LAPACK's order: overwritten and not copied
+    lwork = int(lapack.ssytrd_lwork(n, lower=1)[0])
+    order, diagonal, off, tau, _ = lapack.ssytrd(order, lower=1, lwork=lwork, overwrite_a=1)
+    # float64 tells apart what is the same in float32, where LAPACK's own driver fails on it
+    values, inner = scipy.linalg.eigh_tridiagonal(
+        diagonal.astype(np.float64),
+        off.astype(np.float64),
+        select="i",
+        select_range=(n - wanted, n - 1),
+        check_finite=False,
+        lapack_driver="stemr",
+    )
+    vectors = np.asfortranarray(inner[:, ::-1], np.float32)
+    _reflect(order, tau, vectors)
+    return values[::-1], vectors
+
+
+def _reflect(order: Array, tau: Array, vectors: Array) -> None:
+    """Turn a tridiagonal matrix's eigenvectors, in place, into those of the matrix it came from."""
+    for first in reversed(range(0, len(tau), _PANEL)):
+        last = min(first + _PANEL, len(tau))
+        panel = np.asfortranarray(order[first + 1 :, first:last])
+        part = np.asfortranarray(vectors[first + 1 :])
+        lwork = int(lapack.sormqr("L", "N", panel, tau[first:last], part, -1)[1][0])
+        vectors[first + 1 :] = lapack.sormqr("L", "N", panel, tau[first:last], part, lwork)[0]
+
+
+def _filtered(
+    matrix: Array, first: Array, wanted: int, low: float, seed: int
+) -> tuple[Array, Array] | None:
+    """Find leading eigenpairs by subspace iteration with a Chebyshev filter, in float32.
+
+    Those found are locked: the others are kept orthogonal to them. None if it takes too long.
+    """
+    n = len(matrix)
+    block = min(n - 1, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
+    locked, found = first[:, None].astype(np.float32), np.empty(0)
     rng = np.random.default_rng(seed)
-    active = rng.standard_normal((n, block), np.float32)
-    active = np.linalg.qr(active - np.outer(first, first @ active).astype(np.float32))[0]
-    low = _lowest(matrix, rng.standard_normal(n).astype(np.float32))
-    known, found = first[:, None].astype(np.float32), np.zeros(1)
+    vectors = _orthonormal(rng.standard_normal((n, block), np.float32), locked)
     spent = 0
     while spent < _PATIENCE * n:
-        image = matrix @ active
-        values, turn = np.linalg.eigh((active.T @ image).astype(np.float64))
-        values, turn = values[::-1], turn[:, ::-1].astype(np.float32)
-        active, image = active @ turn, image @ turn
-        gaps = np.linalg.norm(image - active * values.astype(np.float32), axis=0)
-        scale = abs(found[1] if len(found) > 1 else values[0])
-        good = gaps <= TOLERANCE * scale / 2
-        ready = int(good.argmin()) if not good.all() else len(good)  # in order, from the first
-        found, known = np.append(found, values[:ready]), np.hstack([known, active[:, :ready]])
-        if len(found) > wanted:
-            return found[1 : wanted + 1], known[:, 1 : wanted + 1]
-        rest = (low, values[ready:])
-        active, degree = _magnified(matrix, active[:, ready:], rest, (found, known))
-        spent += (degree + 1) * active.shape[1]
+        image = matrix @ vectors
+        values, turn = np.linalg.eigh((vectors.T @ image).astype(np.float64))
+        turn = turn[:, ::-1].astype(np.float32)
+        values, vectors, image = values[::-1], vectors @ turn, image @ turn
+        gaps = np.linalg.norm(image - vectors * values.astype(np.float32), axis=0)
+        largest = max(values[0], -low, *found)
+        enough = max(
+            TOLERANCE * _unit(np.append(found, values)[:wanted], n) / 2, _EPSILON * largest
+        )
+        n_good = int(np.argmax(np.append(gaps > enough, True)))
+        found = np.append(found, values[:n_good])
+        locked = np.hstack([locked, vectors[:, :n_good]])
+        if len(found) >= wanted:
+            order = np.argsort(-found, kind="stable")[:wanted]
+            return found[order], locked[:, 1:][:, order]
+        values, vectors, image = values[n_good:], vectors[:, n_good:], image[:, n_good:]
+        vectors, degree = _chebyshev(matrix, vectors, image, values, low, locked)
+        spent += (degree + 1) * vectors.shape[1]
+        vectors = _orthonormal(vectors, locked)
     return None
 
 
-def _lowest(matrix: Array, start: Array) -> float:
-    """Return a bound, roughly, of the spectrum from below."""
-    lowest = scipy.sparse.linalg.eigsh(
-        matrix, 1, which="SA", tol=0.01, v0=start, return_eigenvectors=False
-    )[0]
-    return float(lowest) - 0.1 * abs(float(lowest))
+def _orthonormal(vectors: Array, locked: Array) -> Array:
+    """Make vectors orthonormal, and orthogonal to the locked ones."""
+    for _ in range(2):  # once does not quite do
+        vectors = np.linalg.qr(vectors - locked @ (locked.T @ vectors))[0]
+    return vectors
 
 
-def _magnified(
-    matrix: Array, active: Array, spectrum: tuple[float, Array], pairs: tuple[Array, Array]
+def _chebyshev(
+    matrix: Array, vectors: Array, image: Array, values: Array, low: float, locked: Array
 ) -> tuple[Array, int]:
-    """Magnify what lies above the smallest Ritz value against what lies below; orthonormal.
+    """Magnify what lies above the smallest Ritz value against what lies between low and it.
 
-    Eigenpairs that are known are moved to the middle of what is damped. The degree is as high as
-    keeps the largest of the others from drowning the rest in float32; it is returned too.
+    Returns the degree of the polynomial too.
     """
-    (low, values), (found, known) = spectrum, pairs
-    high = float(values[-1])
-    centre, half = (high + low) / 2, max((high - low) / 2, 1e-9)
-    moved = (found - centre).astype(np.float32)[:, None]
-    reach = np.arccosh(max((values[0] - centre) / half, 1 + 1e-6))
-    degree = int(np.clip(_GAIN / reach, 1, _DEGREE))
-
-    def scaled(x: Array) -> Array:
-        image: Array = matrix @ x
-        image -= known @ (moved * (known.T @ x)) + centre * x
-        image /= half
-        return image
-
-    previous, current = active, scaled(active)
+    high = values[-1]
+    if high - low < 1e-7 * max(abs(low), values[0]):  # nothing between: power iteration does
+        return image, 0
+    centre, half = np.float32((high + low) / 2), np.float32((high - low) / 2)
+    # the largest must not outgrow what float32 tells from the others
+    outside = float(np.arccosh(max((values[0] - centre) / half, 1)))
+    degree = _DEGREE if outside == 0 else min(_DEGREE, max(1, int(np.log(_GAIN) / outside)))
+    previous, current = vectors, (image - centre * vectors) / half
     for _ in range(degree - 1):
-        previous, current = current, 2 * scaled(current) - previous
-    for _ in range(2):  # once more takes out what rounding left of the known
-        current = np.linalg.qr(current - known @ (known.T @ current))[0]
+        following = (matrix @ current - centre * current) * (2 / half) - previous
+        following -= locked @ (locked.T @ following)  # of which rounding errors would grow
+        previous, current = current, following
     return current, degree
+
+
+def _unit(values: Array, n: int) -> float:
+    """Return the largest magnitude, at least the mean one: the trace is 0, the first is 1."""
+    return max(float(np.abs(values).max()), 1 / (n - 1))
 
 
 def _residual(affinity: ByRows, root: Array, values: Array, vectors: Array) -> float:
@@ -201,4 +229,4 @@ def _residual(affinity: ByRows, root: Array, values: Array, vectors: Array) -> f
     wide = vectors.astype(np.float64)
     image = affinity.dot(wide / root[:, None]) / root[:, None]
     gaps = np.linalg.norm(image - wide * values, axis=0)
-    return float(gaps.max() / max(abs(values[0]), np.finfo(float).tiny))
+    return float(gaps.max()) / _unit(values, len(root))

@@ -11,7 +11,7 @@ from saeatlas import errors
 from saeatlas.analyses.affinities import Angular, describe
 from saeatlas.analyses.clusters import Cutting
 from saeatlas.analyses.progress import Progress
-from saeatlas.schema import clusterings, decoders, lobes, runs, tables, tiles
+from saeatlas.schema import clusterings, decoders, lobes, results, runs, tables, tiles
 
 Array = np.ndarray[Any, Any]
 
@@ -111,9 +111,14 @@ def _cutting(vectors: Array, features: Array, ks: Sequence[int], seed: int) -> C
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     affinity = Angular(unit.astype(np.float32, copy=False))
     degrees, low, high = describe(affinity)
-    if high - low <= 1e-6:
-        raise errors.InputError("All decoder vectors have the same angle: there are no clusters.")
     fitting = [k for k in ks if k <= len(features)]
+    if not fitting:
+        raise errors.InputError(
+            f"{len(features):,} features cannot be cut in {min(ks):,} clusters.",
+            mend="Choose smaller --k.",
+        )
+    if len(features) > 2 and high - low <= 1e-6:
+        raise errors.InputError("All decoder vectors have the same angles: there are no clusters.")
     return Cutting(lobes.GEOMETRY, affinity, degrees, features, fitting, seed=seed)
 
 
@@ -122,12 +127,14 @@ def _vectors(connection: sa.Connection, sae: int, cooccurrence: int | None) -> t
     vectors = decoders.read(connection, sae)
     wanted = np.linalg.norm(vectors, axis=1) > 0
     if cooccurrence is not None:
-        _, places = tiles.read_features(connection, cooccurrence)
-        if len(places) != len(vectors):
+        run = results.run
+        of = sa.select(run.c.sae).where(run.c.id == cooccurrence, run.c.analysis == "cooccurrence")
+        if connection.execute(of).scalar_one_or_none() != sae:
             raise errors.InputError(
                 f"Run {cooccurrence} has not counted the features of SAE {sae}.",
                 mend="`saeatlas status` lists runs with their SAEs.",
             )
+        _, places = tiles.read_features(connection, cooccurrence)
         wanted &= places >= 0
     features = np.flatnonzero(wanted)
     if len(features) < 2:

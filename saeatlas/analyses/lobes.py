@@ -26,6 +26,10 @@ DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
 """Seeds of the presets; 42 is the published procedure's."""
 
 
+_NOTHING = 1e-9
+"""An affinity below this is none: phi + 1 of opposites, rounded."""
+
+
 @dataclass(frozen=True)
 class Terms:
     """What lobes are asked for.
@@ -104,6 +108,11 @@ def find(
     began = time.perf_counter()
     with engine.connect() as connection:
         row = _counted(connection, counts)
+        if halves and row.recording is None:
+            raise errors.InputError(
+                f"Run {counts} came from a file: its documents cannot be halved.",
+                mend="Leave out --halves.",
+            )
         key = runs.input_hash(
             counts=row.input_sha256.hex(),
             preset=terms.preset,
@@ -174,16 +183,18 @@ class Job:
         """Find lobes from each half of the documents, and compare them."""
         from sklearn.metrics import adjusted_mutual_info_score
 
-        if self.row.recording is None:
-            raise errors.InputError(
-                f"Run {self.row.id} came from a file: its documents cannot be halved.",
-                mend="Leave out --halves.",
-            )
-        labels = []
+        labels, n_blocks = [], 0
         for half in cooccurrence.HALVES:
-            job = Job(self.engine, (yield from self._counted_half(half)), self.terms)
+            row = yield from self._counted_half(half)
+            n_blocks += row.quality["n_blocks"]
+            job = Job(self.engine, row, self.terms)
             yield from (replace(step, stage=f"{half} half, {step.stage}") for step in job.run())
             labels.append({(one.affinity, one.k): one for one in job.made})
+        if n_blocks != self.row.quality["n_blocks"]:
+            self._remark(
+                f"The recording has grown since run {self.row.id}: its halves have {n_blocks:,} "
+                f"blocks, not {self.row.quality['n_blocks']:,}."
+            )
         for one in self.made:
             pair = [half.get((one.affinity, one.k)) for half in labels]
             if pair[0] is None or pair[1] is None:
@@ -227,12 +238,17 @@ class Job:
     def _cutting(self, counts: Counts, name: str) -> Cutting | None:
         """Choose the features of one affinity; None if there is nothing to cluster."""
         features, affinity = _affinity(counts, name, self.terms)
-        degrees, low, high = describe(affinity) if len(features) > 1 else (np.zeros(1), 0.0, 0.0)
+        if len(features) < 2:
+            self._remark(f"{name}: fewer than two features are left to cluster.")
+            return None
+        degrees, low, high = describe(affinity)
         if high - low <= 1e-6 * abs(high):
             self._remark(f"{name} is the same for all pairs: it has no lobes.")
             return None
-        meeting = degrees > 0
-        if not meeting.all():  # they would lie wherever the numbers fall
+        meeting = degrees > _NOTHING
+        if self.terms.preset == "paper":
+            degrees[~meeting] = 0
+        elif not meeting.all():  # they would lie wherever the numbers fall
             features, degrees = features[meeting], degrees[meeting]
             affinity = replace(affinity, n_both=affinity.n_both[np.ix_(meeting, meeting)])
             self._remark(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
@@ -272,6 +288,7 @@ class Job:
             subsets=params["subsets"],
             documents_where=params["documents_where"],
             half=half,
+            min_blocks=params["min_blocks"],
             method=params["method"],
         ):
             number = step.run

@@ -1,5 +1,5 @@
--- A chunk of a recording's bitmaps, as PostgreSQL's own bytes.
--- Literals: bitmap (bitmap.id), chunk. Used by subsets.py.
+-- Where features are active in the blocks of one chunk, as the bytes of bit strings.
+-- Parameters: bitmap (bitmap.id), chunk (its place in the bitmap). Used by bits.py.
 copy (
-    select feature, bits from atlas.feature_bitmap where bitmap = {bitmap} and chunk = {chunk}
+    select feature, bits from feature_bitmap where bitmap = %(bitmap)s and chunk = %(chunk)s
 ) to stdout (format binary)

@@ -7,7 +7,7 @@ from saeatlas.schema import lobes, partitions, results, tables
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
-    """Remove an analysis with all its rows.
+    """Remove an analysis with all its rows, and with what was said of its lobes.
 
     Parameters
     ----------
@@ -21,8 +21,12 @@ def remove_run(connection: sa.Connection, run: int) -> None:
     UnknownName
     """
     _require(connection, results.run, run)
-    for table in (results.cooccurrence, lobes.block_lobe):
-        partitions.drop(connection, table, run)
+    table = results.run.c  # what was said of lobes means nothing without them
+    said = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality"])
+    for other in _numbers(connection, results.run, said):
+        remove_run(connection, other)
+    for parent in (results.cooccurrence, lobes.block_lobe):
+        partitions.drop(connection, parent, run)
     connection.execute(sa.delete(results.run).where(results.run.c.id == run))
 
 
@@ -95,7 +99,9 @@ def remove_corpus(connection: sa.Connection, corpus: int) -> None:
 def _numbers(
     connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]
 ) -> list[int]:
-    return list(connection.execute(sa.select(table.c.id).where(where)).scalars())
+    """List rows, the newest first: a run goes before the one that it was made of."""
+    query = sa.select(table.c.id).where(where).order_by(table.c.id.desc())
+    return list(connection.execute(query).scalars())
 
 
 def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:

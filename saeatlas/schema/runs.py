@@ -100,9 +100,10 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     Raises
     ------
     UnknownName
-        Its recording was removed meanwhile.
+        Its recording, or the run that it reads, was removed meanwhile.
     """
-    _hold(connection, columns.get("recording"))
+    _hold(connection, tables.recording, columns.get("recording"))
+    _hold(connection, results.run, columns.get("input_run"))
     values = columns | {
         "analysis": analysis,
         "input_sha256": key,
@@ -112,13 +113,10 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     return int(connection.execute(insert).scalar_one())
 
 
-def _hold(connection: sa.Connection, recording: int | None) -> None:
-    """Keep a recording from being removed until the caller commits."""
-    table = tables.recording
+def _hold(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
+    """Keep a row from being removed until the caller commits."""
     row = (
-        sa.select(table.c.id)
-        .where(table.c.id == recording)
-        .with_for_update(read=True, key_share=True)
+        sa.select(table.c.id).where(table.c.id == number).with_for_update(read=True, key_share=True)
     )
-    if recording is not None and connection.execute(row).first() is None:
-        raise errors.UnknownName(f"Recording {recording} was removed meanwhile.")
+    if number is not None and connection.execute(row).first() is None:
+        raise errors.UnknownName(f"{table.name.capitalize()} {number} was removed meanwhile.")

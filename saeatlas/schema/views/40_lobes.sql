@@ -8,7 +8,9 @@ from (
         partition by clustering, lobe order by enrichment desc, subset
     ) as rank
     from (
-        select *, max(run) over (partition by clustering) as newest from atlas.subset_lobe
+        select subset_lobe.*, max(run.id) over (partition by clustering) as newest
+        from atlas.subset_lobe join atlas.run on run.id = subset_lobe.run
+        where run.preset = 'default' and run.params ->> 'documents' = 'held-out'
     ) as judged
     where run = newest and enrichment_low > 1
 ) as preferred
@@ -16,7 +18,8 @@ where rank <= 3
 group by clustering, lobe;
 comment on view atlas.lobe_names is
     'What to call a lobe: the up to three document types that it prefers most, of those whose '
-    'interval is clear of 1 in the newest run that judged it. A lobe that prefers none has no row.';
+    'interval is clear of 1 in the newest run that judged it on documents held out. A lobe that '
+    'prefers none has no row.';
 
 create view atlas.lobes as
 select
