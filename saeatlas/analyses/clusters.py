@@ -209,7 +209,7 @@ class Cutting:
 
 
 def parents(labels: Array, coarser: Array) -> tuple[Array, Array]:
-    """Find for each cluster the coarser one that most of it lies in.
+    """Find for each cluster the coarser one that more of it lies in than in any other.
 
     Parameters
     ----------

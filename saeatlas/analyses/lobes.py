@@ -172,6 +172,7 @@ class Job:
                 yield Progress(name, done, cutting.n_steps, time.perf_counter() - began)
             self.made += cutting.made
             self._describe(cutting)
+            del cutting  # its matrix too, before the next one is made
         if not self.made:
             raise errors.InputError(
                 f"Run {self.row.id} has nothing to cluster.",

@@ -120,7 +120,7 @@ def upgrade() -> None:
             "parent",
             sa.Integer(),
             nullable=True,
-            comment="Lobe of the next smaller k of the same affinity and run that most of its features lie in; ties to the lowest. NULL for the smallest k.",
+            comment="Lobe of the next smaller k of the same affinity and run that more of its features lie in than in any other; ties to the lowest. NULL for the smallest k.",
         ),
         sa.Column(
             "parent_share",
