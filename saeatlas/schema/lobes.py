@@ -78,7 +78,8 @@ lobe = sa.Table(
     Column("modularity", DOUBLE_PRECISION, nullable=False, comment="Its part of the modularity."),
     _measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
     Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and run "
-           "that more of its features lie in than in any other; ties to the lowest. NULL for the smallest k."),
+           "that more of its features lie in than in any other; ties to the lowest. NULL for the "
+           "smallest k."),
     Column("parent_share", REAL, comment="Share of its features that lie there; in (0, 1]."),
     comment="A lobe: features that go together.",
 )  # fmt: skip
