@@ -17,8 +17,8 @@ Assign = Literal["kmeans", "cluster_qr"]
 _SMALL = 2**19
 """Distances of a step of k-means below which one thread is quicker than several."""
 
-_STARTS = 10, 3
-"""Starts of k-means with up to 64 clusters, and with more."""
+_STARTS = ((64, 10), (256, 3), (512, 2))
+"""Starts of k-means with up to so many clusters; with more a single one, which takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def cut(embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans
     seed : int
         Of the starts of k-means.
     assign : {'kmeans', 'cluster_qr'}
-        k-means: the best of 10 starts, of 3 with more than 64 clusters. cluster_qr: a pivoted
+        k-means: the best of 10 starts; of 3, 2 and 1 with more than 64, 256 and 512 clusters.
+        cluster_qr: a pivoted
         factorisation of the vectors, without a start and much quicker for large k.
 
     Returns
@@ -99,7 +100,7 @@ def cut(embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans
 
     others = [labels for _, labels in starts if labels is not best]
     agreement = [adjusted_mutual_info_score(best, labels) for labels in others]
-    return Clusters(numbered(best), float(np.mean(agreement)))
+    return Clusters(numbered(best), float(np.mean(agreement)) if agreement else None)
 
 
 def numbered(labels: Array) -> Array:
@@ -250,8 +251,8 @@ def _made(
 
 
 def _seeds(seed: int, k: int) -> list[int]:
-    few, many = _STARTS
-    drawn = np.random.SeedSequence(seed).generate_state(few if k <= 64 else many)
+    n_starts = next((n for most, n in _STARTS if k <= most), 1)
+    drawn = np.random.SeedSequence(seed).generate_state(n_starts)
     return [int(number) % 2**31 for number in drawn]
 
 
