@@ -270,13 +270,13 @@ def _k_means(points: Array, k: int, seed: int) -> tuple[float, Array]:
 
 
 def _one_hot(labels: Array) -> Array:
-    hot = np.zeros((len(labels), labels.max() + 1), np.float32)
+    hot = np.zeros((len(labels), labels.max() + 1))  # float64: silhouettes are differences of sums
     hot[np.arange(len(labels)), labels] = 1
     return hot
 
 
 def _quality(sums: Array, labels: Array, degrees: Array, top: float) -> Quality:
-    """Measure a cut from each point's affinity with each cluster, float32 of shape (n, k)."""
+    """Measure a cut from each point's affinity with each cluster, float64 of shape (n, k)."""
     n = np.bincount(labels)
     own = sums[np.arange(len(labels)), labels].astype(np.float64)
     within = np.bincount(labels, own)
