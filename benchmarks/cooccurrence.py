@@ -30,7 +30,8 @@ import sqlalchemy as sa
 from ingest import catalog
 from numba import config
 
-from saeatlas.analyses import bitmaps, cooccurrence
+from saeatlas.analyses import bitmaps, bits, cooccurrence
+from saeatlas.analyses.bitmaps import Bitmap
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.ingest.simulated import simulate
 from saeatlas.ingest.simulation.terms import Terms
@@ -91,32 +92,21 @@ def _working_bytes(connection: sa.Connection) -> int:
     return int(connection.exec_driver_sql(query).scalar_one())
 
 
-def read_bits(engine: sa.Engine, bitmap: int, d_sae: int) -> np.ndarray:
+def read_bits(engine: sa.Engine, bitmap: Bitmap) -> np.ndarray:
     """Read the bitmaps as packed bits of shape (d_sae, n_bytes)."""
-    parts = []
-    table, chunks = results.feature_bitmap, results.bitmap_chunk
+    table = results.bitmap_chunk
     with engine.connect() as connection:
-        sizes = connection.execute(
-            sa.select(chunks.c.chunk, chunks.c.n_blocks).where(chunks.c.bitmap == bitmap)
-            .order_by(chunks.c.chunk)
-        ).all()  # fmt: skip
-        for chunk, n_blocks in sizes:
-            part = np.zeros((d_sae, -(-n_blocks // 64) * 8), np.uint8)
-            name = f"atlas.{table.name}_{bitmap}"
-            query = f"select feature, bits from {name} where chunk = {chunk}"
-            query = f"copy ({query}) to stdout (format binary)"
-            with connect.raw(connection).cursor().copy(query) as copy:
-                for feature, bits in copy.rows():
-                    part[int.from_bytes(feature)] = np.frombuffer(bits, np.uint8, offset=4)
-            parts.append(part)
+        query = sa.select(table).where(table.c.bitmap == bitmap.id).order_by(table.c.chunk)
+        chunks = connection.execute(query).all()
+        parts = [bits.read_chunk(connection, bitmap, row.chunk, row.n_blocks) for row in chunks]
     return np.concatenate(parts, axis=1)
 
 
 Method = Literal["sql", "torch"]
 
 
-def count(url: str, recording: int, method: Method) -> tuple[int, int, dict[str, float]]:
-    """Make the bitmaps and count; return bitmap.id, run.id, seconds and the peak of memory."""
+def count(url: str, recording: int, method: Method) -> tuple[Bitmap, int, dict[str, float]]:
+    """Make the bitmaps and count; return them, seconds and the peak of memory."""
     engine = connect.open_catalog(url)
     started = time.perf_counter()
     *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
@@ -128,10 +118,12 @@ def count(url: str, recording: int, method: Method) -> tuple[int, int, dict[str,
     counting = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert last.run is not None
-    return bitmap.id, last.run, {"making": making, "counting": counting, "client_mb": peak}
+    return bitmap, last.run, {"making": making, "counting": counting, "client_mb": peak}
 
 
-def apart(engine: sa.Engine, recording: int, method: Method) -> tuple[int, int, dict[str, float]]:
+def apart(
+    engine: sa.Engine, recording: int, method: Method
+) -> tuple[Bitmap, int, dict[str, float]]:
     """Count in another process, so that only the count's memory is measured."""
     context = multiprocessing.get_context("spawn")
     url = engine.url.render_as_string(hide_password=False)
@@ -166,7 +158,7 @@ def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) ->
     _, run, torch = apart(engine, recording, "torch")
     with engine.connect() as connection:
         _require_same(counted, tiles.read(connection, run).n_both, "torch")
-    packed = read_bits(engine, bitmap, features)[counted.features]
+    packed = read_bits(engine, bitmap)[counted.features]
     popping = _popcount(packed, counted)
     product = np.zeros((len(packed), len(packed)), np.int32)
     multiplying = kernels.sgemm(packed, product)

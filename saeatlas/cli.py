@@ -426,6 +426,7 @@ _seed = click.option(
 )
 _affinities = click.option(
     "--affinity", "affinities", multiple=True,
+    callback=lambda _context, _parameter, names: [name.replace("-", "_") for name in names],
     type=click.Choice(["phi", "jaccard", "dice", "overlap", "simple-matching"]),
     help="How much features go together; repeatable.  [default: all]",
 )  # fmt: skip
@@ -470,7 +471,7 @@ def analyze_lobes(
 
     options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
     if affinities:
-        options["affinities"] = [name.replace("-", "_") for name in affinities]
+        options["affinities"] = affinities
     if ks:
         options["ks"] = ks
     _follow_stages(lobes.find(_catalog(), counts, lobes.Terms(**options), halves=halves))
@@ -502,15 +503,14 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
               show_default=True, help="paper: the largest share wins.")  # fmt: skip
 @_seed
-def analyze_subsets(lobes_run: int, affinities: Sequence[str], **options: Any) -> None:
+def analyze_subsets(lobes_run: int, **options: Any) -> None:
     """Find which lobe wins each block, and which document types a lobe prefers.
 
     Example: saeatlas analyze subsets --lobes 2
     """
     from saeatlas.analyses import subsets
 
-    names = [name.replace("-", "_") for name in affinities]
-    _follow_stages(subsets.judge(_catalog(), lobes_run, affinities=names, **options))
+    _follow_stages(subsets.judge(_catalog(), lobes_run, **options))
 
 
 @analyze.command("spatiality")
@@ -529,19 +529,14 @@ def analyze_subsets(lobes_run: int, affinities: Sequence[str], **options: Any) -
 @click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,
               help="Features of like frequency that are shuffled among each other.")  # fmt: skip
 @_seed
-def analyze_spatiality(
-    lobes_run: int, geometry_run: int, affinities: Sequence[str], **options: Any
-) -> None:
+def analyze_spatiality(lobes_run: int, geometry_run: int, **options: Any) -> None:
     """Test whether lobes are spatial: related to the geometry of decoder vectors.
 
     Example: saeatlas analyze spatiality --lobes 2 --geometry 3
     """
     from saeatlas.analyses import spatiality
 
-    names = [name.replace("-", "_") for name in affinities]
-    _follow_stages(
-        spatiality.test(_catalog(), lobes_run, geometry_run, affinities=names, **options)
-    )
+    _follow_stages(spatiality.test(_catalog(), lobes_run, geometry_run, **options))
 
 
 def _follow_stages(progress: Any) -> None:

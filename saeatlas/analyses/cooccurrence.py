@@ -110,11 +110,7 @@ def count(
         "method": method,
     }
     job = Job(engine, bitmap, selection, params)
-    with engine.connect() as connection:
-        connection.detach()  # its locks end with it, so it must not go back to the pool
-        runs.lock(connection, "count of co-occurrence", job.key)
-        run = runs.find(connection, "cooccurrence", job.key)
-        connection.rollback()
+    with runs.claimed(engine, "cooccurrence", "count of co-occurrence", job.key) as run:
         if run is None:
             yield from job.run()
     seconds = time.perf_counter() - began

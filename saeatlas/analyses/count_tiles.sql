@@ -3,8 +3,8 @@
 -- processor's cache while the tile's rows pass; the pairs of a row with a strip are one expression.
 -- `|| B''` fetches a value out of line once and not once a pair; `offset 0` keeps strips outermost.
 -- Identifiers: work, tiles; literals: run, tile, strip, first and stop (places of the columns), live
--- (places in all); members, counts: a strip's columns and the expression, from strip_member.sql and
--- strip_count.sql. Used by workspace.py.
+-- (places in all); members, counts: a strip's columns and the expression, which workspace.py repeats.
+-- Used by workspace.py.
 insert into {tiles} (run, tile_row, tile_column, counts)
 with strip as materialized (
     select first, {members}

@@ -71,11 +71,8 @@ def find(
             sa.select(tables.sae.c.weights_sha256).where(tables.sae.c.id == sae)
         ).scalar_one()
         key = runs.input_hash(sae=sae, weights=weights.hex(), seed=seed, **params)
-        connection.detach()
-        runs.lock(connection, "clusters of decoder vectors", key)
-        number = runs.find(connection, "geometry", key)
-        connection.rollback()
-        created = number is None
+    with runs.claimed(engine, "geometry", "clusters of decoder vectors", key) as found:
+        number, created = found, found is None
         if number is None:
             cutting = _cutting(vectors, features, params["ks"], seed)
             for done in cutting.steps():

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas import errors
 from saeatlas.analyses import bits, winners
 from saeatlas.analyses.bitmaps import Bitmap
 from saeatlas.analyses.enrichment import Enrichment, enrich, won_by_document
@@ -93,12 +92,8 @@ class Job:
             connection, "subsets", self.key, sae=self.source.sae, recording=self.source.recording,
             preset=self.preset, seed=self.seed, params=self.params, quality={},
         )  # fmt: skip
-        table = results.run
         for run in (self.source.count, self.source.lobes_run):
-            row = sa.select(table.c.id).where(table.c.id == run)
-            held = connection.execute(row.with_for_update(read=True, key_share=True)).first()
-            if held is None:
-                raise errors.UnknownName(f"Run {run} was removed meanwhile.")
+            runs.hold(connection, results.run, run)
         return number
 
     def _pickers(self, connection: sa.Connection) -> list[Picker]:

@@ -120,11 +120,8 @@ def find(
             halves=halves,
             **terms.params,
         )
-        connection.detach()
-        runs.lock(connection, "lobes", key)
-        number = runs.find(connection, "lobes", key)
-        connection.rollback()
-        created = number is None
+    with runs.claimed(engine, "lobes", "lobes", key) as found:
+        number, created = found, found is None
         remarks: tuple[str, ...] = ()
         if number is None:
             job = Job(engine, row, terms)

@@ -105,14 +105,12 @@ def test(
     with engine.connect() as connection:
         inputs = spatiality_inputs.read(connection, lobes_run, geometry_run, affinities, ks)
         job = Job(engine, inputs, plan)
-        connection.detach()
-        runs.lock(connection, "test of lobes", job.key)
-        number = runs.find(connection, "spatiality", job.key)
-        world = spatiality_inputs.world(connection, inputs) if number is None else None
-        connection.rollback()
-        created = number is None
+    with runs.claimed(engine, "spatiality", "test of lobes", job.key) as found:
+        number, created = found, found is None
         remarks: tuple[str, ...] = ()
-        if world is not None:
+        if number is None:
+            with engine.connect() as connection:
+                world = spatiality_inputs.world(connection, inputs)
             yield from job.run(world)
             number, remarks = job.publish(time.perf_counter() - began), job.remarks
     ask = f'saeatlas sql "select * from lobe_tests where run = {number}"'

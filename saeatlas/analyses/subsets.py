@@ -91,11 +91,7 @@ def judge(
     judged = held_out.choose(engine, source, bitmap, documents)
     n = len(judged.blocks)
     job = Job(engine, source, bitmap, judged, labels, documents=documents, preset=preset, seed=seed)
-    with engine.connect() as connection:
-        connection.detach()  # its lock ends with it, so it must not go back to the pool
-        runs.lock(connection, "judgement of document types", job.key)
-        run = runs.find(connection, "subsets", job.key)
-        connection.rollback()
+    with runs.claimed(engine, "subsets", "judgement of document types", job.key) as run:
         if run is None:
             with closing(job.run()) as steps:  # left halfway, it rolls back before the lock goes
                 for done in steps:

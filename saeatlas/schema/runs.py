@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +28,37 @@ def input_hash(**parts: Any) -> bytes:
         SHA-256 of their canonical JSON.
     """
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+@contextmanager
+def claimed(engine: sa.Engine, analysis: str, what: str, key: bytes) -> Iterator[int | None]:
+    """Keep other processes from the same work meanwhile, and find it if it is done already.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    analysis : str
+    what : str
+        Name of the work, for the message.
+    key : bytes
+        Its `input_hash`.
+
+    Yields
+    ------
+    int or None
+        ``run.id`` of the same made before.
+
+    Raises
+    ------
+    CatalogBusy
+        Another process does it now.
+    """
+    with engine.connect() as connection:
+        connection.detach()  # its lock ends with it, so it must not go back to the pool
+        lock(connection, what, key)
+        number = find(connection, analysis, key)
+        connection.rollback()
+        yield number
 
 
 def lock(connection: sa.Connection, what: str, key: bytes) -> None:
@@ -102,8 +135,8 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     UnknownName
         Its recording, or the run that it reads, was removed meanwhile.
     """
-    _hold(connection, tables.recording, columns.get("recording"))
-    _hold(connection, results.run, columns.get("input_run"))
+    hold(connection, tables.recording, columns.get("recording"))
+    hold(connection, results.run, columns.get("input_run"))
     values = columns | {
         "analysis": analysis,
         "input_sha256": key,
@@ -113,8 +146,22 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     return int(connection.execute(insert).scalar_one())
 
 
-def _hold(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
-    """Keep a row from being removed until the caller commits."""
+def hold(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
+    """Keep a row from being removed until the caller commits.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    table : sqlalchemy.Table
+        With a column id.
+    number : int or None
+        Its id; None for no row.
+
+    Raises
+    ------
+    UnknownName
+        It was removed meanwhile.
+    """
     row = (
         sa.select(table.c.id).where(table.c.id == number).with_for_update(read=True, key_share=True)
     )

@@ -1,1 +1,0 @@
-(feature.n + strip.{n} - (feature.bits <~> strip.{bits})::integer) / 2
