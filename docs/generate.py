@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from saeatlas.cli import cli
-from saeatlas.schema import lobes
+from saeatlas.schema import clouds, lobes
 
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
@@ -24,6 +24,9 @@ def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
 def schema() -> str:
     """Every table and column with its comment, as Markdown."""
     dialect = postgresql.dialect()
+    assert (
+        clouds.encoder.metadata is lobes.lobe.metadata
+    )  # importing them is what adds their tables
     parts = []
     for table in lobes.lobe.metadata.sorted_tables:
         keys = ", ".join(column.name for column in table.primary_key)

@@ -69,6 +69,12 @@ _allow_zero_rows = click.option(
     "--allow-zero-rows", is_flag=True, help="Accept features whose decoder vector is all zero."
 )
 
+_encoder = click.option(
+    "--encoder",
+    is_flag=True,
+    help="Keep the encoder vectors too; adds them to an SAE that is there.",
+)
+
 
 @ingest.command("sae")
 @click.option("--release", help="sae-lens release or hub repository; with --path, a name for it.")
@@ -81,7 +87,8 @@ _allow_zero_rows = click.option(
 @click.option("--hook-name", help="Where it listens, if its files do not say.")
 @click.option("--model-name", help="Model it was trained on, if its files do not say.")
 @_allow_zero_rows
-def ingest_sae(**names: Any) -> None:
+@_encoder
+def ingest_sae(encoder: bool, **names: Any) -> None:
     """Ingest one SAE.
 
     Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
@@ -91,7 +98,7 @@ def ingest_sae(**names: Any) -> None:
     engine = _catalog()
     loaded = saes.load(**names)
     with engine.begin() as connection:
-        _say_stored(store.store_sae(connection, loaded))
+        _say_stored(store.store_sae(connection, loaded, encoder=encoder))
 
 
 @ingest.command("layers")
@@ -101,7 +108,8 @@ def ingest_sae(**names: Any) -> None:
 @click.option("--l0", help="41, closest:50 or canonical.")
 @click.option("--site", type=click.Choice(["resid", "mlp", "att"]), help="If it has several.")
 @_allow_zero_rows
-def ingest_layers(allow_zero_rows: bool, **wanted: Any) -> None:
+@_encoder
+def ingest_layers(allow_zero_rows: bool, encoder: bool, **wanted: Any) -> None:
     """Ingest one SAE for each of LAYERS, as 0-5 or 0,4,8-11.
 
     Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
@@ -114,11 +122,15 @@ def ingest_layers(allow_zero_rows: bool, **wanted: Any) -> None:
     for entry in entries:
         loaded = saes.load(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)
         with engine.begin() as connection:
-            _say_stored(store.store_sae(connection, loaded))
+            _say_stored(store.store_sae(connection, loaded, encoder=encoder))
 
 
 def _say_stored(stored: StoredSae) -> None:
-    done = "ingested" if stored.created else "already there, unchanged"
+    done = "ingested" if stored.created else "already there"
+    if stored.encoder_added:
+        done += ", encoder added"
+    elif not stored.created:
+        done += ", unchanged"
     size = f"{stored.d_sae:,} features of {stored.d_in:,} dimensions"
     click.echo(f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}")
 
@@ -165,6 +177,11 @@ _listening_options = _options(
     click.option("--device", help="cpu, cuda, mps. Default: the fastest there is."),
     click.option("--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time. [8192]"),
     click.option("--text", "store_text", is_flag=True, help="Store each block's text too."),
+    click.option(
+        "--covariance",
+        is_flag=True,
+        help="Collect mean and covariance of what each SAE hears, from the first document on.",
+    ),
     click.option("--force", is_flag=True, help="Go on though the SAE does not fit the model."),
 )
 

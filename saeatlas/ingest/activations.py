@@ -9,13 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest import listening, recordings, store
+from saeatlas.ingest import clouds, listening, recordings, store
 from saeatlas.ingest.corpora import Corpus, Document, Skipped
 from saeatlas.ingest.ears import Ear
 from saeatlas.ingest.encode import Fit
 from saeatlas.ingest.listening import Ensemble, Read
 from saeatlas.ingest.options import Options
-from saeatlas.ingest.recordings import Chunk, Peaks, Recording
+from saeatlas.ingest.recordings import Chunk, Recording
 from saeatlas.ingest.writer import Writer
 from saeatlas.schema import statistics
 from saeatlas.schema.remove import remove_recording
@@ -92,9 +92,10 @@ def record(
 ) -> Iterator[Progress]:
     """Listen to a corpus through SAEs; continue where an earlier run stopped.
 
-    Writes ``corpus``, ``document``, ``block``, ``model``, ``recording`` and ``activation``, a
-    chunk of documents in one transaction. Nothing is written before the first documents have
-    been heard and every SAE was found to fit.
+    Writes ``corpus``, ``document``, ``block``, ``model``, ``recording`` and ``activation``, with
+    ``options.covariance`` ``activation_covariance`` too, a chunk of documents in one transaction.
+    A recording begun with it goes on with it, whatever the options say. Nothing is written before
+    the first documents have been heard and every SAE was found to fit.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def record(
     Raises
     ------
     InputError
-        SAE, model and corpus do not belong together, or cannot be read.
+        SAE, model and corpus do not belong together, or cannot be read; or a covariance is wanted
+        of a recording that was begun without.
     CatalogBusy
         Another process makes one of these recordings.
     DatabaseError
@@ -172,6 +174,7 @@ class Session:
         self.engine, self.connection = engine, connection
         self.corpus, self.ensemble, self.options = corpus, ensemble, options
         self.recordings: dict[int, Recording] = {}  # by sae.id
+        self.clouds = clouds.Clouds(options.covariance)
         self.progress = Progress(0, options.documents)
         self.begin = time.perf_counter()
 
@@ -186,10 +189,13 @@ class Session:
         if first is not None:
             heard = self._hear(*first)  # before there is anything to write to
             with Writer(self.engine, list(self.recordings.values())) as writer:
-                self._put(writer, *first, heard)
+                writer.put(heard)
+                self._count(heard, first[1])
                 yield self.progress
                 for place, reads in chunks:
-                    self._put(writer, place, reads, self._hear(place, reads))
+                    heard = self._hear(place, reads)
+                    writer.put(heard)
+                    self._count(heard, reads)
                     yield self.progress
         self._finish()
         yield self.progress
@@ -204,6 +210,7 @@ class Session:
             found = recordings.find_recording(self.connection, terms)
             if found is not None:
                 recordings.lock(self.connection, found)
+                self.clouds.resume(self.connection, found)
                 self.recordings[ear.sae] = found
         if len(self.recordings) < len(self.ensemble.ears):
             return 0
@@ -245,26 +252,22 @@ class Session:
         with self.connection.begin():
             recordings.require_same_documents(self.connection, number, place, cuts)
 
-    def _hear(self, place: int, reads: list[Read]) -> dict[int, list[Peaks]]:
+    def _hear(self, place: int, reads: list[Read]) -> Chunk:
         """Run the model for the SAEs that have not heard these documents; make missing rows."""
         new = [ear for ear in self.ensemble.ears if ear.sae not in self.recordings]
         late = [e for e in self.ensemble.ears if e not in new and self._heard(e) == place]
+        ears = [*late, *new]
         fits = {ear.sae: Fit() for ear in new}
-        heard = self.ensemble.hear([*late, *new], reads, self.options, fits=fits)
+        sums = self.clouds.listen(ears, self.recordings)
+        heard = self.ensemble.hear(ears, reads, self.options, fits=fits, sums=sums)
         if new:
             self._create(new, fits)
-        return heard
+        peaks = {self.recordings[sae].id: rows for sae, rows in heard.items()}
+        moments = self.clouds.join(ears, self.recordings, sums)
+        return Chunk(place, [read.cut for read in reads], peaks, moments)
 
     def _heard(self, ear: Ear) -> int:
         return self.recordings[ear.sae].n_documents
-
-    def _put(
-        self, writer: Writer, place: int, reads: list[Read], heard: dict[int, list[Peaks]]
-    ) -> None:
-        peaks = {self.recordings[sae].id: rows for sae, rows in heard.items()}
-        chunk = Chunk(place, [read.cut for read in reads], peaks)
-        writer.put(chunk)
-        self._count(chunk, reads)
 
     def _create(self, new: list[Ear], fits: dict[int, Fit]) -> None:
         """Check that SAEs without a recording fit, then make their rows."""
@@ -280,6 +283,7 @@ class Session:
                     self.connection, terms, self._recording_facts(model, fits[ear.sae])
                 )
                 recordings.lock(self.connection, made)
+                self.clouds.begin(self.connection, made, ear)
                 self.recordings[ear.sae] = made
 
     def _finish(self) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from sae_lens import SAE
 
 
+Sound = tuple[str, bool]
+"""Hook name, and whether it is centred: all that decides what an SAE hears of a document."""
+
+
 @dataclass(frozen=True)
 class Ear:
     """An SAE ready to listen.
@@ -36,6 +40,11 @@ class Ear:
     weights: "SAE[Any]"
     hook_name: str
     centred: bool = False
+
+    @property
+    def sound(self) -> Sound:
+        """What it hears: the same vectors as every SAE of the same sound."""
+        return self.hook_name, self.centred
 
     def take(self, acts: torch.Tensor) -> torch.Tensor:
         """Give the SAE its input, of shape (T, d_in), from what the model says at its hook."""

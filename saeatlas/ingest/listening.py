@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from saeatlas.ingest import ears, encode, models, sites, tokens
+from saeatlas.ingest import clouds, ears, encode, models, sites, tokens
 from saeatlas.ingest.corpora import Document, Skipped
-from saeatlas.ingest.ears import Ear
+from saeatlas.ingest.ears import Ear, Sound
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Cut, Peaks, text_hash
 
@@ -44,6 +44,14 @@ class Read:
     ids: np.ndarray[Any, Any]
     spans: list[tuple[int, int]]
     counts: np.ndarray[Any, Any]
+
+    @property
+    def counted(self) -> np.ndarray[Any, Any]:
+        """True at tokens that can be a block's maximum: shape (n_tokens,), bool."""
+        inside: np.ndarray[Any, Any] = np.zeros(len(self.counts), bool)
+        for a, b in self.spans:
+            inside[a:b] = self.counts[a:b]
+        return inside
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class Ensemble:
         options: Options,
         *,
         fits: Mapping[int, encode.Fit] | None = None,
+        sums: Mapping[Sound, clouds.Sums] | None = None,
     ) -> dict[int, list[Peaks]]:
         """Run the model once and ask every SAE for its block maxima.
 
@@ -102,6 +111,8 @@ class Ensemble:
         fits : mapping of int to Fit, optional
             By ``sae.id``: filled with how well the SAE explains the longest of these documents, of
             some thousand tokens together.
+        sums : mapping of Sound to Sums, optional
+            Filled with what is heard at the tokens of blocks that count, each token once.
 
         Returns
         -------
@@ -124,6 +135,7 @@ class Ensemble:
                 found[i] = {}
                 near = self._listen(ears, own, reads[i], options.keep_above, found[i])
                 _fit(ears, own, reads[i], fits or {})
+                clouds.add_document(ears, own, reads[i].counted, sums or {})
                 if near and exact and len(batch) > 1:
                     own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
                     self._listen(near, own, reads[i], options.keep_above, found[i])

@@ -39,6 +39,8 @@ class Options:
         Tokens in one forward pass, padding included: what bounds the memory.
     store_text : bool, default=False
         Store the text of each block.
+    covariance : bool, default=False
+        Collect mean and covariance of what each SAE hears, in recordings that begin now.
     force : bool, default=False
         Go on with an SAE that does not explain this model's activations.
     """
@@ -54,6 +56,7 @@ class Options:
     device: str | None = None
     batch_tokens: int = 8192
     store_text: bool = False
+    covariance: bool = False
     force: bool = False
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.schema import connect, partitions, tables
+from saeatlas.schema import connect, covariances, partitions, tables
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.statements import statement
 
@@ -80,11 +80,15 @@ class Chunk:
     peaks : dict of int to list of (features, peaks)
         By recording, one pair of arrays a block of these documents, in order; a recording that
         has these documents already is not in it.
+    moments : dict of int to Moments
+        By recording, if it collects a covariance and heard tokens here: the sums over all its
+        documents up to the last of these.
     """
 
     first: int
     documents: list[Cut]
     peaks: dict[int, list[Peaks]] = field(default_factory=dict)
+    moments: dict[int, covariances.Moments] = field(default_factory=dict)
 
 
 def text_hash(text: str) -> bytes:
@@ -225,7 +229,8 @@ def write_chunk(
     """Write a chunk of documents for all recordings that lack it; all or nothing.
 
     Writes ``document`` and ``block`` rows that the corpus lacks, ``activation`` rows of each
-    recording, and how far corpus and recordings have come. The caller commits.
+    recording, how far corpus and recordings have come, and ``activation_covariance`` of those that
+    collect it. The caller commits.
 
     Parameters
     ----------
@@ -251,6 +256,8 @@ def write_chunk(
     for recording in moving:
         move_on(recording, chunk)
         _save_progress(connection, recording)
+        if recording.id in chunk.moments:
+            covariances.save(connection, recording.id, chunk.moments[recording.id])
 
 
 def move_on(recording: Recording, chunk: Chunk) -> None:

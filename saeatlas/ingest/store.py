@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
+from saeatlas.ingest import encoders
 from saeatlas.schema import partitions, tables
 from saeatlas.schema.copy import copy_rows
 
@@ -29,6 +30,8 @@ class StoredSae:
         Features, and width of a decoder vector.
     created : bool
         False if the same weights were there already.
+    encoder_added : bool, default=False
+        Whether its encoder vectors were written just now.
     """
 
     sae: int
@@ -37,19 +40,25 @@ class StoredSae:
     d_sae: int
     d_in: int
     created: bool
+    encoder_added: bool = False
 
 
-def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
+def store_sae(
+    connection: sa.Connection, loaded: "LoadedSae", *, encoder: bool = False
+) -> StoredSae:
     """Write one SAE and its features; the same weights again change nothing.
 
     Writes one row of ``sae``, ``d_sae`` rows of ``feature`` (a partition of its own) and, where
-    the SAE names a model not seen before, one row of ``model``.
+    the SAE names a model not seen before, one row of ``model``; with `encoder`, ``d_sae`` rows of
+    ``encoder``, for an SAE that was there already too.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
         In a transaction that the caller commits.
     loaded : LoadedSae
+    encoder : bool, default=False
+        Keep the encoder vectors too.
 
     Returns
     -------
@@ -59,6 +68,8 @@ def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
     ------
     NameTaken
         Other weights have this release and sae_id.
+    UnsupportedSae
+        The encoder of a bare decoder is wanted.
     """
     table = tables.sae
     row = {
@@ -91,8 +102,9 @@ def store_sae(connection: sa.Connection, loaded: "LoadedSae") -> StoredSae:
         with partitions.filling(connection, tables.feature, number) as part:
             columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
             copy_rows(connection, part, columns, _features(number, loaded))
+    added = encoder and encoders.store(connection, number, loaded)
     width = loaded.decoder.shape[1]
-    return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created)
+    return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added)
 
 
 def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:

@@ -1,4 +1,4 @@
-"""Partitions: of ``feature`` one an SAE, of ``activation`` one a recording, of counts one a run."""
+"""Partitions: of features one an SAE, of ``activation`` one a recording, of counts one a run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ def name(parent: sa.Table, key: int) -> str:
     Parameters
     ----------
     parent : sqlalchemy.Table
-        ``feature``, ``activation``, ``feature_bitmap`` or ``cooccurrence``.
+        ``feature``, ``encoder``, ``activation``, ``feature_bitmap``, ``cooccurrence`` ...
     key : int
         Number of the SAE, recording, bitmap or run.
 

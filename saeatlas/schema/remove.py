@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.schema import lobes, partitions, results, tables
+from saeatlas.schema import clouds, lobes, partitions, results, tables
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
@@ -54,7 +54,7 @@ def remove_recording(connection: sa.Connection, recording: int) -> None:
 
 
 def remove_sae(connection: sa.Connection, sae: int) -> None:
-    """Remove an SAE, its features and its recordings.
+    """Remove an SAE, its features, its encoder vectors and its recordings.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def remove_sae(connection: sa.Connection, sae: int) -> None:
         remove_recording(connection, recording)
     for run in _numbers(connection, results.run, results.run.c.sae == sae):
         remove_run(connection, run)  # of no recording: counts made elsewhere
-    partitions.drop(connection, tables.feature, sae)
+    for parent in (tables.feature, clouds.encoder):
+        partitions.drop(connection, parent, sae)
     connection.execute(sa.delete(tables.sae).where(tables.sae.c.id == sae))
 
 

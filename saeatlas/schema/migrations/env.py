@@ -4,10 +4,10 @@ import re
 
 from alembic import context
 
-from saeatlas.schema import lobes, results, tables
+from saeatlas.schema import clouds, lobes, results, tables
 
 _PARTITION = re.compile(
-    r"(feature|activation|feature_bitmap|cooccurrence|counting|block_lobe)_\d+(_mask)?"
+    r"(feature|encoder|activation|feature_bitmap|cooccurrence|counting|block_lobe)_\d+(_mask)?"
 )
 
 
@@ -19,6 +19,7 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
 
 # importing them is what adds their tables
 assert results.run.metadata is lobes.lobe.metadata is tables.metadata
+assert clouds.encoder.metadata is tables.metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=tables.metadata,

@@ -5,9 +5,11 @@ create view atlas.saes as
 select
     sae.id as sae, sae.release, sae.sae_id, model.name as model, sae.layer, sae.site,
     sae.hook_name, sae.architecture, sae.d_in, sae.d_sae, sae.l0, sae.explained_variance,
-    'https://www.neuronpedia.org/' || sae.neuronpedia_id as neuronpedia_url, sae.created_at
+    'https://www.neuronpedia.org/' || sae.neuronpedia_id as neuronpedia_url, sae.created_at,
+    exists (select from atlas.encoder where encoder.sae = sae.id) as has_encoder
 from atlas.sae left join atlas.model on model.id = sae.model;
-comment on view atlas.saes is 'SAEs with the name of their model.';
+comment on view atlas.saes is
+    'SAEs with the name of their model; has_encoder: whether their encoder vectors are kept.';
 
 create view atlas.features as
 select
@@ -16,6 +18,14 @@ select
 from atlas.feature join atlas.sae on sae.id = feature.sae;
 comment on view atlas.features is 'Features with the names of their SAE.';
 
+create view atlas.encoders as
+select
+    sae.release, sae.sae_id, sae.layer, sae.site, encoder.sae, encoder.feature,
+    encoder.encoder_norm, encoder.encoder
+from atlas.encoder join atlas.sae on sae.id = encoder.sae;
+comment on view atlas.encoders is
+    'Encoder vectors with the names of their SAE, of SAEs ingested with --encoder.';
+
 create view atlas.recordings as
 select
     recording.id as recording, recording.sae, sae.release, sae.sae_id, sae.layer, sae.site,
@@ -23,12 +33,15 @@ select
     recording.state, recording.n_documents, recording.n_blocks, recording.n_activations,
     recording.keep_above, recording.explained_variance, recording.l0, recording.preset,
     recording.dtype, corpus.context_length, corpus.block_length, recording.started_at,
-    recording.finished_at
+    recording.finished_at, covariance.n_tokens as covariance_tokens
 from atlas.recording
 join atlas.sae on sae.id = recording.sae
 join atlas.corpus on corpus.id = recording.corpus
-left join atlas.model on model.id = recording.model;
-comment on view atlas.recordings is 'Recordings with the names of SAE, corpus and model.';
+left join atlas.model on model.id = recording.model
+left join atlas.activation_covariance as covariance on covariance.recording = recording.id;
+comment on view atlas.recordings is
+    'Recordings with the names of SAE, corpus and model. covariance_tokens: tokens in the covariance '
+    'of what was heard; NULL if begun without --covariance.';
 
 create view atlas.documents as
 select
