@@ -9,6 +9,9 @@ On one affinity of a simulated catalog, in one run:
 
 Run: python benchmarks/lobes.py [--features N --blocks N --lobes N] [--affinity phi] [--quick]
      python benchmarks/lobes.py --large [--features 16384]: five affinities, k = 2 to 1024, alone.
+     python benchmarks/lobes.py --matrix-free [--features 16384 --blocks 30000]: phi, k = 2 to 16,
+     from bits and from the matrix of all pairs; with more than 24,576 features from bits alone,
+     and without the count, which makes all pairs too.
 """
 
 import argparse
@@ -16,29 +19,44 @@ import json
 import multiprocessing
 import resource
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+import torch
 from ingest import catalog
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_mutual_info_score
 
-from saeatlas.analyses import agreement, clusters, cooccurrence, embedding, lobes
-from saeatlas.analyses.affinities import Affinity, describe
+from saeatlas.analyses import agreement, bitmaps, bits, clusters, cooccurrence, embedding, lobes
+from saeatlas.analyses.affinities import MEASURES, Affinity, describe
+from saeatlas.analyses.bilinear import Bilinear
+from saeatlas.analyses.lobe_affinities import Pairs
+from saeatlas.analyses.selection import select_blocks
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.ingest.simulated import simulate
 from saeatlas.ingest.simulation.terms import Terms
-from saeatlas.schema import connect, tables, tiles
+from saeatlas.schema import clusterings, connect, tables, tiles
+
+KS = [2, 4, 8, 16]
+
+FITTING = 24_576
+"""Features whose pairs are counted, and whose matrix is made, to compare with."""
 
 
-def counted(engine: sa.Engine, features: int, blocks: int, planted: int) -> int:
-    """Simulate and count; return run.id."""
+def recorded(engine: sa.Engine, features: int, blocks: int, planted: int) -> int:
+    """Simulate; return recording.id."""
     terms = Terms(features=features, d_model=64, lobes=planted, parallelograms=0, trapezoids=0)
     for _ in simulate(engine, terms, blocks=blocks):
         pass
     with engine.connect() as connection:
-        recording = connection.execute(sa.select(tables.recording.c.id)).scalar_one()
+        return int(connection.execute(sa.select(tables.recording.c.id)).scalar_one())
+
+
+def counted(engine: sa.Engine, recording: int) -> int:
+    """Count all pairs; return run.id."""
     *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0))
     assert last.run is not None
     return last.run
@@ -109,8 +127,66 @@ def large(url: str, run: int) -> tuple[float, float]:
     for step in lobes.find(connect.open_catalog(url), run):
         if step.done == step.total:
             print(f"{step.stage}: {step.seconds:,.0f} s", flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return time.perf_counter() - started, peak
+    return time.perf_counter() - started, _peak()
+
+
+def found(url: str, run: int, matrix_free: bool) -> tuple[dict[str, float], int]:
+    """Find lobes of phi by either way, in a process of its own; return the run too."""
+    started = time.perf_counter()
+    terms = lobes.Terms(affinities=["phi"], ks=KS, matrix_free=matrix_free)
+    *_, last = lobes.find(connect.open_catalog(url), run, terms)
+    return _cost(started), last.run or 0
+
+
+def from_bits(url: str, recording: int) -> dict[str, float]:
+    """Do what `found` does from bits where nothing was counted; return the residual too."""
+    engine = connect.open_catalog(url)
+    *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
+    started = time.perf_counter()
+    chosen = select_blocks(engine, bitmap)
+    with engine.connect() as connection:
+        query = sa.text("select distinct feature from atlas.feature_bitmap order by feature")
+        features = np.array(connection.execute(query).scalars().all())
+        packed = bits.read_selected(connection, bitmap, chosen, features)
+    affinity = Bilinear("phi", chosen.n_blocks, bits.count(packed), packed)
+    degrees, _ = affinity.survey()
+    cutting = clusters.Cutting("phi", affinity, degrees, features, KS)
+    for step in cutting.steps():
+        print(f"step {step}: {time.perf_counter() - started:,.0f} s", flush=True)
+    return _cost(started) | {"residual": cutting.embedding.residual}
+
+
+def _cost(started: float) -> dict[str, float]:
+    """Seconds, those of the cores too, where others use them, and the peak of memory."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cores = usage.ru_utime + usage.ru_stime
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "core_seconds": cores, "peak_gb": _peak()}
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GB
+
+
+def _alone(what: Callable[..., Any], *given: object) -> Any:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(what, *given).result()
+
+
+def without_matrix(engine: sa.Engine, recording: int, features: int) -> dict[str, Any]:
+    """Find lobes of phi from bits, and from the matrix where it fits."""
+    url = engine.url.render_as_string(hide_password=False)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if features > FITTING:
+        return {"device": device} | _alone(from_bits, url, recording)
+    run, figures, labels = counted(engine, recording), {"device": device}, []
+    for name, free in (("free", True), ("matrix", False)):
+        cost, made = _alone(found, url, run, free)
+        figures |= {f"{name}_{key}": value for key, value in cost.items()}
+        with engine.connect() as connection:
+            labels.append([one.lobes for one in clusterings.read(connection, made)])
+    amis = [adjusted_mutual_info_score(*pair) for pair in zip(*labels, strict=True)]
+    return figures | {f"ami_{k}": ami for k, ami in zip(KS, amis, strict=True)}
 
 
 def main() -> None:
@@ -119,24 +195,34 @@ def main() -> None:
     parser.add_argument("--features", type=int)
     parser.add_argument("--blocks", type=int, default=30_000)
     parser.add_argument("--lobes", type=int, default=8, help="planted")
-    parser.add_argument("--affinity", default="phi", choices=lobes.AFFINITIES)
+    parser.add_argument("--affinity", default="phi", choices=list(MEASURES))
     parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
     parser.add_argument("--large", action="store_true", help="five affinities, k to 1024, alone")
+    parser.add_argument("--matrix-free", action="store_true", help="phi, from bits and otherwise")
     given = parser.parse_args()
-    features = given.features or (16_384 if given.large else 1_024 if given.quick else 4_096)
+    size = 16_384 if given.large or given.matrix_free else 1_024 if given.quick else 4_096
+    features = given.features or size
     with catalog() as engine:
-        run = counted(engine, features, given.blocks, given.lobes)
+        recording = recorded(engine, features, given.blocks, given.lobes)
+        if given.matrix_free:
+            _print(without_matrix(engine, recording, features))
+            return
+        run = counted(engine, recording)
         if given.large:
             url = engine.url.render_as_string(hide_password=False)
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                seconds, peak = pool.submit(large, url, run).result()
+            seconds, peak = _alone(large, url, run)
             print(json.dumps({"minutes": round(seconds / 60, 2), "peak_gb": round(peak, 2)}))
             return
         with engine.connect() as connection:
             counts = tiles.read(connection, run)
-    _, affinity = lobes._affinity(counts, given.affinity, lobes.Terms())
+    _, affinity = Pairs(counts).choose(given.affinity, lobes.Terms())
     figures = measure(affinity, [2, 4, 8, 16, 32] if given.quick else [2**i for i in range(1, 9)])
-    print(json.dumps({key: round(value, 4) for key, value in figures.items()}))
+    _print(figures)
+
+
+def _print(figures: dict[str, Any]) -> None:
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items()}
+    print(json.dumps(rounded), flush=True)
 
 
 if __name__ == "__main__":

@@ -473,6 +473,9 @@ def _one_sae(engine: Any, name: str) -> int:
               help="Features active in fewer blocks get no lobe.")  # fmt: skip
 @click.option("--assign", type=click.Choice(["kmeans", "cluster_qr"]), default="kmeans",
               show_default=True, help="How points of the embedding become lobes.")  # fmt: skip
+@click.option("--matrix-free", is_flag=True,
+              help="Never make the matrix of all pairs: phi and simple matching of many features, "
+              "from the bits of the blocks.")  # fmt: skip
 @click.option("--halves", is_flag=True,
               help="See how far lobes from either half of the documents agree.")  # fmt: skip
 @click.option("--seed", type=int, help="[default: 0; for the preset paper 42]")
@@ -484,11 +487,11 @@ def analyze_lobes(
 
     Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
     """
-    from saeatlas.analyses import lobes
+    from saeatlas.analyses import bilinear, lobes
 
     options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
-    if affinities:
-        options["affinities"] = affinities
+    if affinities or options["matrix_free"]:
+        options["affinities"] = affinities or bilinear.MEASURES
     if ks:
         options["ks"] = ks
     _follow_stages(lobes.find(_catalog(), counts, lobes.Terms(**options), halves=halves))

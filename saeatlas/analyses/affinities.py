@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ Array = np.ndarray[Any, Any]
 
 _ROWS = 128
 """Rows of a matrix that are made at once."""
+
+SAME = 1e-6
+"""Values that differ by less, relative to the largest, are the same."""
 
 
 def simple_matching(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
@@ -49,8 +52,8 @@ MEASURES: dict[str, Callable[[float, Array, Array, Array], Array]] = {
 """By the names of their SQL functions. Undefined is NaN."""
 
 
-class ByRows(ABC):
-    """A symmetric matrix that is made row by row, when it is needed; zero on its diagonal."""
+class Operator(ABC):
+    """A symmetric matrix that vectors are multiplied with; zero on its diagonal."""
 
     top: float
     """The largest value it can have: top less a value is a distance."""
@@ -58,6 +61,34 @@ class ByRows(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of its rows."""
+
+    @abstractmethod
+    def dot(self, vectors: Array) -> Array:
+        """Multiply it with vectors, in their precision.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, m), float32 or float64
+
+        Returns
+        -------
+        ndarray of shape (n, m)
+        """
+
+    @abstractmethod
+    def survey(self) -> tuple[Array, bool]:
+        """Sum the rows, and see whether it is more than one number.
+
+        Returns
+        -------
+        (degrees, varied)
+            Sums of rows, float64 of shape (n,); whether values off the diagonal differ by more
+            than `SAME`, relative to the largest.
+        """
+
+
+class ByRows(Operator):
+    """A symmetric matrix that is made row by row, when it is needed; zero on its diagonal."""
 
     @abstractmethod
     def rows(self) -> Iterator[tuple[slice, Array]]:
@@ -69,20 +100,16 @@ class ByRows(ABC):
         """
 
     def dot(self, vectors: Array) -> Array:
-        """Multiply it with vectors, in their precision.
-
-        Parameters
-        ----------
-        vectors : ndarray of shape (n, m)
-
-        Returns
-        -------
-        ndarray of shape (n, m)
-        """
+        """Multiply it with vectors, a few rows at a time."""
         product = np.empty_like(vectors)
         for part, rows in self.rows():
             product[part] = rows.astype(vectors.dtype, copy=False) @ vectors
         return product
+
+    def survey(self) -> tuple[Array, bool]:
+        """Sum the rows, and see whether it is more than one number."""
+        degrees, low, high = describe(self)
+        return degrees, high - low > SAME * abs(high)
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,19 @@ class Affinity(ByRows):
 
     def __len__(self) -> int:
         return len(self.n_both)
+
+    def take(self, which: Array) -> "Affinity":
+        """Return the affinity of some of the features.
+
+        Parameters
+        ----------
+        which : ndarray of shape (n,), bool
+
+        Returns
+        -------
+        Affinity
+        """
+        return replace(self, n_both=self.n_both[np.ix_(which, which)])
 
     @property
     def top(self) -> float:  # type: ignore[override]

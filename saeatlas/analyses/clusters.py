@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saeatlas.analyses.affinities import ByRows
+from saeatlas.analyses.affinities import ByRows, Operator
+from saeatlas.analyses.bilinear import Bilinear
 from saeatlas.analyses.embedding import Embedding, embed
 from saeatlas.schema.clusterings import Made
 
@@ -122,12 +123,12 @@ def numbered(labels: Array) -> Array:
     return number[inverse]
 
 
-def measure(affinity: ByRows, degrees: Array, cuts: list[Array]) -> list[Quality]:
+def measure(affinity: Operator, degrees: Array, cuts: list[Array]) -> list[Quality]:
     """Measure several cuts in one pass over the affinity.
 
     Parameters
     ----------
-    affinity : ByRows
+    affinity : Operator
     degrees : ndarray of shape (n,), float64
         Sums of its rows.
     cuts : list of ndarray of shape (n,), int
@@ -153,7 +154,7 @@ class Cutting:
     ----------
     name : str
         The affinity's.
-    affinity : ByRows
+    affinity : ByRows or Bilinear
     degrees : ndarray of shape (n,), float64
         Sums of its rows; not all 0.
     features : ndarray of shape (n,), int
@@ -174,7 +175,7 @@ class Cutting:
     def __init__(
         self,
         name: str,
-        affinity: ByRows,
+        affinity: ByRows | Bilinear,
         degrees: Array,
         features: Array,
         ks: Sequence[int],

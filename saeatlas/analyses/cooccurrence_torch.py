@@ -50,7 +50,7 @@ def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Ite
         stop = min(first + _SIDE, live)
         counts = torch.zeros(stop - first, stop, dtype=torch.int32, device=where)
         for begin in range(0, bits.shape[1], _SLAB // 8):
-            ones = _ones(bits[:stop, begin : begin + _SLAB // 8])
+            ones = unpacked(bits[:stop, begin : begin + _SLAB // 8])
             for other in range(0, stop, _SIDE):
                 part = slice(other, min(other + _SIDE, stop))
                 counts[:, part] += _product(ones[first:], ones[part])
@@ -69,11 +69,21 @@ def _product(a: "torch.Tensor", b: "torch.Tensor") -> "torch.Tensor":
     return (a.float() @ b.float().T).to(torch.int32)
 
 
-def _ones(packed: "torch.Tensor") -> "torch.Tensor":
-    """Unpack bits to int8 of shape (n, 8 * n_bytes); their order within a byte does not matter."""
+def unpacked(packed: "torch.Tensor") -> "torch.Tensor":
+    """Unpack bits where they are.
+
+    Parameters
+    ----------
+    packed : torch.Tensor of shape (n, n_bytes), uint8
+
+    Returns
+    -------
+    torch.Tensor of shape (n, 8 * n_bytes), int8
+        Zeros and ones; of a byte the most significant bit first.
+    """
     import torch
 
     if not packed.is_cuda:
         return torch.from_numpy(np.unpackbits(packed.numpy(), axis=1)).view(torch.int8)
-    shifts = torch.arange(8, dtype=torch.uint8, device=packed.device)
+    shifts = 7 - torch.arange(8, dtype=torch.uint8, device=packed.device)
     return ((packed[:, :, None] >> shifts) & 1).to(torch.int8).flatten(1)

@@ -8,7 +8,9 @@ import scipy.linalg
 import scipy.sparse.linalg
 from scipy.linalg import lapack
 
-from saeatlas.analyses.affinities import ByRows
+from saeatlas import errors
+from saeatlas.analyses.affinities import ByRows, Operator
+from saeatlas.analyses.bilinear import Bilinear, Deflated
 
 Array = np.ndarray[Any, Any]
 
@@ -20,6 +22,13 @@ _DEGREE, _GAIN = 64, 1e3
 
 _PATIENCE = 2
 """Products of the matrix with n vectors after which the blocked solver leaves it to LAPACK."""
+
+_PRODUCTS = 2_000
+"""Products after which the blocked solver gives up where there is no matrix for LAPACK."""
+
+_SPARE, _LOOSE = 32, 2
+"""Without a matrix: vectors more than wanted, which cost little there; and how far below the
+typical one the lowest eigenvalue may be said to lie before it is worth finding."""
 
 _PANEL = 1024
 """Reflections that are undone at once."""
@@ -55,12 +64,12 @@ class Embedding:
     residual: float
 
 
-def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Embedding:
+def embed(affinity: ByRows | Bilinear, degrees: Array, k_max: int, *, seed: int = 0) -> Embedding:
     """Find the leading eigenvectors of the normalised affinity D^-1/2 W D^-1/2.
 
     Parameters
     ----------
-    affinity : ByRows
+    affinity : ByRows or Bilinear
         W, not negative.
     degrees : ndarray of shape (n,), float64
         Sums of its rows; not all 0.
@@ -73,13 +82,19 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     -------
     Embedding
 
+    Raises
+    ------
+    InputError
+        Without a matrix the eigenvectors were not found in a bounded number of products.
+
     Notes
     -----
-    In memory is one n x n matrix of float32. Of few vectors (16 k_max < n) a blocked solver finds
-    them: subspace iteration with a Chebyshev filter, matrix times block of vectors all the way. Of
-    many, LAPACK's reduction is quicker; it also steps in where the filter takes too
-    long. The first eigenvector is known, sqrt of the degrees, and is taken out beforehand: float32
-    then resolves the others, whose eigenvalues may be a thousandth.
+    Of `ByRows` one n x n matrix of float32 is in memory. Of few vectors (16 k_max < n) a blocked
+    solver finds them: subspace iteration with a Chebyshev filter, matrix times block of vectors
+    all the way. Of many, LAPACK's reduction is quicker; it also steps in where the filter takes
+    too long. Of `Bilinear` the blocked solver finds any number, from products with bits. The first
+    eigenvector is known, sqrt of the degrees, and is taken out beforehand: float32 then resolves
+    the others, whose eigenvalues may be a thousandth.
 
     References
     ----------
@@ -92,7 +107,10 @@ def embed(affinity: ByRows, degrees: Array, k_max: int, *, seed: int = 0) -> Emb
     values, vectors = np.ones(1), first[:, None].astype(np.float32)
     residual = 0.0
     if k_max > 1:
-        found, others = _others(_deflated(affinity, root, first), first, k_max - 1, seed)
+        if isinstance(affinity, Bilinear):
+            found, others = _without_matrix(Deflated(affinity, root, first), first, k_max - 1, seed)
+        else:
+            found, others = _others(_deflated(affinity, root, first), first, k_max - 1, seed)
         residual = _residual(affinity, root, found, others)
         values, vectors = np.append(values, found), np.hstack([vectors, others])
     points = vectors / root[:, None].astype(np.float32)
@@ -121,6 +139,40 @@ def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array,
     if len(matrix) > _SMALL and 16 * (wanted + 1) < len(matrix):
         pairs = _filtered(matrix, first, wanted, 1.05 * low, seed)
     return pairs or _direct(matrix, first, wanted, 2 * low)
+
+
+def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
+    """Find leading eigenpairs, orthogonal to the first eigenvector, by products alone."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):  # numpy's threads and torch's would wait for each other
+        pairs = _filtered(matrix, first, wanted, _floor(matrix, seed), seed)
+    if pairs is None:
+        raise errors.InputError(
+            f"{wanted + 1:,} eigenvectors of {len(matrix):,} features were not found in "
+            f"{_PRODUCTS:,} products with their bits.",
+            exists="Beyond the lobes that are there, eigenvalues lie close together.",
+            mend="Choose smaller --k, or leave out --matrix-free.",
+        )
+    return pairs
+
+
+def _floor(matrix: Deflated, seed: int) -> float:
+    """Return what no eigenvalue is below: known, unless one feature with few relations spoils it.
+
+    Looking for it takes some twenty products with single vectors.
+    """
+    n = len(matrix)
+    if matrix.floor > _LOOSE * matrix.typical_floor or n <= 2:
+        return matrix.floor
+    alone = scipy.sparse.linalg.LinearOperator(
+        (n, n), dtype=np.float32, matvec=lambda x: (matrix @ x.reshape(-1, 1))[:, 0]
+    )
+    start = np.random.default_rng(seed).standard_normal(n).astype(np.float32)
+    found = scipy.sparse.linalg.eigsh(
+        alone, 1, which="SA", tol=0.05, v0=start, return_eigenvectors=False
+    )
+    return max(matrix.floor, 1.05 * float(found[0]))
 
 
 def _direct(matrix: Array, first: Array, wanted: int, low: float) -> tuple[Array, Array]:
@@ -155,19 +207,20 @@ def _reflect(order: Array, tau: Array, vectors: Array) -> None:
 
 
 def _filtered(
-    matrix: Array, first: Array, wanted: int, low: float, seed: int
+    matrix: Array | Deflated, first: Array, wanted: int, low: float, seed: int
 ) -> tuple[Array, Array] | None:
     """Find leading eigenpairs by subspace iteration with a Chebyshev filter, in float32.
 
     Those found are locked: the others are kept orthogonal to them. None if it takes too long.
     """
-    n = len(matrix)
-    block = min(n - 1, wanted + max(8, wanted // 4))  # more than wanted: the last converge slowly
+    n, free = len(matrix), isinstance(matrix, Deflated)
+    # more than wanted: the last converge slowly
+    block = min(n - 1, wanted + max(_SPARE if free else 8, wanted // 4))
     locked, found = first[:, None].astype(np.float32), np.empty(0)
     rng = np.random.default_rng(seed)
     vectors = _orthonormal(rng.standard_normal((n, block), np.float32), locked)
-    spent = 0
-    while spent < _PATIENCE * n:
+    spent, most = 0, _PRODUCTS if free else _PATIENCE * n
+    while spent < most:
         image = matrix @ vectors
         values, turn = np.linalg.eigh((vectors.T @ image).astype(np.float64))
         turn = turn[:, ::-1].astype(np.float32)
@@ -185,7 +238,7 @@ def _filtered(
             return found[order], locked[:, 1:][:, order]
         values, vectors, image = values[n_good:], vectors[:, n_good:], image[:, n_good:]
         vectors, degree = _chebyshev(matrix, vectors, image, values, low, locked)
-        spent += (degree + 1) * vectors.shape[1]
+        spent += (degree + 1) * (1 if free else vectors.shape[1])
         vectors = _orthonormal(vectors, locked)
     return None
 
@@ -198,7 +251,12 @@ def _orthonormal(vectors: Array, locked: Array) -> Array:
 
 
 def _chebyshev(
-    matrix: Array, vectors: Array, image: Array, values: Array, low: float, locked: Array
+    matrix: Array | Deflated,
+    vectors: Array,
+    image: Array,
+    values: Array,
+    low: float,
+    locked: Array,
 ) -> tuple[Array, int]:
     """Magnify what lies above the smallest Ritz value against what lies between low and it.
 
@@ -224,7 +282,7 @@ def _unit(values: Array, n: int) -> float:
     return max(float(np.abs(values).max()), 1 / (n - 1))
 
 
-def _residual(affinity: ByRows, root: Array, values: Array, vectors: Array) -> float:
+def _residual(affinity: Operator, root: Array, values: Array, vectors: Array) -> float:
     """Return the largest norm of A v - lambda v over the eigenpairs, relative, in float64."""
     wide = vectors.astype(np.float64)
     image = affinity.dot(wide / root[:, None]) / root[:, None]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses.bitmaps import Bitmap
-from saeatlas.analyses.selection import select_blocks
+from saeatlas.analyses.selection import select_counted
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.schema import results, tables
 
@@ -180,19 +180,8 @@ def _types(connection: sa.Connection, corpus: int) -> dict[int, str | None]:
 
 def _counted(engine: sa.Engine, source: Source, bitmap: Bitmap) -> np.ndarray[Any, Any]:
     """Find the blocks that the count has seen: those of its own chunks, not of later ones."""
-    params = source.params
-    selection = select_blocks(
-        engine, bitmap, subsets=params["subsets"], documents_where=params["documents_where"]
-    )
-    n_chunks = params["n_chunks"]
-    if selection.sha256(n_chunks) != params["blocks_sha256"]:
-        raise errors.InputError(
-            f"Which blocks run {source.count} has counted cannot be found again: its condition "
-            f"{params['documents_where']!r} now selects others.",
-            mend="Count with a condition that only looks at the document itself, as "
-            "`--half first`, and cut lobes from that.",
-        )
-    parts = zip(selection.masks[:n_chunks], selection.chunk_blocks[:n_chunks], strict=True)
+    selection = select_counted(engine, bitmap, source.count, source.params)
+    parts = zip(selection.masks, selection.chunk_blocks, strict=True)
     return np.flatnonzero(np.concatenate([np.unpackbits(mask)[:size] for mask, size in parts]))
 
 

@@ -1,73 +1,31 @@
 """Lobes: features that go together, found by spectral clustering of their affinities."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses import cooccurrence
-from saeatlas.analyses.affinities import Affinity, describe
-from saeatlas.analyses.clusters import Assign, Cutting
-from saeatlas.analyses.geometry import KS
+from saeatlas.analyses.clusters import Cutting
+from saeatlas.analyses.lobe_affinities import Packed, Pairs, open_source
+from saeatlas.analyses.lobe_terms import DEFAULT_SEEDS, Terms
 from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.threshold import Threshold
-from saeatlas.schema import clusterings, results, runs, tiles
-from saeatlas.schema.lobes import AFFINITIES
-from saeatlas.schema.tiles import Counts
+from saeatlas.schema import clusterings, results, runs
 
 Array = np.ndarray[Any, Any]
-Preset = Literal["default", "paper"]
-
-DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
-"""Seeds of the presets; 42 is the published procedure's."""
-
+__all__ = ["DEFAULT_SEEDS", "Job", "Terms", "find"]
 
 _NOTHING = 1e-9
 """An affinity below this is none: phi + 1 of opposites, rounded."""
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What lobes are asked for.
-
-    Parameters
-    ----------
-    affinities : sequence of str
-        Any of phi, jaccard, dice, overlap, simple_matching.
-    ks : sequence of int
-        Numbers of lobes; those above the number of features are left out, and it is said.
-    preset : {'default', 'paper'}
-        paper: dead features stay, and undefined affinities count as 0, as it was published.
-    min_blocks : int
-        Features active in fewer blocks get no lobe; the preset paper does not ask.
-    seed : int
-    assign : {'kmeans', 'cluster_qr'}
-    """
-
-    affinities: Sequence[str] = AFFINITIES
-    ks: Sequence[int] = KS
-    preset: Preset = "default"
-    min_blocks: int = 1
-    seed: int = 0
-    assign: Assign = "kmeans"
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """As the run keeps them."""
-        return {
-            "affinities": [name for name in AFFINITIES if name in self.affinities],
-            "ks": sorted(set(self.ks)),
-            "min_blocks": self.min_blocks,
-            "assign": self.assign,
-        }
-
-
 def find(
-    engine: sa.Engine, counts: int, terms: Terms = Terms(), *, halves: bool = False
+    engine: sa.Engine, counts: int, terms: Terms | None = None, *, halves: bool = False
 ) -> Iterator[Progress]:
     """Find the lobes of the features that a run of co-occurrence has counted.
 
@@ -79,7 +37,7 @@ def find(
     engine : sqlalchemy.Engine
     counts : int
         ``run.id`` of the co-occurrence.
-    terms : Terms
+    terms : Terms, optional
     halves : bool
         Find lobes from either half of the documents too, and keep how far they agree. Counts
         twice more; those counts stay in the catalog.
@@ -105,14 +63,10 @@ def find(
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
     von Luxburg, "A tutorial on spectral clustering", Statistics and Computing 17, 2007.
     """
-    began = time.perf_counter()
+    began, terms = time.perf_counter(), terms or Terms()
     with engine.connect() as connection:
         row = _counted(connection, counts)
-        if halves and row.recording is None:
-            raise errors.InputError(
-                f"Run {counts} came from a file: its documents cannot be halved.",
-                mend="Leave out --halves.",
-            )
+        _require_recording(row, terms, halves=halves)
         key = runs.input_hash(
             counts=row.input_sha256.hex(),
             preset=terms.preset,
@@ -158,11 +112,10 @@ class Job:
 
     def run(self) -> Iterator[Progress]:
         """Cluster each affinity."""
-        with self.engine.connect() as connection:
-            counts = tiles.read(connection, self.row.id)
+        source = yield from open_source(self.engine, self.row, self.terms)
         for name in self.terms.params["affinities"]:
             began = time.perf_counter()
-            cutting = self._cutting(counts, name)
+            cutting = self._cutting(source, name)
             if cutting is None:
                 continue
             for done in cutting.steps():
@@ -233,14 +186,14 @@ class Job:
             clusterings.write(connection, number, self.made)
         return number
 
-    def _cutting(self, counts: Counts, name: str) -> Cutting | None:
+    def _cutting(self, source: Pairs | Packed, name: str) -> Cutting | None:
         """Choose the features of one affinity; None if there is nothing to cluster."""
-        features, affinity = _affinity(counts, name, self.terms)
+        features, affinity = source.choose(name, self.terms)
         if len(features) < 2:
             self._remark(f"{name}: fewer than two features are left to cluster.")
             return None
-        degrees, low, high = describe(affinity)
-        if high - low <= 1e-6 * abs(high):
+        degrees, varied = affinity.survey()
+        if not varied:
             self._remark(f"{name} is the same for all pairs: it has no lobes.")
             return None
         meeting = degrees > _NOTHING
@@ -248,7 +201,7 @@ class Job:
             degrees[~meeting] = 0
         elif not meeting.all():  # they would lie wherever the numbers fall
             features, degrees = features[meeting], degrees[meeting]
-            affinity = replace(affinity, n_both=affinity.n_both[np.ix_(meeting, meeting)])
+            affinity = affinity.take(meeting)
             self._remark(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
         ks = [k for k in self.terms.params["ks"] if k <= len(features)]
         if ks != self.terms.params["ks"]:
@@ -296,18 +249,13 @@ class Job:
             return _counted(connection, number)
 
 
-def _affinity(counts: Counts, name: str, terms: Terms) -> tuple[Array, Affinity]:
-    """Return the features that are clustered, ascending, and their affinity."""
-    if terms.preset == "paper":
-        both = np.zeros((len(counts.n), len(counts.n)), np.int32)
-        both[np.ix_(counts.features, counts.features)] = counts.n_both
-        return np.arange(len(both)), Affinity(name, counts.n_blocks, both, undefined=0.0)
-    n = counts.n[counts.features]
-    wanted = n >= terms.min_blocks
-    if name == "phi":
-        wanted &= n < counts.n_blocks  # always active: undefined
-    both = counts.n_both if wanted.all() else counts.n_both[np.ix_(wanted, wanted)]
-    return counts.features[wanted], Affinity(name, counts.n_blocks, both)
+def _require_recording(row: sa.Row[Any], terms: Terms, *, halves: bool) -> None:
+    if row.recording is None and (halves or terms.matrix_free):
+        lacking = "documents cannot be halved" if halves else "blocks are not in the catalog"
+        raise errors.InputError(
+            f"Run {row.id} came from a file: its {lacking}.",
+            mend=f"Leave out {'--halves' if halves else '--matrix-free'}.",
+        )
 
 
 def _counted(connection: sa.Connection, number: int | None) -> sa.Row[Any]:

@@ -102,6 +102,47 @@ def select_blocks(
     return Selection(int(chosen.sum()), sizes, [_mask(part) for part in parts])
 
 
+def select_counted(
+    engine: sa.Engine, bitmap: Bitmap, run: int, params: dict[str, Any]
+) -> Selection:
+    """Find again the blocks that a run of co-occurrence has counted, and none that came later.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    bitmap : Bitmap
+        Its recording at its threshold.
+    run : int
+        ``run.id``.
+    params : dict
+        ``run.params``.
+
+    Returns
+    -------
+    Selection
+        Of the chunks that it covers.
+
+    Raises
+    ------
+    InputError
+        The same condition selects other blocks today.
+    """
+    selection = select_blocks(
+        engine, bitmap, subsets=params["subsets"], documents_where=params["documents_where"]
+    )
+    n_chunks = params["n_chunks"]
+    if selection.sha256(n_chunks) != params["blocks_sha256"]:
+        raise errors.InputError(
+            f"Which blocks run {run} has counted cannot be found again: its condition "
+            f"{params['documents_where']!r} now selects others.",
+            mend="Count with a condition that only looks at the document itself, as "
+            "`--half first`, and cut lobes from that.",
+        )
+    masks = selection.masks[:n_chunks]
+    n_blocks = sum(int(np.bitwise_count(mask).sum()) for mask in masks)
+    return Selection(n_blocks, selection.chunk_blocks[:n_chunks], masks)
+
+
 def _mask(chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     mask = np.zeros(-(-len(chosen) // 64) * 8, np.uint8)
     packed = np.packbits(chosen)
