@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from saeatlas.cli import cli
-from saeatlas.schema import clouds, lobes
+from saeatlas.schema import clouds, lobes, spectra
 
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
@@ -24,9 +24,8 @@ def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
 def schema() -> str:
     """Every table and column with its comment, as Markdown."""
     dialect = postgresql.dialect()
-    assert (
-        clouds.encoder.metadata is lobes.lobe.metadata
-    )  # importing them is what adds their tables
+    # importing them is what adds their tables
+    assert clouds.encoder.metadata is lobes.lobe.metadata is spectra.spectrum.metadata
     parts = []
     for table in lobes.lobe.metadata.sorted_tables:
         keys = ", ".join(column.name for column in table.primary_key)

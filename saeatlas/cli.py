@@ -463,6 +463,37 @@ def _one_sae(engine: Any, name: str) -> int:
     return int(rows[0].id)
 
 
+def _layers(_context: Any, _parameter: Any, text: str | None) -> range | None:
+    """Read layers, as 12 or 0-25."""
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or not dash)):
+        raise click.BadParameter("give one layer, as 12, or the first and the last, as 0-25")
+    return range(int(first), int(last or first) + 1)
+
+
+def _chosen_saes(
+    engine: Any, saes: Sequence[str], release: str | None, layers: range | None
+) -> list[int]:
+    """Find SAEs by name, release and layer, in the order of layers."""
+    from saeatlas.ingest.store import find_saes
+
+    if bool(saes) == bool(release):
+        raise click.UsageError("Give --sae, or --release.")
+    with engine.connect() as connection:
+        rows = find_saes(connection, list(saes) or [str(release)])
+    chosen = [row for row in rows if layers is None or row.layer in layers]
+    if not chosen:
+        raise errors.UnknownName(
+            "None of these SAEs is of the layers asked for.",
+            exists=f"They are of layers {', '.join(sorted({str(row.layer) for row in rows}))}.",
+            mend="Choose other --layers.",
+        )
+    chosen.sort(key=lambda row: (row.layer is None, row.layer, row.id))
+    return [int(row.id) for row in chosen]
+
+
 @analyze.command("lobes")
 @click.option("--cooccurrence", "counts", type=int, required=True, help="Run that counted.")
 @_affinities
@@ -557,6 +588,45 @@ def analyze_spatiality(lobes_run: int, geometry_run: int, **options: Any) -> Non
     from saeatlas.analyses import spatiality
 
     _follow_stages(spatiality.test(_catalog(), lobes_run, geometry_run, **options))
+
+
+@analyze.command("spectra")
+@click.option("--sae", "saes", multiple=True, help="SAE by number or name; repeatable.")
+@click.option("--release", help="All SAEs of a release.")
+@click.option(
+    "--layers", callback=_layers, metavar="FIRST-LAST", help="Only these layers, as 0-25."
+)
+@click.option("--of", "source", type=click.Choice(["decoder", "encoder", "activations"]),
+              default="decoder", show_default=True,
+              help="Vectors of features, or what the SAE hears.")  # fmt: skip
+@click.option("--recording", type=int, help="Whose activations.  [default: the newest]")
+@click.option("--within", type=int, help="Run of lobes or geometry: a spectrum a lobe.")
+@_affinities
+@click.option("--k", "ks", callback=_numbers, metavar="K,K,...",
+              help="Only lobes of these k.  [default: all]")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--components", callback=_numbers, default="10,50,100,200",
+              show_default=True, metavar="D,D,...",
+              help="Principal components for clustering entropy.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=19, show_default=True,
+              help="Clouds drawn for each null.")  # fmt: skip
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: as published, without nulls.")  # fmt: skip
+@_seed
+def analyze_spectra(
+    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+) -> None:
+    """Measure how vectors spread over directions, and whether they cluster.
+
+    Example: saeatlas analyze spectra --release gemma-scope --layers 0-25
+    """
+    from saeatlas.analyses import spectra, spectra_inputs
+
+    terms = spectra_inputs.Terms(**options)
+    engine = _catalog()
+    for number in _chosen_saes(engine, saes, release, layers):
+        _follow_stages(spectra.find(engine, number, terms))
 
 
 def _follow_stages(progress: Any) -> None:

@@ -1,6 +1,6 @@
 -- Numbers of the blocks whose documents are wanted.
 -- Parameters: corpus (corpus.id), n_blocks (blocks from 0), subsets (text[]; empty for all);
--- condition: SQL of the user's on the columns of view documents. Used by selection.py.
+-- condition: SQL of the user's on the columns of view documents. Used by selection.py, through conditions.py.
 select block.block
 from block
 where block.corpus = %(corpus)s and block.block < %(n_blocks)s

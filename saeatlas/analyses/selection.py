@@ -3,17 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 import numpy as np
-import psycopg
 import sqlalchemy as sa
-from psycopg import sql
 
 from saeatlas import errors
+from saeatlas.analyses import conditions
 from saeatlas.analyses.bitmaps import Bitmap
-from saeatlas.schema import connect, failures, results, tables
-from saeatlas.schema.statements import statement
+from saeatlas.schema import results, tables
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,10 @@ def select_blocks(
         _require_subsets(connection, bitmap.corpus, subsets)
         chosen = np.zeros(sum(sizes), bool)
         wanted = {"corpus": bitmap.corpus, "n_blocks": len(chosen), "subsets": list(subsets)}
-        chosen[_blocks(connection, wanted, documents_where)] = True
+        blocks = conditions.select(
+            connection, "select_blocks", wanted, documents_where, "documents"
+        )
+        chosen[blocks] = True
     if not chosen.any():
         raise errors.EmptyCorpus(
             "No block of the recording is selected.",
@@ -161,22 +162,3 @@ def _require_subsets(connection: sa.Connection, corpus: int, subsets: Sequence[s
                 exists=errors.nearest(name, known),
                 mend="`saeatlas status` lists the types of each corpus.",
             )
-
-
-def _blocks(connection: sa.Connection, wanted: dict[str, Any], where: str | None) -> list[int]:
-    """Return the numbers of the blocks, reading only and as the role that may only read."""
-    driver = connect.raw(connection)
-    driver.execute(statement("read_only"))
-    text: LiteralString = (where or "true").replace("%", "%%")
-    query = sql.SQL(statement("select_blocks", "saeatlas.analyses")).format(condition=sql.SQL(text))
-    try:
-        with failures.translated():
-            # prepared: the server takes one statement, so the condition cannot begin another
-            return [row[0] for row in driver.execute(query, wanted, prepare=True)]
-    except psycopg.Error as error:
-        raise errors.QueryFailed(
-            f"The condition {where!r} does not run: {error.diag.message_primary or error}",
-            mend="It is SQL on the columns of view documents: docs/schema.md has them.",
-        ) from error
-    finally:
-        driver.rollback()

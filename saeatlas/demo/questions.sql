@@ -84,3 +84,15 @@ from (
 ) as top
 join blocks using (corpus, block)
 order by top.peak desc, block
+
+-- ? How do the decoder vectors of each layer spread, and do they cluster? 0 would be none.
+select
+    layer, round(l0::numeric, 1) as l0, round(slope::numeric, 3) as slope,
+    round(slope_population::numeric, 3) as population, round(slope_low::numeric, 3) as at_least,
+    round(slope_high::numeric, 3) as at_most, round(participation_ratio::numeric, 1) as effective_rank,
+    round(excess_directions::numeric, 2) as excess_entropy,
+    round(excess_directions_low::numeric, 2) as entropy_at_least,
+    round(excess_directions_high::numeric, 2) as entropy_at_most
+from spectra_by_layer
+where release = 'saeatlas-demo'
+order by layer

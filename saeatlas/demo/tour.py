@@ -10,8 +10,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from saeatlas import settings
-from saeatlas.analyses import cooccurrence, geometry, lobes, spatiality, subsets
+from saeatlas.analyses import cooccurrence, geometry, lobes, spatiality, spectra, subsets
 from saeatlas.analyses.progress import Progress as Step
+from saeatlas.analyses.spectra_inputs import Terms as SpectraTerms
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.demo import texts
 from saeatlas.ingest.activations import Progress, record
@@ -27,6 +28,9 @@ MODEL = _HERE / "model"
 
 LOBES = (2, 3, 4, 8)
 """Numbers of lobes that the demo looks for."""
+
+COMPONENTS = (10, 100)
+"""Principal components that its clouds of vectors are seen in."""
 
 WELCOME = """\
 A language model of six layers and an SAE on each of them, trained for this demo, read the texts
@@ -94,7 +98,8 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
 def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
     """Count the co-occurrence of layer 3's features over the newest documents; find lobes in it.
 
-    Lobes are made from one half of the documents and judged on the other.
+    Lobes are made from one half of the documents and judged on the other. Last come the spectra
+    of all layers.
 
     Parameters
     ----------
@@ -130,6 +135,11 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
     yield kept(subsets.judge(engine, found))
     yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
     yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
+    every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
+    with engine.connect() as connection:
+        layers = connection.execute(every).scalars().all()
+    for one in layers:
+        yield spectra.find(engine, one, SpectraTerms(components=COMPONENTS, neighbours=(1,)))
 
 
 def questions() -> list[Question]:

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types import TypeInfo
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, BYTEA, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, BYTEA, DOUBLE_PRECISION, JSONB, REAL
 
 from saeatlas.schema import connect, failures
 
@@ -21,6 +21,7 @@ _NAMES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (sa.BigInteger, "int8"),
     (sa.Integer, "int4"),
     (REAL, "float4"),
+    (DOUBLE_PRECISION, "float8"),
     (JSONB, "jsonb"),
     (BYTEA, "bytea"),
     (sa.Boolean, "bool"),

@@ -1,6 +1,6 @@
 -- A user's query reads and nothing else: the transaction is read-only, and where the catalog
 -- could make the role atlas_reader, that role has no right to write either. Used by catalog/sql.py and
--- analyses/selection.py.
+-- analyses/conditions.py.
 set transaction read only;
 do $$
 begin

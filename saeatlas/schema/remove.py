@@ -22,7 +22,7 @@ def remove_run(connection: sa.Connection, run: int) -> None:
     """
     _require(connection, results.run, run)
     table = results.run.c  # what was said of lobes means nothing without them
-    said = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality"])
+    said = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality", "spectra"])
     for other in _numbers(connection, results.run, said):
         remove_run(connection, other)
     for parent in (results.cooccurrence, lobes.block_lobe):
