@@ -19,7 +19,7 @@ def _vectors(n: int, d: int, seed: int = 0) -> Array:
     return (rng.standard_normal((n, d)) * sizes + rng.standard_normal(d)).astype(np.float32)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(2, 60), st.integers(1, 40), st.integers(0, 99))
 def test_as_numpy_has_it(n: int, d: int, seed: int) -> None:
     vectors = _vectors(n, d, seed)
