@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -17,6 +18,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before huggingface_hub is import
 from saeatlas.schema import connect, server
 
 _numbers = itertools.count()
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile("atlas", deadline=None)
+hypothesis.settings.load_profile("atlas")
 
 
 def _admin(base: URL, statement: str) -> None:
