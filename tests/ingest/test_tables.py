@@ -283,7 +283,9 @@ def test_nothing_remains_of_a_table_with_a_bad_end(engine: sa.Engine, tmp_path: 
     assert _counts(engine) == before
     with engine.connect() as connection:
         partitions = sa.inspect(connection).get_table_names(schema="atlas")
-    assert not [name for name in partitions if name.startswith("activation_")]
+        assert not [
+            name for name in partitions if name.startswith("activation_") and name[-1].isdigit()
+        ]
     assert _ingest(engine, _write(path, rows)).recording  # the path is not taken
 
 
