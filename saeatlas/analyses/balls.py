@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from saeatlas.analyses import lobe_nulls, population, threads
+from saeatlas.analyses import nulls, population, threads
 
 Array = np.ndarray[Any, Any]
 
@@ -54,13 +54,13 @@ def directions(n: int, d: int, n_draws: int, seed: int) -> Array:
 
 def _eigenvalues(rng: np.random.Generator, n: int, d: int) -> Array:
     if n <= d:
-        units = lobe_nulls.directions(rng, n, d)
+        units = nulls.directions(rng, n, d)
         units -= units.mean(axis=0)
         products = units @ units.T
     else:
         products, total = np.zeros((d, d), np.float32), np.zeros(d)
         for first in range(0, n, _ROWS):
-            units = lobe_nulls.directions(rng, min(_ROWS, n - first), d)
+            units = nulls.directions(rng, min(_ROWS, n - first), d)
             products += units.T @ units
             total += units.sum(axis=0, dtype=np.float64)
         products -= (np.outer(total, total) / n).astype(np.float32)

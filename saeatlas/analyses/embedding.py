@@ -9,6 +9,7 @@ import scipy.sparse.linalg
 from scipy.linalg import lapack
 
 from saeatlas import errors
+from saeatlas.analyses import threads
 from saeatlas.analyses.affinities import ByRows, Operator
 from saeatlas.analyses.bilinear import Bilinear, Deflated
 
@@ -143,9 +144,7 @@ def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array,
 
 def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
     """Find leading eigenpairs, orthogonal to the first eigenvector, by products alone."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):  # numpy's threads and torch's would wait for each other
+    with threads.alone():  # numpy's threads and torch's would wait for each other
         pairs = _filtered(matrix, first, wanted, _floor(matrix, seed), seed)
     if pairs is None:
         raise errors.InputError(

@@ -13,7 +13,7 @@ from saeatlas.analyses.agreement import (
     shuffles,
 )
 from saeatlas.analyses.lobe_classifier import balanced_accuracies
-from saeatlas.analyses.lobe_nulls import Cloud, Score, directions, scores
+from saeatlas.analyses.nulls import Cloud, Score, directions, scores
 
 Array = np.ndarray[Any, Any]
 Preset = Literal["default", "paper"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from saeatlas.analyses import balls, lobe_nulls, population, power_law
+from saeatlas.analyses import balls, nulls, population, power_law
 from saeatlas.analyses.cloud import Cloud
 from saeatlas.analyses.population import Population
 from saeatlas.analyses.power_law import Line
@@ -147,7 +147,7 @@ def _tests(cloud: Cloud, line: Line | None, name: str, drawn: Array) -> list[dic
 
 
 def _score(value: float, draws: Array) -> dict[str, Any]:
-    columns = asdict(lobe_nulls.scores(np.array([value]), draws[:, None])[0])
+    columns = asdict(nulls.scores(np.array([value]), draws[:, None])[0])
     del columns["p_adjusted"]
     return columns
 

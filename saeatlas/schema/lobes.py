@@ -1,5 +1,7 @@
 """The tables of lobes: clusterings of features, members, tests, and where they are active."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, REAL
@@ -21,6 +23,24 @@ def _key(table: sa.Table, comment: str) -> Column[int]:
 
 def _measure(name: str, comment: str) -> Column[float]:
     return Column(name, DOUBLE_PRECISION, comment=comment)
+
+
+def _score() -> list[Column[Any]]:
+    """Make the columns of a statistic against draws from a null."""
+    return [
+        Column("n_trials", sa.Integer, nullable=False, comment="Draws from the null."),
+        Column("value", DOUBLE_PRECISION, nullable=False, comment="The statistic itself."),
+        Column("mean", DOUBLE_PRECISION, nullable=False, comment="Its mean under the null."),
+        Column("sd", DOUBLE_PRECISION, nullable=False, comment="Its standard deviation there."),
+        _measure("z", "(value - mean) / sd. NULL where sd is 0."),
+        Column(
+            "p",
+            DOUBLE_PRECISION,
+            nullable=False,
+            comment="(r + 1) / (n_trials + 1), r draws being at least as large as the value; in "
+            "(0, 1].",
+        ),
+    ]
 
 
 clustering = sa.Table(
@@ -105,13 +125,7 @@ lobe_test = sa.Table(
            "frequency: shuffled among features of about the same frequency; directions: random "
            "unit vectors; covariance: Gaussian vectors with the decoder's covariance."),
     Column("n", sa.Integer, nullable=False, comment="Features tested."),
-    Column("n_trials", sa.Integer, nullable=False, comment="Draws from the null."),
-    Column("value", DOUBLE_PRECISION, nullable=False, comment="The statistic itself."),
-    Column("mean", DOUBLE_PRECISION, nullable=False, comment="Its mean under the null."),
-    Column("sd", DOUBLE_PRECISION, nullable=False, comment="Its standard deviation there."),
-    _measure("z", "(value - mean) / sd. NULL where sd is 0."),
-    Column("p", DOUBLE_PRECISION, nullable=False, comment="(r + 1) / (n_trials + 1), r draws being "
-           "at least as large as the value; in (0, 1]."),
+    *_score(),
     _measure("p_adjusted", "The same for the largest z over all lobes tested with this statistic "
              "and null: corrected for having tried many. NULL where z is."),
     CheckConstraint("p > 0 and p <= 1", name="p"),

@@ -4,22 +4,9 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 
-from saeatlas.schema.lobes import clustering
+from saeatlas.schema.lobes import _key, _measure, _score, clustering
 from saeatlas.schema.results import run
 from saeatlas.schema.tables import _id, metadata
-
-SOURCES = ("decoder", "encoder", "activations")
-"""What a cloud may be made of."""
-
-
-def _key() -> Column[int]:
-    target = sa.ForeignKey("spectrum.id", ondelete="CASCADE")
-    return Column("spectrum", sa.Integer, target, primary_key=True, comment="Spectrum.")
-
-
-def _measure(name: str, comment: str) -> Column[float]:
-    return Column(name, DOUBLE_PRECISION, comment=comment)
-
 
 spectrum = sa.Table(
     "spectrum",
@@ -80,7 +67,7 @@ spectrum = sa.Table(
 eigenvalue = sa.Table(
     "eigenvalue",
     metadata,
-    _key(),
+    _key(spectrum, "Spectrum."),
     Column("rank", sa.Integer, primary_key=True, comment="From 1, the largest first."),
     Column("value", DOUBLE_PRECISION, nullable=False, comment="Variance along its axis; above 0."),
     _measure("null_low", "Lower end of the 95% band of this rank for Gaussian vectors of the same "
@@ -92,19 +79,13 @@ eigenvalue = sa.Table(
 spectrum_test = sa.Table(
     "spectrum_test",
     metadata,
-    _key(),
+    _key(spectrum, "Spectrum."),
     Column("statistic", sa.Text, primary_key=True, comment="steepness: the slope, sign turned; "
            "log_volume: sign turned too. Larger is further from a ball."),
     Column("null_model", sa.Text, primary_key=True, comment="gaussian: Gaussian vectors, all "
            "directions alike; directions: random unit vectors; covariance: Gaussian vectors whose "
            "covariance is the one estimated."),
-    Column("n_trials", sa.Integer, nullable=False, comment="Draws from the null."),
-    Column("value", DOUBLE_PRECISION, nullable=False, comment="The statistic itself."),
-    Column("mean", DOUBLE_PRECISION, nullable=False, comment="Its mean under the null."),
-    Column("sd", DOUBLE_PRECISION, nullable=False, comment="Its standard deviation there."),
-    _measure("z", "(value - mean) / sd. NULL where sd is 0."),
-    Column("p", DOUBLE_PRECISION, nullable=False, comment="(r + 1) / (n_trials + 1), r draws being "
-           "at least as large as the value; in (0, 1]."),
+    *_score(),
     CheckConstraint("p > 0 and p <= 1", name="p"),
     comment="A spectrum against clouds of the same number of vectors and dimensions.",
 )  # fmt: skip
@@ -112,7 +93,7 @@ spectrum_test = sa.Table(
 cluster_entropy = sa.Table(
     "cluster_entropy",
     metadata,
-    _key(),
+    _key(spectrum, "Spectrum."),
     Column("components", sa.Integer, primary_key=True, comment="Leading principal components that "
            "the cloud was seen in."),
     Column("neighbour", sa.Integer, primary_key=True, comment="Which nearest neighbour's distance "

@@ -18,8 +18,8 @@ from saeatlas.analyses import spatiality
 from saeatlas.analyses.affinities import Affinity, Angular, ByRows
 from saeatlas.analyses.clusters import cut
 from saeatlas.analyses.embedding import embed
-from saeatlas.analyses.lobe_nulls import Cloud, Score, directions, scores
 from saeatlas.analyses.lobe_trials import Lobes, Plan, Trials, World
+from saeatlas.analyses.nulls import Cloud, Score, directions, scores
 from saeatlas.analyses.progress import Progress
 from saeatlas.ingest import simulation
 from saeatlas.schema import clusterings, lobes, partitions, remove, results, runs, tables, tiles

@@ -1,4 +1,4 @@
-"""Vectors without lobes in them, and what a statistic is worth against draws from a null."""
+"""Vectors without structure, and what a statistic is worth against draws from a null."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,9 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class Score:
-    """A statistic against its null, one-sided. The columns of ``lobe_test``.
+    """A statistic against its null, one-sided.
+
+    The columns of ``lobe_test`` and, but for the last, of ``spectrum_test``.
 
     Parameters
     ----------
