@@ -93,10 +93,10 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
     n, d = vectors.shape
     if n < 2:
         raise errors.InputError(f"A cloud of {n} vectors has no covariance.")
-    mean = vectors.mean(axis=0, dtype=np.float64)
     if n <= d:
+        mean = vectors.mean(axis=0, dtype=np.float64)
         return _from_products(vectors - mean, mean, n_coordinates)
-    values, axes = _leading(_covariance(vectors, mean), n, mean)
+    values, axes, mean = principal_axes(vectors)
     width = min(n_coordinates, len(values))
     coordinates, distances = (
         np.empty((n, width), np.float32),
@@ -111,23 +111,26 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
     return Cloud(n, d, values, _along(axes, mean), coordinates, distances)
 
 
-def eigenvalues(vectors: Array) -> Array:
-    """Find the eigenvalues of the covariance alone: quicker.
+def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
+    """Find the eigenvalues and axes of the covariance of more vectors than dimensions.
 
     Parameters
     ----------
     vectors : ndarray of shape (n, d), float32
+        n > d.
 
     Returns
     -------
-    ndarray of shape (d,), float64
-        Falling; with what rounding leaves of those that are 0.
+    (values, axes, mean)
+        float64 of shapes (rank,), falling; (d, rank), a column an axis; and (d,).
+
+    Raises
+    ------
+    InputError
+        All vectors are the same.
     """
-    covariance = _covariance(vectors, vectors.mean(axis=0, dtype=np.float64))
-    values: Array = scipy.linalg.eigvalsh(
-        covariance, driver="evd", overwrite_a=True, check_finite=False
-    )
-    return values[::-1]
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    return *_leading(_covariance(vectors, mean), len(vectors), mean), mean
 
 
 def _distinct(rows: Array) -> Array:
@@ -170,9 +173,11 @@ def _covariance(vectors: Array, mean: Array) -> Array:
     """Return the lower triangle of the covariance, in LAPACK's order."""
     n, d = vectors.shape
     covariance = np.zeros((d, d), order="F")
+    wide = np.empty((min(n, _ROWS), d))  # written over part by part: fresh pages cost as much
     for part in _parts(n):
-        rows = (vectors[part] - mean).T  # in LAPACK's order as it is
-        covariance = blas.dsyrk(1 / (n - 1), rows, beta=1, c=covariance, lower=1, overwrite_c=1)
+        rows = wide[: part.stop - part.start]
+        np.subtract(vectors[part], mean, out=rows)
+        covariance = blas.dsyrk(1 / (n - 1), rows.T, beta=1, c=covariance, lower=1, overwrite_c=1)
     return covariance
 
 
