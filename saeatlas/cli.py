@@ -374,6 +374,60 @@ def ingest_cooccurrence(path: Path, sae: str) -> None:
     click.echo(f"Run {run}: {'ingested' if created else 'already there, unchanged'}")
 
 
+@ingest.command("words")
+@click.argument("pairs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", help="Hub id or folder of a transformers model that reads the words.")
+@click.option("--layers", help="Its layers, as 0,12 or 0-25.")
+@click.option("--site", type=click.Choice(["resid_post", "resid_pre"]), default="resid_post",
+              show_default=True, help="The residual stream after a layer, or before.")  # fmt: skip
+@click.option("--vectors", type=click.Path(path_type=Path),
+              help="Ready vectors instead: word2vec, GloVe or .npz.")  # fmt: skip
+@click.option("--name", help="Name of the vectors.  [default: the model's or the file's]")
+@click.option("--frequencies", "frequency_file", type=click.Path(path_type=Path),
+              help="CSV or TSV with words and their counts.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32",
+              show_default=True, help="Precision of the model.")  # fmt: skip
+@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+def ingest_words(
+    pairs: tuple[Path, ...], model: str | None, layers: str | None, vectors: Path | None,
+    name: str | None, frequency_file: Path | None, **reading: Any,
+) -> None:  # fmt: skip
+    """Ingest word pairs, one relation a file, and the vectors of their words.
+
+    PAIRS are JSON lists of {"input": ..., "output": ...}. Without any, the words of all relations
+    of the catalog are read.
+
+    Example: saeatlas ingest words country-capital.json --model google/gemma-2-2b --layers 0,12
+    """
+    from saeatlas.ingest import registry, word_reader, words
+
+    if bool(model) == bool(vectors) or bool(model) != bool(layers):
+        raise click.UsageError("Give --model and --layers, or --vectors.")
+    given: Any = {"name": name, "frequency_file": frequency_file}
+    if vectors:
+        click.echo(words.take(_catalog(), pairs, vectors, **given))
+    else:
+        terms = word_reader.Terms(str(model), registry.parse_layers(str(layers)), **reading)
+        _follow_stages(words.listen(_catalog(), pairs, terms, **given))
+
+
+@ingest.command("tokens")
+@click.option("--model", required=True, help="Hub id or folder of the model it was trained on.")
+@click.option("--sae", required=True, help="SAE, by name or number.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True,
+              help="Tokens of each feature.")  # fmt: skip
+@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+def ingest_tokens(sae: str, **terms: Any) -> None:
+    """Find the tokens that each feature promotes most, through the model's unembedding.
+
+    Example: saeatlas ingest tokens --model gpt2 --sae gpt2-small-res-jb/blocks.8.hook_resid_pre
+    """
+    from saeatlas.ingest import feature_tokens
+
+    engine = _catalog()
+    _follow_stages(feature_tokens.find(engine, _one_sae(engine, sae), **terms))
+
+
 @cli.group()
 def analyze() -> None:
     """Count and map what the catalog holds; results are tables with a run."""
@@ -737,6 +791,28 @@ def remove_recording(number: int) -> None:
     with _catalog().begin() as connection:
         remove_one(connection, number)
     click.echo(f"Removed recording {number}")
+
+
+@remove.command("words")
+@click.argument("name")
+def remove_words(name: str) -> None:
+    """Remove word vectors, by their space's name or number; their pairs stay."""
+    from saeatlas.schema.remove import remove_words as remove_one
+
+    with _catalog().begin() as connection:
+        row = remove_one(connection, name)
+    click.echo(f"Removed words {row.id}  {row.name}")
+
+
+@remove.command("relation")
+@click.argument("name")
+def remove_relation(name: str) -> None:
+    """Remove a relation and its word pairs; the words' vectors stay."""
+    from saeatlas.schema.remove import remove_relation as remove_one
+
+    with _catalog().begin() as connection:
+        row = remove_one(connection, name)
+    click.echo(f"Removed relation {row.id}  {row.name}")
 
 
 @remove.command("run")

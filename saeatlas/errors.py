@@ -25,7 +25,8 @@ the only handler, prints it as it is.
         │   ├── BadDocument      one document of it
         │   ├── EmptyCorpus      nothing in it that could be used
         │   └── CorpusChanged    not the documents that were read before
-        └── BadTable             activations from elsewhere that do not add up
+        ├── BadTable             activations from elsewhere that do not add up
+        └── BadWords             words or their vectors that cannot be used
 """
 
 import difflib
@@ -140,6 +141,10 @@ class CorpusChanged(BadCorpus):
 
 class BadTable(InputError):
     """The table of activations cannot be used."""
+
+
+class BadWords(InputError):
+    """The words, or their vectors, cannot be used."""
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from saeatlas.ingest import clouds, ears, encode, models, sites, tokens
+from saeatlas.ingest import clouds, ears, encode, model_files, models, sites, tokens
 from saeatlas.ingest.corpora import Document, Skipped
 from saeatlas.ingest.ears import Ear, Sound
 from saeatlas.ingest.options import Options
@@ -129,7 +129,7 @@ class Ensemble:
         while left:
             size = 1 if alone else max(1, options.batch_tokens // len(reads[left[0]].ids))
             batch, left = left[:size], left[size:]
-            acts = self._run([reads[i].ids for i in batch])
+            acts = self.listener.hear([reads[i].ids for i in batch])
             for row, i in enumerate(batch):
                 own = {hook: a[row] for hook, a in acts.items()}
                 found[i] = {}
@@ -137,7 +137,7 @@ class Ensemble:
                 _fit(ears, own, reads[i], fits or {})
                 clouds.add_document(ears, own, reads[i].counted, sums or {})
                 if near and exact and len(batch) > 1:
-                    own = {hook: a[0] for hook, a in self._run([reads[i].ids]).items()}
+                    own = {hook: a[0] for hook, a in self.listener.hear([reads[i].ids]).items()}
                     self._listen(near, own, reads[i], options.keep_above, found[i])
         return {
             ear.sae: [peaks for i in sorted(found) for peaks in found[i][ear.sae]] for ear in ears
@@ -157,16 +157,6 @@ class Ensemble:
         texts = [self.tokenizer.decode(row[a:b]) for a, b in spans] if options.store_text else None
         n_tokens = max(len(row) - self.prepend_bos, 0)
         return Read(cut_of(document, n_tokens, spans, texts), row, spans, counts)
-
-    def _run(self, rows: list[Any]) -> dict[str, torch.Tensor]:
-        """Run the model on token rows of any length, right-padded."""
-        width = max(map(len, rows))
-        ids = torch.zeros(len(rows), width, dtype=torch.int64)  # (B, T)
-        mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
-            mask[i, : len(row)] = 1
-        return self.listener(ids, mask)
 
     def _listen(
         self,
@@ -211,7 +201,7 @@ def assemble(model: str, rows: "Sequence[sa.Row[Any]]", options: Options) -> Ens
     prepend_bos = ears.agreed_bos(rows)
     hooks = {row.id: ears.hook_of(row) for row in rows}
     models.require_fit(model, [(hooks[row.id], row.config.get("d_in", row.d_in)) for row in rows])
-    family = sites.family_of(model, models.read_config(model).model_type)
+    family = sites.family_of(model, model_files.read_config(model).model_type)
     centred = {
         row.id: sites.is_centred(hooks[row.id], family, ears.processing(row)) for row in rows
     }

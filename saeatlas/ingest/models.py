@@ -1,24 +1,16 @@
 """A language model that is run only as far as somebody listens."""
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
-from pathlib import Path
-from pickle import UnpicklingError
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from saeatlas import errors
-from saeatlas.ingest import sites
+from saeatlas.ingest import model_files, sites
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transformers import PretrainedConfig
-
-_MIB = 2**20
 
 
 class Listener:
@@ -39,14 +31,13 @@ class Listener:
     """
 
     def __init__(self, name: str, hook_names: Iterable[str], *, dtype: str, device: str) -> None:
-        self.config = read_config(name)
+        self.config = model_files.read_config(name)
         self.device = torch.device(device)
         self._family = sites.family_of(name, self.config.model_type)
         self._sites = {hook: _site(name, hook, self.config) for hook in hook_names}
-        self.n_layers = int(self.config.num_hidden_layers)
-        self.fingerprint = _fingerprint(name, self.config)
+        self.fingerprint = model_files.fingerprint(name, self.config)
         n_needed = 1 + max(site.layer for site in self._sites.values())
-        self._model = _load(name, n_needed, getattr(torch, dtype)).to(self.device)
+        self._model = model_files.load(name, n_needed, getattr(torch, dtype)).to(self.device)
         self._model.set_submodule(self._family.norm, torch.nn.Identity())
         self._heard: dict[str, torch.Tensor] = {}
         for hook, site in self._sites.items():
@@ -55,11 +46,7 @@ class Listener:
     @property
     def facts(self) -> dict[str, Any]:
         """What table ``model`` stores."""
-        return {
-            "architecture": self.config.model_type,
-            "n_layers": self.n_layers,
-            "d_model": int(self.config.hidden_size),
-        }
+        return model_files.facts(self.config)
 
     @torch.inference_mode()
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -92,6 +79,26 @@ class Listener:
                 )
         return heard
 
+    def hear(self, rows: Sequence[np.ndarray[Any, Any]]) -> dict[str, torch.Tensor]:
+        """Run the model on texts of any length.
+
+        Parameters
+        ----------
+        rows : sequence of ndarray of shape (n_tokens,), int
+            Token ids of each text.
+
+        Returns
+        -------
+        dict of str to Tensor of shape (len(rows), T, d)
+            By hook name, T being the longest row's length; values after a row's end mean nothing.
+        """
+        ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)  # (B, T)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
+            mask[i, : len(row)] = 1
+        return self(ids, mask)
+
     def _listen(self, hook: str, site: sites.Site) -> None:
         place = site.place(self._family)
         assert place is not None  # _site has checked it
@@ -107,7 +114,7 @@ class Listener:
 
     def _keep_normalized(self, hook: str) -> Callable[..., None]:
         def keep(module: Any, args: tuple[Any, ...], _output: Any) -> None:
-            self._heard[hook] = _without_gain(module, args[0])
+            self._heard[hook] = without_gain(module, args[0])
 
         return keep
 
@@ -147,7 +154,7 @@ def open_model(
     ------
     ModelMismatch, UnsupportedSae
     """
-    return Listener(name, hook_names, dtype=dtype, device=device or _fastest())
+    return Listener(name, hook_names, dtype=dtype, device=device or fastest())
 
 
 def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
@@ -164,7 +171,7 @@ def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
     ------
     ModelMismatch, UnsupportedSae
     """
-    config = read_config(name)
+    config = model_files.read_config(name)
     for hook, width in places:
         found = _site(name, hook, config).width(config)
         if found != width:
@@ -172,58 +179,6 @@ def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
                 f"An SAE at {hook} listens to {width} dimensions; {name} has {found} there.",
                 mend="Check --model and --sae: the SAE was trained on another model.",
             )
-
-
-def read_config(name: str) -> "PretrainedConfig":
-    """Read a model's configuration; of a model of several parts, its language model's.
-
-    Parameters
-    ----------
-    name : str
-        Hub id or folder.
-
-    Returns
-    -------
-    transformers.PretrainedConfig
-
-    Raises
-    ------
-    ModelMismatch
-        There is none, or the hub cannot be reached.
-    """
-    from transformers import AutoConfig
-
-    with _understood(name):
-        config: PretrainedConfig = AutoConfig.from_pretrained(name).get_text_config()
-    return config
-
-
-def _load(name: str, n_layers: int, dtype: torch.dtype) -> Any:
-    """Load the base model's first layers only."""
-    import transformers
-
-    config = read_config(name)
-    config.num_hidden_layers = n_layers
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:n_layers]
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()  # it would list every layer left out
-    transformers.logging.disable_progress_bar()
-    try:
-        with _understood(name):
-            model, loaded = transformers.AutoModel.from_pretrained(
-                name, config=config, dtype=dtype, output_loading_info=True
-            )
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        transformers.logging.enable_progress_bar()
-    missing = sorted(loaded["missing_keys"])
-    if missing:
-        raise errors.ModelMismatch(
-            f"{name} lacks weights that its configuration asks for: {', '.join(missing[:3])} ...",
-            mend="Give --model the folder or hub id of the language model itself.",
-        )
-    return model.eval()
 
 
 def _site(name: str, hook: str, config: "PretrainedConfig") -> sites.Site:
@@ -242,8 +197,18 @@ def _site(name: str, hook: str, config: "PretrainedConfig") -> sites.Site:
     return site
 
 
-def _without_gain(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Normalise as a LayerNorm or RMSNorm does before it applies its weight and bias."""
+def without_gain(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Normalise as a LayerNorm or RMSNorm does before it applies its weight and bias.
+
+    Parameters
+    ----------
+    norm : torch.nn.Module
+    x : Tensor of shape (..., d)
+
+    Returns
+    -------
+    Tensor of shape (..., d)
+    """
     wide = x.to(torch.float32)  # (B, T, d)
     if isinstance(norm, torch.nn.LayerNorm):
         wide = wide - wide.mean(-1, keepdim=True)
@@ -251,48 +216,14 @@ def _without_gain(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
 
 
-@contextmanager
-def _understood(name: str) -> "Iterator[None]":
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
+def fastest() -> str:
+    """Name the fastest device there is.
 
-    try:
-        yield
-    except errors.AtlasError:
-        raise
-    except (OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, ImportError,
-            EOFError, SafetensorError, StrictDataclassError, UnpicklingError) as error:  # fmt: skip
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise errors.ModelMismatch(
-            f"The model {name} cannot be loaded: {first}",
-            mend="Check --model: a hub id that can be reached, or a folder with config.json.",
-        ) from error
-
-
-def _fingerprint(name: str, config: "PretrainedConfig") -> str:
-    """Tell models apart without reading all weights: SHA-256 as hexadecimal.
-
-    A hub model is its commit. A folder is its configuration and, of each weights file, the name,
-    the size and the first and last MiB, which hold safetensors' table of contents.
+    Returns
+    -------
+    str
+        cuda or mps where there is one, else cpu.
     """
-    digest = hashlib.sha256()
-    folder = Path(name)
-    if not folder.is_dir():
-        digest.update(f"{name}@{getattr(config, '_commit_hash', None)}".encode())
-        return digest.hexdigest()
-    stored = json.loads((folder / "config.json").read_text("utf-8"))
-    digest.update(json.dumps(stored, sort_keys=True).encode())
-    for file in sorted(p for p in folder.iterdir() if p.suffix in {".safetensors", ".bin"}):
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}".encode())
-        with file.open("rb") as content:
-            digest.update(content.read(_MIB))
-            content.seek(max(0, size - _MIB))
-            digest.update(content.read(_MIB))
-    return digest.hexdigest()
-
-
-def _fastest() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

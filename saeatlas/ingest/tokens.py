@@ -43,6 +43,36 @@ class Tokenizer:
             content = repr(sorted(self._inner.get_vocab().items()))
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
+    @property
+    def has_bos(self) -> bool:
+        """Whether there is a BOS token to put before a text."""
+        return self._inner.bos_token_id is not None
+
+    @property
+    def adds_space(self) -> bool:
+        """Whether it reads a text as if a space stood before it, as Llama 2's does."""
+        return self.piece(self._encode(["a"])[0][0]).startswith(" ")
+
+    def __len__(self) -> int:
+        """Count the tokens; a model's unembedding may have rows for more."""
+        return len(self._inner)
+
+    def piece(self, token: int) -> str:
+        """Return the text that a token stands for in the middle of a text.
+
+        Parameters
+        ----------
+        token : int
+
+        Returns
+        -------
+        str
+            A leading space included, which some tokenizers drop from a text's first token; U+FFFD
+            for a part of a character.
+        """
+        before = self._encode(["a"])[0]
+        return self.decode(np.array([*before, token]))[len(self.decode(np.array(before))) :]
+
     def tokenize(
         self, texts: Sequence[str], *, context: int, prepend_bos: bool
     ) -> list[np.ndarray[Any, Any]]:

@@ -1,9 +1,11 @@
-"""Take an SAE, a recording or a corpus out of the catalog, with all that hangs on it."""
+"""Take something out of the catalog, with all that hangs on it."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.schema import clouds, lobes, partitions, results, tables
+from saeatlas.schema import clouds, lobes, partitions, results, tables, word_vectors, words
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
@@ -95,6 +97,53 @@ def remove_corpus(connection: sa.Connection, corpus: int) -> None:
     for recording in _numbers(connection, tables.recording, tables.recording.c.corpus == corpus):
         remove_recording(connection, recording)
     connection.execute(sa.delete(tables.corpus).where(tables.corpus.c.id == corpus))
+
+
+def remove_words(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    """Remove a space of word vectors; its relations stay for other spaces.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    name : str
+        Name or number.
+
+    Returns
+    -------
+    sqlalchemy.Row
+        What the row of ``word_space`` was.
+
+    Raises
+    ------
+    UnknownName
+    """
+    row = word_vectors.find_space(connection, name)
+    connection.execute(sa.delete(words.word_space).where(words.word_space.c.id == row.id))
+    return row
+
+
+def remove_relation(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    """Remove a relation and its pairs; the vectors of their words stay, as others may share them.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    name : str
+
+    Returns
+    -------
+    sqlalchemy.Row
+        What the row of ``relation`` was.
+
+    Raises
+    ------
+    UnknownName
+    """
+    row = word_vectors.find_relations(connection, [name])[0]
+    connection.execute(sa.delete(words.relation).where(words.relation.c.id == row.id))
+    return row
 
 
 def _numbers(

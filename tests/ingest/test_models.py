@@ -12,7 +12,7 @@ import transformers
 from transformer_lens.model_bridge import TransformerBridge
 
 from saeatlas import errors
-from saeatlas.ingest import models, sites
+from saeatlas.ingest import model_files, models, sites
 from tests import tiny
 
 PLACES = (
@@ -43,7 +43,7 @@ def _ids(*shape: int) -> torch.Tensor:
 
 
 def _places(folder: Path) -> list[str]:
-    parallel = "neox" in models.read_config(str(folder)).model_type
+    parallel = "neox" in model_files.read_config(str(folder)).model_type
     return [place for place in PLACES if not (parallel and place == "hook_resid_mid")]
 
 

@@ -46,6 +46,7 @@ def _wordpiece() -> tokenizers.Tokenizer:
     inner = tokenizers.Tokenizer(models.WordPiece(unk_token="<unk>"))
     inner.normalizer = normalizers.BertNormalizer()
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(
         vocab_size=120, special_tokens=["<unk>"], show_progress=False
     )
@@ -197,3 +198,26 @@ def test_blocks_of_the_paper() -> None:
     assert tokens.cut(1024, bos=True, block=256, min_tokens=1)[-1] == (769, 1024)
     assert tokens.cut(1, bos=True, block=4, min_tokens=1) == []
     assert tokens.cut(0, bos=False, block=4, min_tokens=1) == []
+
+
+def test_pieces_are_what_tokens_stand_for_within_a_text(tokenizer: tokens.Tokenizer) -> None:
+    text = "the of with as the" * 2
+    row = tokenizer.tokenize([text], context=100, prepend_bos=False)[0]
+    pieces = [tokenizer.piece(int(token)) for token in row]
+    assert "".join(pieces).removeprefix(" ") == text
+    assert len(set(pieces)) > 3
+
+
+def test_a_space_is_read_before_a_text_by_some(tokenizer: tokens.Tokenizer) -> None:
+    texts = ["the", " the", "a", "a the"]
+    bare, spaced, a, both = (
+        row.tolist() for row in tokenizer.tokenize(texts, context=9, prepend_bos=False)
+    )
+    assert (bare if tokenizer.adds_space else spaced) == both[len(a) :]
+    assert tokenizer.adds_space == (tokenizer.name in ("unigram", "wordpiece"))
+
+
+def test_whether_there_is_bos_and_how_many_tokens(bpe: tokens.Tokenizer) -> None:
+    assert bpe.has_bos and len(bpe) == len(bpe._inner.get_vocab())
+    bare = transformers.PreTrainedTokenizerFast(tokenizer_object=_unigram(), unk_token="<unk>")
+    assert not tokens.Tokenizer("bare", bare).has_bos

@@ -1,0 +1,152 @@
+"""The tokens that a feature promotes: its decoder vector, through the model's unembedding."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest import model_files, tokens, unembedding
+from saeatlas.ingest.steps import Step
+from saeatlas.schema import decoders, remove, results, runs, tables, words
+from saeatlas.schema.copy import copy_rows
+
+Array = np.ndarray[Any, Any]
+
+_COLUMNS = ("sae", "run", "feature", "rank", "token_id", "token", "logit", "n_characters")
+
+_LOGITS = 2**26
+"""Logits at a time: 256 MiB."""
+
+_RESIDUAL = re.compile(r"resid_|_out$|embed$|(?:layers|h)\.\d+$")
+"""Hooks at which what an SAE gives is a part, or the whole, of the residual stream."""
+
+
+def find(
+    engine: sa.Engine, sae: int, *, model: str, top: int = 10, device: str | None = None
+) -> Iterator[Step]:
+    """Find the tokens that each feature of an SAE promotes most; replace those found before.
+
+    The effect on a token's logit is W_U (scale * v), where v is the decoder vector, less its mean
+    if the final norm is a LayerNorm, and scale the norm's learned factors. What the norm divides
+    by depends on the rest of the residual stream and is left out; as it is positive, the order of
+    tokens is the same with it. Biases, and the tanh that caps Gemma 2's logits, are left out too.
+
+    Writes a row of ``run`` and at most `top` rows of ``feature_token`` a feature, in one
+    transaction. The same again changes nothing.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    sae : int
+        ``sae.id``.
+    model : str
+        Hub id or folder.
+    top : int, default=10
+        Tokens of each feature; all there are, if fewer.
+    device : str, optional
+        Default: cuda or mps where there is one, else cpu.
+
+    Yields
+    ------
+    Step
+
+    Raises
+    ------
+    UnsupportedSae
+        It does not write to the residual stream.
+    ModelMismatch
+        The model cannot be loaded, or is of another width.
+
+    Notes
+    -----
+    This is what a feature does by itself at the last step. What later layers make of it is not in
+    it: of a feature of an early layer its tokens may say little.
+    """
+    config = model_files.read_config(model)
+    tokenizer = tokens.load(model)
+    with engine.begin() as connection:
+        row = _locked(connection, sae)
+        _require_residual(row, model, int(config.hidden_size))
+        terms = {"model_sha256": model_files.fingerprint(model, config), "top": top}
+        key = runs.input_hash(
+            weights=row.weights_sha256.hex(), tokenizer=tokenizer.fingerprint, **terms
+        )
+        older = _runs(connection, sae)
+        if key in older:
+            yield Step("done", summary=f"Run {older[key]}: already there, unchanged")
+            return
+        for number in older.values():
+            remove.remove_run(connection, number)
+        out = unembedding.load(model, len(tokenizer), device)
+        vectors = decoders.read(connection, sae)
+        features = np.flatnonzero(vectors.any(axis=1))
+        n_zero = len(vectors) - len(features)
+        run = runs.create(
+            connection, "tokens", key, sae=sae, params={"model": model} | terms,
+            quality={"n_features": len(features), "n_zero": n_zero},
+        )  # fmt: skip
+        size = max(1, _LOGITS // len(out.weight))
+        for begin in range(0, len(features), size):
+            yield Step("tokens of features", begin, len(features))
+            part = features[begin : begin + size]
+            ids, logits = out.strongest(vectors[part], min(top, len(out.weight)))
+            rows = _rows(part, ids, logits, tokenizer)
+            copy_rows(connection, words.feature_token, _COLUMNS, ((sae, run, *row) for row in rows))
+    yield Step("tokens of features", len(features), len(features))
+    left_out = f"; {n_zero:,} have an all-zero decoder vector and none" if n_zero else ""
+    yield Step("done", summary=f"Run {run}: tokens of {len(features):,} features{left_out}")
+
+
+def _rows(
+    features: Array, ids: Array, logits: Array, tokenizer: tokens.Tokenizer
+) -> Iterator[tuple[Any, ...]]:
+    """Yield rows of ``feature_token``, in the order of `_COLUMNS` from the third on."""
+    text = {i: tokenizer.piece(i).replace("\0", "\ufffd") for i in np.unique(ids).tolist()}
+    for feature, own, strengths in zip(
+        features.tolist(), ids.tolist(), logits.tolist(), strict=True
+    ):
+        for rank, (i, logit) in enumerate(zip(own, strengths, strict=True), 1):
+            yield feature, rank, i, text[i], logit, len(text[i].removeprefix(" "))
+
+
+def _locked(connection: sa.Connection, sae: int) -> sa.Row[Any]:
+    """Read the row of an SAE, and keep others from finding its tokens meanwhile."""
+    query = sa.select(tables.sae).where(tables.sae.c.id == sae).with_for_update(key_share=True)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise errors.UnknownName(
+            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
+        )
+    return row
+
+
+def _runs(connection: sa.Connection, sae: int) -> dict[bytes, int]:
+    """Return the runs that found an SAE's tokens, by the hash of what they read."""
+    table = results.run
+    query = sa.select(table.c.input_sha256, table.c.id).where(
+        table.c.analysis == "tokens", table.c.sae == sae
+    )
+    return {row.input_sha256: row.id for row in connection.execute(query)}
+
+
+def _require_residual(row: sa.Row[Any], model: str, d_model: int) -> None:
+    """Refuse an SAE whose decoder vectors are no directions of the model's residual stream."""
+    name = f"{row.release}/{row.sae_id}"
+    hook = row.config.get("metadata", {}).get("hook_name_out") or row.hook_name
+    is_transcoder = "transcoder" in (row.architecture or "")  # it writes what the MLP would
+    if hook is not None and not is_transcoder and not _RESIDUAL.search(hook):
+        raise errors.UnsupportedSae(
+            f"SAE {name} is of {hook}: its decoder vectors are no directions of the residual "
+            "stream, and the unembedding cannot read them.",
+            mend="Take an SAE of the residual stream, of an MLP's or of attention's output.",
+        )
+    if row.d_in != d_model:
+        raise errors.ModelMismatch(
+            f"The decoder vectors of SAE {name} have {row.d_in:,} dimensions; the residual stream "
+            f"of {model} has {d_model:,}.",
+            mend="Check --model and --sae: the SAE was trained on another model, or not on its "
+            "residual stream.",
+        )
