@@ -683,6 +683,60 @@ def analyze_spectra(
         _follow_stages(spectra.find(engine, number, terms))
 
 
+@analyze.command("crystals")
+@click.option("--sae", help="SAE whose features are searched, by name or number.")
+@click.option("--words", help="Space of words, by name or number: its relations are measured; with "
+              "--sae and --relations given, searched for among features.")  # fmt: skip
+@click.option("--relations", type=click.Choice(["found", "given"]), default="found",
+              show_default=True, help="Function vectors found among features, or those of words.")  # fmt: skip
+@click.option("--relation", "names", multiple=True,
+              help="With --words alone: only this relation; repeatable.  [default: all]")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--neighbours", type=click.IntRange(min=1), default=16, show_default=True,
+              help="Nearest neighbours that a feature is paired with.")  # fmt: skip
+@click.option("--least", type=float, default=0.6, show_default=True,
+              help="Least cosine of sides, and of legs.")  # fmt: skip
+@click.option("--rate", type=float, default=0.05, show_default=True,
+              help="Largest false discovery rate.")  # fmt: skip
+@click.option("--recording", type=int,
+              help="Where densities and positions are measured.  [default: the newest]")  # fmt: skip
+@click.option("--attribute", "attributes", multiple=True,
+              help="Measured attribute to project out: log_density, position or top_token_length; "
+              "repeatable.  [default: all]")  # fmt: skip
+@click.option("--keep-distractors", is_flag=True,
+              help="Compare vectors as they are: whiten and project out nothing.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=0), default=199, show_default=True,
+              help="Times that partners, and relations, are shuffled.")  # fmt: skip
+@_seed
+def analyze_crystals(
+    sae: str | None, words: str | None, relations: str, names: Sequence[str], trials: int,
+    seed: int, attributes: Sequence[str], **options: Any,
+) -> None:  # fmt: skip
+    """Find parallelograms and trapezoids of features, and the function vectors they follow.
+
+    Of words: how far the pairs of known relations follow one vector each.
+
+    Example: saeatlas analyze crystals --sae 1
+    """
+    from saeatlas.analyses import crystal_terms, crystals, word_relations
+
+    if (sae is not None) != (words is None or relations == "given"):
+        raise click.UsageError("Give --sae; --words; or both with --relations given.")
+    if relations == "given" and words is None:
+        raise click.UsageError("--relations given are those of --words SPACE.")
+    engine = _catalog()
+    if sae is None:
+        assert words is not None
+        progress = word_relations.measure(engine, words, names=names, trials=trials, seed=seed)
+    else:
+        if attributes:
+            options["attributes"] = attributes
+        terms = crystal_terms.Terms(words=words, trials=trials, seed=seed, **options)
+        progress = crystals.find(engine, _one_sae(engine, sae), terms)
+    _follow_stages(progress)
+
+
 def _follow_stages(progress: Any) -> None:
     """Show a bar for each stage of an analysis, with the time left; then the run."""
     from rich import progress as bars

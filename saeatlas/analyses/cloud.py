@@ -45,7 +45,7 @@ class Cloud:
     distances: Array
 
 
-def directions(vectors: Array) -> tuple[Array, int, int]:
+def directions(vectors: Array) -> tuple[Array, Array, int]:
     """Make vectors unit vectors, and leave out those without a direction and duplicates.
 
     Parameters
@@ -54,14 +54,19 @@ def directions(vectors: Array) -> tuple[Array, int, int]:
 
     Returns
     -------
-    (units, n_zero, n_duplicates)
-        float32 of shape (n - n_zero - n_duplicates, d), in order, and how many were left out.
+    units : ndarray of shape (m, d), float32
+        In order.
+    kept : ndarray of shape (m,), int64
+        Rows that they are, ascending; of equal ones the first.
+    n_zero : int
+        Rows without a direction; all others left out are duplicates.
     """
     norms = np.linalg.norm(vectors, axis=1)
-    units = vectors[norms > 0] / norms[norms > 0, None]
+    some = np.flatnonzero(norms > 0)
+    units = vectors[some] / norms[some, None]
     kept = _distinct(units)
-    n_zero, n_duplicates = int((norms == 0).sum()), len(units) - len(kept)
-    return (units[kept] if n_duplicates else units), n_zero, n_duplicates
+    n_zero = len(vectors) - len(some)
+    return (units[kept] if len(kept) < len(units) else units), some[kept], n_zero
 
 
 def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:

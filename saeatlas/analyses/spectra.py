@@ -169,10 +169,10 @@ class Job:
             known = part.covariance
             return cloud.from_covariance(known.n, known.mean, known.matrix), 0, 0
         assert part.vectors is not None
-        units, n_zero, n_duplicates = cloud.directions(part.vectors)
+        units, kept, n_zero = cloud.directions(part.vectors)
         if len(units) < FEWEST:
             return None
-        return cloud.resolve(units), n_zero, n_duplicates
+        return cloud.resolve(units), n_zero, len(part.vectors) - n_zero - len(kept)
 
     def _shape(self, part: Part, found: Cloud, n_zero: int, n_duplicates: int) -> spectrum.Shape:
         shape = spectrum.describe(

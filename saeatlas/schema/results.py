@@ -50,6 +50,12 @@ run = sa.Table(
         comment="Run whose rows it read, as the counts that lobes come from. NULL if none, or if "
         "it was removed since.",
     ),
+    Column(
+        "word_space",
+        sa.Integer,
+        sa.ForeignKey("word_space.id", ondelete="CASCADE"),
+        comment="Space of words that was analysed. NULL if none.",
+    ),
     CheckConstraint("preset in ('paper', 'default')", name="preset"),
     sa.Index(None, "analysis", "sae"),  # serves the search for a run of some kind
     comment="One analysis with its parameters. It and its rows are committed together.",

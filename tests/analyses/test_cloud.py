@@ -73,8 +73,9 @@ def test_zero_vectors_and_duplicates_are_left_out_and_counted() -> None:
     vectors[7] = vectors[5]
     vectors[8] = vectors[5]
     vectors[9] = vectors[10][::-1]  # the same numbers in another order are another vector
-    units, n_zero, n_duplicates = cloud.directions(vectors)
-    assert (len(units), n_zero, n_duplicates) == (17, 1, 2)
+    units, kept, n_zero = cloud.directions(vectors)
+    assert (len(units), n_zero) == (17, 1)
+    assert kept.tolist() == [i for i in range(20) if i not in (3, 7, 8)]
     np.testing.assert_allclose(np.linalg.norm(units, axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(
         units[:3], vectors[:3] / np.linalg.norm(vectors[:3], axis=1)[:, None]
