@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from saeatlas.cli import cli
-from saeatlas.schema import clouds, lobes, spectra, words
+from saeatlas.schema import clouds, crystals, labels, lobes, spectra, words
 
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
@@ -26,7 +26,8 @@ def schema() -> str:
     dialect = postgresql.dialect()
     # importing them is what adds their tables
     assert clouds.encoder.metadata is lobes.lobe.metadata is spectra.spectrum.metadata
-    assert words.relation.metadata is lobes.lobe.metadata
+    assert words.relation.metadata is labels.label.metadata is lobes.lobe.metadata
+    assert crystals.crystal.metadata is lobes.lobe.metadata
     parts = []
     for table in lobes.lobe.metadata.sorted_tables:
         keys = ", ".join(column.name for column in table.primary_key)

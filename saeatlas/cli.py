@@ -428,6 +428,38 @@ def ingest_tokens(sae: str, **terms: Any) -> None:
     _follow_stages(feature_tokens.find(engine, _one_sae(engine, sae), **terms))
 
 
+@ingest.command("labels")
+@click.option("--sae", help="SAE that the labels are of; Neuronpedia's say so themselves.")
+@click.option(
+    "--neuronpedia",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder or file of Neuronpedia's explanations; repeatable.",
+)
+@click.option(
+    "--neuronpedia-id",
+    metavar="MODEL/SOURCE",
+    help="Take the labels of this source for the SAE's, which names no page itself.",
+)
+@click.option(
+    "--delphi", type=click.Path(path_type=Path), help="Folder of a run of Delphi: explanations."
+)
+@click.option("--hookpoint", help="Which of Delphi's hookpoints, if the folder has several.")
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path),
+    help="CSV with feature, text[, source, score, method, url].",
+)
+def ingest_labels(sae: str | None, **files: Any) -> None:
+    """Bring in what features are said to be about. What is said anew replaces what was.
+
+    Example: saeatlas ingest labels --neuronpedia v1/gemma-2-2b/12-gemmascope-res-16k
+    """
+    from saeatlas.ingest import labels
+
+    click.echo(labels.ingest_labels(_catalog(), labels.open_source(**files), sae=sae).summary)
+
+
 @cli.group()
 def analyze() -> None:
     """Count and map what the catalog holds; results are tables with a run."""
@@ -878,6 +910,19 @@ def remove_run(number: int) -> None:
     with _catalog().begin() as connection:
         remove_one(connection, number)
     click.echo(f"Removed run {number}")
+
+
+@remove.command("labels")
+@click.option("--sae", required=True, help="SAE by number or name; a release for all of its.")
+@click.option("--source", help="Only those of this source, as neuronpedia.  [default: all]")
+def remove_labels(sae: str, source: str | None) -> None:
+    """Remove an SAE's labels."""
+    from saeatlas.ingest.store import find_saes
+    from saeatlas.schema.remove import remove_labels as remove_some
+
+    with _catalog().begin() as connection:
+        numbers = [row.id for row in find_saes(connection, [sae])]
+        click.echo(f"Removed {remove_some(connection, numbers, source):,} labels")
 
 
 @remove.command("corpus")

@@ -26,7 +26,8 @@ the only handler, prints it as it is.
         │   ├── EmptyCorpus      nothing in it that could be used
         │   └── CorpusChanged    not the documents that were read before
         ├── BadTable             activations from elsewhere that do not add up
-        └── BadWords             words or their vectors that cannot be used
+        ├── BadWords             words or their vectors that cannot be used
+        └── BadLabels            labels that cannot be read, or of another SAE
 """
 
 import difflib
@@ -145,6 +146,10 @@ class BadTable(InputError):
 
 class BadWords(InputError):
     """The words, or their vectors, cannot be used."""
+
+
+class BadLabels(InputError):
+    """The labels cannot be used."""
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:

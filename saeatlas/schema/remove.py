@@ -1,11 +1,22 @@
 """Take something out of the catalog, with all that hangs on it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.schema import clouds, lobes, partitions, results, tables, word_vectors, words
+from saeatlas.schema import (
+    clouds,
+    labels,
+    lobes,
+    partitions,
+    results,
+    tables,
+    vocabulary,
+    word_vectors,
+    words,
+)
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
@@ -56,7 +67,7 @@ def remove_recording(connection: sa.Connection, recording: int) -> None:
 
 
 def remove_sae(connection: sa.Connection, sae: int) -> None:
-    """Remove an SAE, its features, its encoder vectors and its recordings.
+    """Remove an SAE, its features, encoder vectors, labels and recordings.
 
     Parameters
     ----------
@@ -76,7 +87,53 @@ def remove_sae(connection: sa.Connection, sae: int) -> None:
         remove_run(connection, run)  # of no recording: counts made elsewhere
     for parent in (tables.feature, clouds.encoder):
         partitions.drop(connection, parent, sae)
+    _drop_labels(connection, labels.label.c.sae == sae)
     connection.execute(sa.delete(tables.sae).where(tables.sae.c.id == sae))
+
+
+def remove_labels(connection: sa.Connection, saes: Sequence[int], source: str | None = None) -> int:
+    """Remove labels of SAEs.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    saes : sequence of int
+        ``sae.id``.
+    source : str, optional
+        Only those of this source. Default: all.
+
+    Returns
+    -------
+    int
+        How many they were.
+
+    Raises
+    ------
+    UnknownName
+        There are none.
+    """
+    table = labels.label
+    theirs = table.c.sae.in_(saes)
+    found = theirs if source is None else theirs & (table.c.source == source)
+    n = _drop_labels(connection, found)
+    if not n:
+        query = sa.select(table.c.source).where(theirs).distinct()
+        known = connection.execute(query).scalars().all()
+        raise errors.UnknownName(
+            "There are no such labels." if source is None else f"No label is from {source!r}.",
+            exists=errors.nearest(source or "", known),
+            mend="Bring some in with `saeatlas ingest labels`.",
+        )
+    return n
+
+
+def _drop_labels(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    vocabulary.lock(connection)
+    n = connection.execute(sa.delete(labels.label).where(which)).rowcount
+    if n:
+        vocabulary.prune(connection)
+    return n
 
 
 def remove_corpus(connection: sa.Connection, corpus: int) -> None:

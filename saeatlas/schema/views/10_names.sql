@@ -14,9 +14,12 @@ comment on view atlas.saes is
 create view atlas.features as
 select
     sae.release, sae.sae_id, sae.layer, sae.site, feature.sae, feature.feature,
-    feature.decoder_norm, feature.threshold, feature.decoder
+    feature.decoder_norm, feature.threshold, feature.decoder,
+    'https://www.neuronpedia.org/' || sae.neuronpedia_id || '/' || feature.feature
+        as neuronpedia_url
 from atlas.feature join atlas.sae on sae.id = feature.sae;
-comment on view atlas.features is 'Features with the names of their SAE.';
+comment on view atlas.features is
+    'Features with the names of their SAE and their page on Neuronpedia, NULL if it has none.';
 
 create view atlas.encoders as
 select

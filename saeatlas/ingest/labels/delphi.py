@@ -1,0 +1,146 @@
+"""Labels from Delphi: one small JSON file a latent, and what its scorers made of them.
+
+A run's folder holds ``explanations/{hookpoint}_latent{N}.txt``, each a JSON string;
+``scores/detection/`` files of the same names, each a list of examples that a judge was shown, with
+``activating`` (does the latent fire there) and ``correct`` (was the judge right, NULL where it gave
+no answer); and ``run_config.json``, which names the explaining model.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.corpora import places
+from saeatlas.ingest.corpora.document import called
+from saeatlas.ingest.labels.source import Label, one_sae
+
+_NAME = re.compile(r"(.+)_(?:latent|feature)(\d{1,18})\.(?:txt|json)")
+_FAILED = "Explanation could not be parsed."
+"""What Delphi writes where the model's answer held no explanation."""
+
+
+class Explanations:
+    """The explanations of one hookpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        A run's folder, or the folder ``explanations`` in it.
+    hookpoint : str, optional
+        Needed if there are several; ``/`` in its name may stand as ``--``, as in the files'.
+
+    Raises
+    ------
+    BadLabels
+        There are none.
+    """
+
+    def __init__(self, folder: Path, *, hookpoint: str | None = None) -> None:
+        self.left: set[str] = set()
+        whole = folder.expanduser().absolute()
+        if not whole.is_dir():
+            raise errors.BadLabels(
+                f"There is no folder {folder}.",
+                exists=places.near(str(folder)),
+                mend="Name the folder of a run of Delphi, or its explanations.",
+            )
+        inner = whole / "explanations"
+        self._folder = inner if inner.is_dir() else whole
+        self._files = self._of_one_hookpoint(hookpoint)
+
+    def labels(self, saes: Sequence[sa.Row[Any]], *, named: bool) -> Iterator[Label]:
+        """Yield the labels, by latent.
+
+        Parameters
+        ----------
+        saes : sequence of sqlalchemy.Row
+            The SAE.
+        named : bool
+            Whether the user named it.
+
+        Yields
+        ------
+        Label
+            The score is the balanced accuracy of Delphi's detection, None if there is none.
+
+        Raises
+        ------
+        BadLabels
+            A file is not of this form.
+        UnknownName
+            No SAE is named, or several are.
+        """
+        sae = one_sae(saes, named=named)
+        scores = self._folder.parent / "scores" / "detection"
+        method = self._explainer()
+        for latent, path in self._files:
+            text = _json(path)
+            if not isinstance(text, str):
+                raise errors.BadLabels(
+                    f"{path} holds {called(text)}, not a string.",
+                    mend="Expected is what Delphi writes: one JSON string a file.",
+                )
+            score = _balanced_accuracy(scores / path.name)
+            said = "" if text == _FAILED else text
+            yield Label(path.name, sae, latent, said, "delphi", method, score)
+
+    def _of_one_hookpoint(self, hookpoint: str | None) -> list[tuple[int, Path]]:
+        named = [(path, _NAME.fullmatch(path.name)) for path in self._folder.iterdir()]
+        found: dict[str, list[tuple[int, Path]]] = {}
+        for path, name in named:
+            if name:
+                found.setdefault(name[1], []).append((int(name[2]), path))
+        if not found:
+            raise errors.BadLabels(
+                f"{self._folder} holds no explanations.",
+                exists="Expected are files as layers.12_latent0.txt.",
+                mend="Name the folder of a run of Delphi, or its explanations.",
+            )
+        chosen = (hookpoint or next(iter(found))).replace("/", "--")
+        if chosen not in found or (hookpoint is None and len(found) > 1):
+            raise errors.BadLabels(
+                f"{self._folder} holds {len(found)} hookpoints."
+                if hookpoint is None
+                else f"{self._folder} has no hookpoint {hookpoint!r}.",
+                exists=errors.nearest(hookpoint or "", found),
+                mend="Name one with --hookpoint, and its SAE with --sae.",
+            )
+        return sorted(found[chosen])
+
+    def _explainer(self) -> str | None:
+        path = self._folder.parent / "run_config.json"
+        config = _json(path) if path.is_file() else {}
+        model = config.get("explainer_model") if isinstance(config, dict) else None
+        return model if isinstance(model, str) else None
+
+
+def _balanced_accuracy(path: Path) -> float | None:
+    """Average how often the judge was right where the latent fires and where it does not."""
+    if not path.is_file():
+        return None
+    examples = _json(path)
+    if not isinstance(examples, list) or not all(isinstance(one, dict) for one in examples):
+        raise errors.BadLabels(
+            f"{path} is not a list of examples.", mend="Expected is what Delphi's detection writes."
+        )
+    right: dict[bool, list[bool]] = {True: [], False: []}
+    for one in examples:
+        if isinstance(one.get("activating"), bool) and isinstance(one.get("correct"), bool):
+            right[one["activating"]].append(one["correct"])
+    if not all(right.values()):
+        return None
+    return sum(sum(answers) / len(answers) for answers in right.values()) / 2
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise errors.BadLabels(
+            f"{path} cannot be read as JSON: {error}.", mend="Mend it, or take it away."
+        ) from error

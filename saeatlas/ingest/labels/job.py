@@ -1,0 +1,193 @@
+"""Labels into the catalog: checked, collected in a temporary table, compared with what is there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+
+from saeatlas import errors
+from saeatlas.ingest import store
+from saeatlas.ingest.corpora.document import excerpt, without_surrogates
+from saeatlas.ingest.labels.source import Label, Source, shortened
+from saeatlas.schema import connect, failures, labels, statistics, tables, vocabulary
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.statements import statement
+
+_LONGEST = 10_000  # characters: a label is a sentence or two, and full text ends at a megabyte
+
+_incoming = sa.Table(
+    "incoming_label",
+    sa.MetaData(schema="pg_temp"),
+    sa.Column("sae", sa.Integer, nullable=False),
+    sa.Column("feature", sa.Integer, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("method", sa.Text),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("score", DOUBLE_PRECISION),
+    sa.Column("url", sa.Text),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of one SAE's labels from one source.
+
+    Parameters
+    ----------
+    sae : int
+        ``sae.id``.
+    name : str
+        ``release/sae_id``.
+    source : str
+        ``label.source``.
+    features : int
+        Features that were given a label.
+    new, changed, unchanged : int
+        Labels by what was there before; they add up to what the files say.
+    dropped : int
+        Labels of these features that were there and that the files no longer have.
+    """
+
+    sae: int
+    name: str
+    source: str
+    features: int
+    new: int
+    changed: int
+    unchanged: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of some files of labels.
+
+    Parameters
+    ----------
+    stored : list of Stored
+        By SAE and source.
+    empty : int
+        Labels without text, which were left out.
+    left : set of str, optional
+        What else was passed over.
+    """
+
+    stored: list[Stored]
+    empty: int = 0
+    left: frozenset[str] = frozenset()
+
+    @property
+    def summary(self) -> str:
+        """What was done, a line each."""
+        lines = []
+        for part in self.stored:
+            counts = f"{part.new:,} new, {part.changed:,} changed, {part.unchanged:,} unchanged"
+            gone = f", {part.dropped:,} no longer there" if part.dropped else ""
+            lines.append(
+                f"SAE {part.sae}  {part.name}  labels of {part.features:,} features from "
+                f"{part.source}: {counts}{gone}"
+            )
+        if self.empty:
+            lines.append(f"{self.empty:,} without text were left out.")
+        if self.left:
+            lines.append(f"Left out, of no SAE asked for: {shortened(sorted(self.left))}.")
+        return "\n".join(lines)
+
+
+def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) -> Ingested:
+    """Bring in labels of features.
+
+    Writes ``label``, a row a label, and ``label_word``. One transaction: all of it or nothing. For
+    each feature, source and method that the files speak of, what they say replaces what was there.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    source : Source
+        As `neuronpedia.Export`, `delphi.Explanations`, `table.LabelTable`.
+    sae : str, optional
+        Name or number of the SAE. Default: those that the labels themselves name.
+
+    Returns
+    -------
+    Ingested
+
+    Raises
+    ------
+    BadLabels
+        They cannot be read, or belong to other SAEs.
+    UnknownName
+        No such SAE.
+    DatabaseError
+    """
+    with failures.translated(), engine.begin() as connection:
+        vocabulary.lock(connection)
+        if sae is None:
+            saes: Sequence[sa.Row[Any]] = connection.execute(sa.select(tables.sae)).all()
+        else:
+            saes = store.find_saes(connection, [sae])
+        _incoming.create(connection)
+        rows = _Rows(source.labels(saes, named=sae is not None))
+        columns = [column.name for column in _incoming.columns]
+        copy_rows(connection, _incoming, columns, rows)
+        stored = _store(connection, {row.id: f"{row.release}/{row.sae_id}" for row in saes})
+    return Ingested(stored, rows.empty, frozenset(source.left))
+
+
+class _Rows(Iterable[tuple[Any, ...]]):
+    """Rows of ``incoming_label``, each checked; counts those without text, which it leaves out."""
+
+    def __init__(self, found: Iterator[Label]) -> None:
+        self.empty = 0
+        self._found = found
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for label in self._found:
+            text = _clean(label.text)
+            _require_storable(label, text)
+            if text:
+                yield (
+                    label.sae.id, label.feature, _clean(label.source), _clean(label.method) or None,
+                    text, label.score, _clean(label.url) or None,
+                )  # fmt: skip
+            else:
+                self.empty += 1
+
+
+def _clean(text: str | None) -> str:
+    """Take out what PostgreSQL refuses, and blanks around it."""
+    return without_surrogates(text or "").replace("\0", "").strip()
+
+
+def _require_storable(label: Label, text: str) -> None:
+    if not 0 <= label.feature < label.sae.d_sae:
+        raise errors.BadLabels(
+            f"{label.origin}: there is no feature {label.feature}.",
+            exists=f"{label.sae.release}/{label.sae.sae_id} has features 0 to "
+            f"{label.sae.d_sae - 1:,}.",
+            mend="Name the SAE that these labels are of: --sae; features count from 0.",
+        )
+    if len(text) > _LONGEST:
+        raise errors.BadLabels(
+            f"{label.origin}: this label has {len(text):,} characters.",
+            exists=f"It begins with {excerpt(text)}; the longest taken has {_LONGEST:,}.",
+            mend="Shorten it, or leave it out.",
+        )
+
+
+def _store(connection: sa.Connection, names: dict[int, str]) -> list[Stored]:
+    """Let the server compare what came with what is there, and keep the words in step."""
+    statistics.refresh(connection, _incoming)
+    driver = connect.raw(connection)
+    rows = driver.execute(statement("store", "saeatlas.ingest.labels")).fetchall()
+    stored = [Stored(sae, names[sae], *rest) for sae, *rest in rows]
+    if any(part.new or part.changed for part in stored):
+        vocabulary.add(connection)
+    if any(part.changed or part.dropped for part in stored):
+        vocabulary.prune(connection)
+    statistics.refresh(connection, labels.label)
+    return stored

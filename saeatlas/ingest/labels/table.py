@@ -1,0 +1,127 @@
+"""Labels from CSV: feature, text and, if wanted, source, score, method, url."""
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.corpora import places
+from saeatlas.ingest.corpora.document import excerpt
+from saeatlas.ingest.labels.source import Label, feature_number, one_sae
+
+COLUMNS = ("feature", "text", "source", "score", "method", "url")
+
+
+class LabelTable:
+    """A CSV file of labels of one SAE.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv`` or ``.csv.gz``, UTF-8, with a header; columns other than `COLUMNS` are passed
+        over. The source defaults to the file's name.
+
+    Raises
+    ------
+    BadLabels
+        There is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.left: set[str] = set()
+        self._path = path.expanduser()
+        if not self._path.is_file():
+            raise errors.BadLabels(
+                f"There is no file {path}.",
+                exists=places.near(str(path)),
+                mend="Name a CSV file with the columns feature and text.",
+            )
+
+    def labels(self, saes: Sequence[sa.Row[Any]], *, named: bool) -> Iterator[Label]:
+        """Yield its labels.
+
+        Parameters
+        ----------
+        saes : sequence of sqlalchemy.Row
+            The SAE.
+        named : bool
+            Whether the user named it.
+
+        Yields
+        ------
+        Label
+
+        Raises
+        ------
+        BadLabels
+            Columns are missing, or a row is not of this form.
+        UnknownName
+            No SAE is named, or several are.
+        """
+        sae = one_sae(saes, named=named)
+        try:
+            with self._open() as file:
+                reader = csv.DictReader(file, strict=True)
+                self._require_columns(reader.fieldnames or [])
+                for row in reader:
+                    yield self._label(row, f"{self._path.name}:{reader.line_num}", sae)
+        except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+            raise errors.BadLabels(
+                f"{self._path} cannot be read as CSV: {error}.",
+                mend="Write it anew as UTF-8, texts with commas or line breaks in double quotes.",
+            ) from error
+
+    def _open(self) -> IO[str]:
+        if self._path.suffix.lower() == ".gz":
+            return gzip.open(self._path, "rt", encoding="utf-8-sig", newline="")
+        return self._path.open(encoding="utf-8-sig", newline="")
+
+    def _require_columns(self, found: Sequence[str]) -> None:
+        for name in COLUMNS[:2]:
+            if name not in found:
+                raise errors.BadLabels(
+                    f"{self._path.name} has no column {name!r}.",
+                    exists=f"It has: {', '.join(found) or 'none'}.",
+                    mend=f"Name its columns {', '.join(COLUMNS)}; only the first two are needed.",
+                )
+
+    def _label(self, row: dict[str, Any], origin: str, sae: sa.Row[Any]) -> Label:
+        # a row too short lacks values; one too long has the rest under None
+        if None in row:
+            raise errors.BadLabels(
+                f"{origin}: this row has more fields than the header.",
+                exists=f"The first too many is {excerpt(row[None][0])}.",  # type: ignore[index]
+                mend="Put texts that hold a comma in double quotes.",
+            )
+        said = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        feature = feature_number(said["feature"])
+        if feature is None:
+            raise errors.BadLabels(
+                f"{origin}: {excerpt(said['feature'])} is not a feature.",
+                mend="Features are whole numbers, counted from 0.",
+            )
+        return Label(
+            origin, sae, feature, said["text"], said["source"] or self._path.name,
+            said["method"], _score(said["score"], origin), said["url"],
+        )  # fmt: skip
+
+
+def _score(text: str, origin: str) -> float | None:
+    if not text:
+        return None
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise errors.BadLabels(
+            f"{origin}: {excerpt(text)} is not a score.",
+            mend="Scores are finite numbers; leave the field empty where there is none.",
+        )
+    return score
