@@ -720,9 +720,10 @@ def analyze_spectra(
 @click.option("--words", help="Space of words, by name or number: its relations are measured; with "
               "--sae and --relations given, searched for among features.")  # fmt: skip
 @click.option("--relations", type=click.Choice(["found", "given"]), default="found",
-              show_default=True, help="Function vectors found among features, or those of words.")  # fmt: skip
+              show_default=True,
+              help="Function vectors found among features, or those of words.")  # fmt: skip
 @click.option("--relation", "names", multiple=True,
-              help="With --words alone: only this relation; repeatable.  [default: all]")  # fmt: skip
+              help="Of words: only this relation; repeatable.  [default: all]")  # fmt: skip
 @click.option("--features", "features_where", metavar="SQL",
               help="Only features that meet this condition.")  # fmt: skip
 @click.option("--neighbours", type=click.IntRange(min=1), default=16, show_default=True,
@@ -732,7 +733,7 @@ def analyze_spectra(
 @click.option("--rate", type=float, default=0.05, show_default=True,
               help="Largest false discovery rate.")  # fmt: skip
 @click.option("--recording", type=int,
-              help="Where densities and positions are measured.  [default: the newest]")  # fmt: skip
+              help="For densities and positions.  [default: the newest]")  # fmt: skip
 @click.option("--attribute", "attributes", multiple=True,
               help="Measured attribute to project out: log_density, position or top_token_length; "
               "repeatable.  [default: all]")  # fmt: skip

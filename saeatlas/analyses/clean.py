@@ -96,7 +96,8 @@ class Space:
             Vectors less their mean, times this, are what was taken away, but for a factor.
         """
         axis: Array = self.basis @ self.removed[:, number]
-        return axis / np.linalg.norm(axis)
+        axis /= np.linalg.norm(axis)
+        return axis
 
 
 def whiten(vectors: Array) -> Space:
@@ -211,29 +212,6 @@ def attribute_directions(space: Space, attributes: Array) -> tuple[Array, Array]
     return left[:, lengths > 1e-6 * lengths[0]], used
 
 
-def families(pairs: Array) -> Array:
-    """Number pairs such that those with a point in common, or linked by such, have one number.
-
-    Parameters
-    ----------
-    pairs : ndarray of shape (m, 2), int64
-        Pairs of points.
-
-    Returns
-    -------
-    ndarray of shape (m,), int64
-        From 0.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    points, at = np.unique(pairs, return_inverse=True)
-    rows, columns = at.reshape(-1, 2).T
-    graph = coo_array((np.ones(len(pairs)), (rows, columns)), (len(points), len(points)))
-    labels: Array = connected_components(graph, directed=False)[1][rows]
-    return np.unique(labels, return_inverse=True)[1]
-
-
 def within_directions(
     space: Space, units: Sequence[Array], related: Sequence[Array], *, seed: int = 0
 ) -> tuple[Array, Array]:
@@ -245,7 +223,7 @@ def within_directions(
     units : sequence of ndarray of shape (m, r), float32
         Of each function vector the differences b - a that follow it, as unit vectors.
     related : sequence of ndarray of shape (m,), int64
-        Of each of these the family, see `families`.
+        Of each of these the family: pairs with a point in common, see `sharing.groups`.
     seed : int
 
     Returns
@@ -298,10 +276,10 @@ def _held_out(related: list[tuple[Array, Array]], most: int, rng: np.random.Gene
             half.append(one[part])
     directions, _ = _within(halves[0], most)
     means = np.linalg.qr(np.column_stack([one.mean(axis=0) for one in halves[0]]))[0]
-    random = rng.standard_normal(directions.shape)
-    random = np.linalg.qr(random - means @ (means.T @ random))[0]
-    found, control = (_coherences(halves[1], one) for one in (directions, random))
-    return found - control
+    drawn = np.asarray(rng.standard_normal(directions.shape))
+    random = np.linalg.qr(drawn - means @ (means.T @ drawn))[0]
+    gain: Array = _coherences(halves[1], directions) - _coherences(halves[1], random)
+    return gain
 
 
 def _coherences(units: list[Array], directions: Array) -> Array:

@@ -1,11 +1,13 @@
 """How crystals, function vectors and what distracts are written."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.analyses import coherence, distractors, parallels
+from saeatlas.analyses import attributes, coherence, parallels
+from saeatlas.analyses.attributes import Follow
 from saeatlas.analyses.crystal_inputs import Inputs
 from saeatlas.analyses.crystal_search import Search
 from saeatlas.schema import crystals, runs, statistics
@@ -53,16 +55,14 @@ def publish(
         "seconds": round(seconds, 3),
         "remarks": list(remarks),
     }
-    vectors = _function_vectors(inputs, search)
     columns = {"sae": inputs.sae, "recording": inputs.recording, "seed": terms.seed}
     with engine.begin() as connection:
         number = runs.create(
             connection, "crystals", key, params=terms.params, quality=quality, **columns
         )
-        ids = write_function_vectors(connection, number, vectors)
-        _write_members(connection, ids, inputs, search)
+        ids = _function_vectors(connection, number, inputs, search)
         _write_crystals(connection, number, ids, inputs, search)
-        _write_distractors(connection, number, inputs, search)
+        write_distractors(connection, number, _distractors(inputs, search))
         for table in (crystals.crystal, crystals.function_vector_member):
             statistics.refresh(connection, table)
     return number
@@ -93,40 +93,31 @@ def write_function_vectors(
     return list(connection.execute(insert, values).scalars())
 
 
-def _function_vectors(inputs: Inputs, search: Search) -> list[dict[str, Any]]:
-    """Measure the function vectors; rows of ``function_vector``."""
-    rng = np.random.default_rng(search.terms.seed)
-    rows = []
+def _function_vectors(
+    connection: sa.Connection, run: int, inputs: Inputs, search: Search
+) -> list[int]:
+    """Measure the function vectors and write them with their members."""
+    points, terms = search.space.points, search.terms
+    rows, members = [], []
     for pairs, relation in zip(search.found.members, search.found.relations, strict=True):
-        points = search.space.points
-        made = coherence.measure(
-            points[pairs[:, 0]], points[pairs[:, 1]], n_trials=search.terms.trials, rng=rng
-        )
-        raw = parallels.unit_sides(inputs.vectors, pairs).astype(np.float64)
-        direction = raw.sum(axis=0)
-        rows.append(
-            made.columns
-            | {
-                "relation": relation,
-                "n_pairs": len(pairs),
-                "coherence_before": coherence.of(raw),
-                "direction": direction / max(float(np.linalg.norm(direction)), 1e-12),
-            }
-        )
-    return rows
-
-
-def _write_members(
-    connection: sa.Connection, ids: list[int], inputs: Inputs, search: Search
-) -> None:
-    rows = []
-    for number, pairs in zip(ids, search.found.members, strict=True):
-        cosines = coherence.with_others(parallels.unit_sides(search.space.points, pairs))
-        for rank, i in enumerate(np.argsort(-cosines, kind="stable"), 1):
-            a, b = inputs.features[pairs[i]].tolist()
-            rows.append((number, rank, a, b, float(cosines[i])))
-    columns = ["function_vector", "rank", "a", "b", "cosine"]
-    copy_rows(connection, crystals.function_vector_member, columns, rows)
+        a, b = pairs.T
+        made = coherence.measure(points[a], points[b], trials=terms.trials, seed=terms.seed)
+        before = coherence.measure(inputs.vectors[a], inputs.vectors[b], trials=0)
+        own = {"coherence_before": before.coherence, "direction": before.direction}
+        rows.append(made.columns | own | {"relation": relation, "n_pairs": len(pairs)})
+        members.append((inputs.features[pairs], made.members))
+    ids = write_function_vectors(connection, run, rows)
+    copy_rows(
+        connection,
+        crystals.function_vector_member,
+        ["function_vector", "rank", "a", "b", "cosine"],
+        (
+            (number, rank, *map(int, pairs[i]), float(cosines[i]) if len(pairs) > 1 else None)
+            for number, (pairs, cosines) in zip(ids, members, strict=True)
+            for rank, i in enumerate(np.argsort(-cosines, kind="stable"), 1)
+        ),
+    )
+    return ids
 
 
 def _write_crystals(
@@ -151,19 +142,40 @@ def _write_crystals(
     copy_rows(connection, crystals.crystal, columns, rows)
 
 
-def _write_distractors(connection: sa.Connection, run: int, inputs: Inputs, search: Search) -> None:
-    """Write the directions removed, and which attributes they follow."""
+def write_distractors(
+    connection: sa.Connection, run: int, rows: list[tuple[dict[str, Any], dict[str, Follow]]]
+) -> None:
+    """Write directions that were projected out, numbered as they stand.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+    rows : list of (dict, dict of str to Follow)
+        Columns of ``distractor`` but for run and number, and what follows it.
+    """
+    table = crystals.distractor
+    for i, (columns, followed) in enumerate(rows, 1):
+        insert = sa.insert(table).values(columns | {"run": run, "number": i}).returning(table.c.id)
+        number = connection.execute(insert).scalar_one()
+        own = [
+            asdict(one) | {"distractor": number, "attribute": name}
+            for name, one in followed.items()
+        ]
+        if own:
+            connection.execute(sa.insert(crystals.distractor_attribute), own)
+
+
+def _distractors(inputs: Inputs, search: Search) -> list[tuple[dict[str, Any], dict[str, Follow]]]:
+    """Measure which attributes the directions follow that were removed."""
     rng = np.random.default_rng(search.terms.seed)
+    rows = []
     for i, (origin, share) in enumerate(zip(search.origins, search.shares, strict=True)):
         axis = search.space.axis(i)
-        insert = sa.insert(crystals.distractor).returning(crystals.distractor.c.id)
-        row = {"run": run, "number": i + 1, "origin": origin, "within_share": share}
-        number = connection.execute(insert, row | {"direction": axis}).scalar_one()
-        coordinates = inputs.vectors @ axis
-        for name, values in inputs.attributes.items():
-            followed = distractors.follows(coordinates, values, rng)
-            if followed is not None:
-                connection.execute(
-                    sa.insert(crystals.distractor_attribute),
-                    followed.columns | {"distractor": number, "attribute": name},
-                )
+        followed = {
+            name: attributes.follows(inputs.vectors @ axis, values, rng)
+            for name, values in inputs.attributes.items()
+        }
+        columns = {"origin": origin, "within_share": share, "direction": axis}
+        rows.append((columns, {name: one for name, one in followed.items() if one is not None}))
+    return rows

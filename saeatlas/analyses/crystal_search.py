@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from saeatlas.analyses import chance, clean, function_vectors, parallels
+from saeatlas.analyses import chance, clean, function_vectors, parallels, sharing
 from saeatlas.analyses.clean import Space
 from saeatlas.analyses.crystal_terms import Terms
 from saeatlas.analyses.parallels import Quads, unit_sides
@@ -138,7 +138,7 @@ class Search:
                 or done + 3 == self.n_steps
                 or not self._discriminate(
                     [unit_sides(self.space.points, pairs) for pairs in self.found.members],
-                    [clean.families(pairs) for pairs in self.found.members],
+                    [_families(pairs) for pairs in self.found.members],
                 )
             ):
                 break
@@ -156,7 +156,7 @@ class Search:
             self.unused = [name for name, one in zip(self.attributes, used, strict=True) if not one]
             self._remove(directions, "attribute", [None] * directions.shape[1])
         if self.relations is not None:
-            related = [clean.families(one.ends) for one in self.relations.values()]
+            related = [_families(one.ends) for one in self.relations.values()]
             self._discriminate(self._differences(), related)
 
     def _discriminate(self, units: list[Array], related: list[Array]) -> bool:
@@ -165,7 +165,7 @@ class Search:
             self.space, units, related, seed=self.terms.seed
         )
         self._remove(directions, "lda", shares.tolist())
-        return directions.shape[1] > 0
+        return len(shares) > 0
 
     def _remove(self, directions: Array, origin: str, shares: list[float | None]) -> None:
         self.space = self.space.without(directions)
@@ -205,7 +205,10 @@ class Search:
         cosines = unit_sides(self.space.points, ends) @ means.T  # (pairs, relations)
         p = chance.of_cosines(cosines.ravel(), self.space.dimensions)
         sure = (chance.discovery_rates(p, p.size) <= self.terms.rate).reshape(cosines.shape)
-        members, quads, of, names = [], [], [], []
+        members: list[Array] = []
+        quads: list[Quads] = []
+        of: list[int] = []
+        names: list[str] = []
         n_compared = 0
         for i, name in enumerate(self.relations):
             own, back = ends[sure[:, i]], cosines[sure[:, i], i] < 0
@@ -229,6 +232,11 @@ class Search:
 
     def _parallel(self, ends: Array) -> Quads:
         return parallels.search(self.space.points, ends, self.terms.least, seed=self.terms.seed)
+
+
+def _families(pairs: Array) -> Array:
+    """Give pairs that share a point one number."""
+    return sharing.groups(np.zeros(len(pairs), np.int64), *pairs.T)
 
 
 def _once(quads: Quads, p: Array, sizes: Array) -> Array:
