@@ -1,14 +1,19 @@
 """A tiny real model with a tokenizer, and tiny real SAEs on it, made on the spot."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import sqlalchemy as sa
 import torch
 from sae_lens import SAE
 from sae_lens.registry import SAE_CLASS_REGISTRY
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from saeatlas.ingest import saes, store
 
 D_MODEL, N_LAYERS, D_SAE = 24, 3, 96
 WORDS = ("the of and to in a is that for it as was with be by on not he his but at are").split()
@@ -143,3 +148,13 @@ def write_corpus(path: Path, lengths: list[int], subsets: tuple[str, ...] = ("A"
         rows.append(json.dumps({"text": text, "meta": meta}))
     path.write_text("\n".join(rows) + "\n")
     return path
+
+
+def store_bare(engine: sa.Engine, vectors: np.ndarray[Any, Any]) -> None:
+    """Store decoder vectors alone as an SAE."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "decoder.npz"
+        np.savez(path, W_dec=vectors)
+        loaded = saes.load(path=path, release="bare", sae_id="one", allow_zero_rows=True)
+    with engine.begin() as connection:
+        store.store_sae(connection, loaded)

@@ -37,6 +37,24 @@ def of_cosines(cosines: Array, dimensions: float) -> Array:
     return p
 
 
+def of_alike(cosines: Array, dimensions: float) -> Array:
+    """Give the chance of cosines as large, between unrelated directions.
+
+    Parameters
+    ----------
+    cosines : ndarray of shape (n,), float64
+    dimensions : float
+        Effective dimensions, above 1.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        One-sided; in (0, 1].
+    """
+    half = of_cosines(cosines, dimensions) / 2
+    return np.where(cosines > 0, np.maximum(half, _LEAST), 1 - half)
+
+
 def of_crystals(quads: Quads, dimensions: float) -> Array:
     """Give the chance of crystals as good.
 

@@ -98,7 +98,9 @@ class Search:
     that are parallel into function vectors, project out what pairs of one function vector differ
     by (`clean.within_directions`), and again, until nothing more is projected out. With known
     relations there is one round: discriminant analysis of their word pairs first, and only pairs
-    that follow their mean difference are compared with each other.
+    that follow their mean difference are compared with each other. A pair follows it if its
+    difference does and its ends are alike but for that: else whatever is far along a relation
+    would follow it from anywhere.
 
     What is missed: crystals of which neither sides nor legs join near neighbours. Unit vectors of
     a parallelogram have, in one pair of sides or in both diagonals, a cosine of at least 1/3; what
@@ -203,8 +205,13 @@ class Search:
         means = np.array([one.sum(axis=0) for one in self._differences()])  # (relations, r)
         means /= np.maximum(np.linalg.norm(means, axis=1), 1e-12)[:, None]
         cosines = unit_sides(self.space.points, ends) @ means.T  # (pairs, relations)
-        p = chance.of_cosines(cosines.ravel(), self.space.dimensions)
-        sure = (chance.discovery_rates(p, p.size) <= self.terms.rate).reshape(cosines.shape)
+        p = np.maximum(
+            chance.of_cosines(cosines.ravel(), self.space.dimensions),
+            chance.of_alike(_rest(self.space.points, ends, means), self.space.dimensions - 1),
+        )
+        n = len(self.vectors)
+        rates = chance.discovery_rates(p, n * (n - 1) // 2 * len(means))
+        sure = (rates <= self.terms.rate).reshape(cosines.shape)
         members: list[Array] = []
         quads: list[Quads] = []
         of: list[int] = []
@@ -232,6 +239,22 @@ class Search:
 
     def _parallel(self, ends: Array) -> Quads:
         return parallels.search(self.space.points, ends, self.terms.least, seed=self.terms.seed)
+
+
+def _rest(points: Array, ends: Array, means: Array) -> Array:
+    """Return the cosine of both ends less what is along each relation; (pairs relations,)."""
+    along = points @ means.T  # (n, relations)
+    squares = np.einsum("ij,ij->i", points, points)[:, None] - along**2
+    products = np.empty((len(ends), len(means)))
+    for first in range(0, len(ends), 4096):
+        part = ends[first : first + 4096]
+        products[first : first + 4096] = np.einsum(
+            "ij,ij->i", points[part[:, 0]], points[part[:, 1]]
+        )[:, None]
+    a, b = ends.T
+    lengths = np.sqrt(np.maximum(squares[a] * squares[b], 1e-12))
+    cosines: Array = (products - along[a] * along[b]) / lengths
+    return cosines.ravel()
 
 
 def _families(pairs: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from saeatlas.schema.copy import copy_rows
 Array = np.ndarray[Any, Any]
 
 _COLUMNS = ("sae", "run", "feature", "rank", "token_id", "token", "logit", "n_characters")
+
+_STAGE = "tokens of features"
 
 _LOGITS = 2**26
 """Logits at a time: 256 MiB."""
@@ -88,28 +91,39 @@ def find(
             connection, "tokens", key, sae=sae, params={"model": model} | terms,
             quality={"n_features": len(features), "n_zero": n_zero},
         )  # fmt: skip
-        size = max(1, _LOGITS // len(out.weight))
-        for begin in range(0, len(features), size):
-            yield Step("tokens of features", begin, len(features))
-            part = features[begin : begin + size]
-            ids, logits = out.strongest(vectors[part], min(top, len(out.weight)))
-            rows = _rows(part, ids, logits, tokenizer)
-            copy_rows(connection, words.feature_token, _COLUMNS, ((sae, run, *row) for row in rows))
-    yield Step("tokens of features", len(features), len(features))
+        yield from _write(
+            connection, (sae, run), features, vectors, out, tokenizer=tokenizer, top=top
+        )
     left_out = f"; {n_zero:,} have an all-zero decoder vector and none" if n_zero else ""
     yield Step("done", summary=f"Run {run}: tokens of {len(features):,} features{left_out}")
 
 
-def _rows(
-    features: Array, ids: Array, logits: Array, tokenizer: tokens.Tokenizer
-) -> Iterator[tuple[Any, ...]]:
-    """Yield rows of ``feature_token``, in the order of `_COLUMNS` from the third on."""
-    text = {i: tokenizer.piece(i).replace("\0", "\ufffd") for i in np.unique(ids).tolist()}
-    for feature, own, strengths in zip(
-        features.tolist(), ids.tolist(), logits.tolist(), strict=True
-    ):
-        for rank, (i, logit) in enumerate(zip(own, strengths, strict=True), 1):
-            yield feature, rank, i, text[i], logit, len(text[i].removeprefix(" "))
+def _write(
+    connection: sa.Connection,
+    numbers: tuple[int, int],
+    features: Array,
+    vectors: Array,
+    out: unembedding.Unembedding,
+    *,
+    tokenizer: tokens.Tokenizer,
+    top: int,
+) -> Iterator[Step]:
+    """Write the tokens of features, some features at a time."""
+    text = cache(lambda token: tokenizer.piece(token).replace("\0", "\ufffd"))
+    size = max(1, _LOGITS // len(out.weight))
+    for begin in range(0, len(features), size):
+        yield Step(_STAGE, begin, len(features))
+        part = features[begin : begin + size]
+        ids, logits = out.strongest(vectors[part], min(top, len(out.weight)))
+        rows = (
+            (*numbers, feature, rank, token, text(token), logit, len(text(token).removeprefix(" ")))
+            for feature, own, strengths in zip(
+                part.tolist(), ids.tolist(), logits.tolist(), strict=True
+            )
+            for rank, (token, logit) in enumerate(zip(own, strengths, strict=True), 1)
+        )
+        copy_rows(connection, words.feature_token, _COLUMNS, rows)
+    yield Step(_STAGE, len(features), len(features))
 
 
 def _locked(connection: sa.Connection, sae: int) -> sa.Row[Any]:

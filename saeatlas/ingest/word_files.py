@@ -99,7 +99,7 @@ def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
     with _open(path) as file:
         opened = word_rows.begin(path.name, file)
         for rank, (word, numbers) in enumerate(opened.rows, 1):
-            cased = cased or word != word.lower()
+            cased = cased or _has_capital(word)
             name = wanted.get(word)
             if name is not None and name not in found:
                 found[name] = rank, _finite(path, name, _numbers(path, name, opened, numbers))
@@ -159,6 +159,11 @@ def _arrays(path: Path) -> tuple[Array, Array]:
                 exists="Arrays of Python objects are not read: they could run any program.",
                 mend="Save words as numpy.array(words, dtype=str), vectors as numbers.",
             ) from error
+
+
+def _has_capital(word: bytes) -> bool:
+    text = word.decode("utf-8", "replace")
+    return text != text.lower()
 
 
 def _numbers(path: Path, name: str, opened: word_rows.Rows, raw: bytes) -> Array:

@@ -93,14 +93,10 @@ class Reader:
         self._config = model_files.read_config(terms.model)
         _require_layers(terms, self._config)
         self._tokenizer = tokens.load(terms.model)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All that decides a word's vector, but for layer and site."""
-        return {
-            "model_sha256": model_files.fingerprint(self._terms.model, self._config),
+        self._facts = {
+            "model_sha256": model_files.fingerprint(terms.model, self._config),
             "tokenizer_sha256": self._tokenizer.fingerprint,
-            "dtype": self._terms.dtype,
+            "dtype": terms.dtype,
             "bos": self._tokenizer.has_bos,
             "leading_space": True,
         }
@@ -127,7 +123,7 @@ class Reader:
             "model": store.model_row(connection, model, **facts),
             "layer": layer,
             "site": self._terms.site,
-            "facts": self.facts,
+            "facts": self._facts,
             "d": facts["d_model"],
             "source": model,
         }

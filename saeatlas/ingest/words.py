@@ -56,7 +56,7 @@ def listen(
         spaces = {}
         for layer in terms.layers:
             row = reader.row(connection, layer, name)
-            row["facts"] |= _facts(frequency_file)
+            row["facts"] = row["facts"] | _facts(frequency_file)
             spaces[terms.hook(layer)] = word_spaces.find_or_make(connection, row, wanted)
         lacking = sorted({word for space in spaces.values() for word in space.lacking})
         n_done = 0

@@ -78,7 +78,8 @@ def read(
     d = _width(connection, space)
     names = _names(connection)
     if relations is None:
-        known = [number for number in names if number in _whole(connection, space)]
+        whole = _whole(connection, space)
+        known = [number for number in names if number in whole]
     else:
         known = list(relations)
         for number in known:
@@ -167,9 +168,7 @@ def find_relations(connection: sa.Connection, names: Sequence[str]) -> list[sa.R
 def _usable(pairs: Sequence[Any], known: list[str], vectors: Array) -> tuple[Array, int, int]:
     """Return label and the places of both words for the pairs to keep; count the others."""
     places = {word: place for place, word in enumerate(known)}
-    whole = [
-        (label, places[a], places[b]) for label, a, b in pairs if a in places and b in places
-    ]  # fmt: skip
+    whole = [(row[0], *map(places.get, row[1:])) for row in pairs if places.keys() >= {*row[1:]}]
     kept = np.array(whole, np.int64).reshape(-1, 3)
     same = (vectors[kept[:, 1]] == vectors[kept[:, 2]]).all(axis=1)
     return kept[~same], len(pairs) - len(whole), int(same.sum())

@@ -138,6 +138,11 @@ def test_small_letters_stand_for_capitals_only_where_there_are_none(tmp_path: Pa
         assert (found.vectors["US"] == found.vectors["us"]).all()
 
 
+def test_capitals_of_any_script_count(tmp_path: Path) -> None:
+    path = glove(tmp_path / "v.txt", ["Москва", "париж"], VECTORS[:2])
+    assert word_files.read(path, ["Париж", "Москва"]).vectors.keys() == {"Москва"}
+
+
 def test_of_a_word_that_stands_there_twice_the_first_counts(tmp_path: Path) -> None:
     for form in FORMS.values():
         found = word_files.read(form(tmp_path / "two", ["a", "b", "a"], VECTORS[:3]), ["a"])

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import torch
 import transformers
 from click.testing import CliRunner
+from tokenizers import decoders, normalizers
 
 from saeatlas import errors
 from saeatlas.cli import cli
@@ -18,6 +19,7 @@ from saeatlas.ingest import model_files, models, relations, sites, word_reader, 
 from saeatlas.ingest.word_reader import Terms
 from saeatlas.schema import remove, word_vectors
 from tests import tiny
+from tests.ingest.test_tokens import _unigram
 
 PAIRS = [
     ("the", "of"),
@@ -177,6 +179,29 @@ def test_a_tokenizer_without_bos_gets_none(engine: sa.Engine, tmp_path: Path, pa
     with engine.connect() as connection:
         facts = connection.exec_driver_sql("select facts from atlas.word_space").scalar_one()
     assert facts["bos"] is False
+
+
+def test_a_tokenizer_that_adds_a_space_itself_gets_no_second(
+    engine: sa.Engine, tmp_path: Path, pairs: Path
+) -> None:
+    model = tiny.make_model(tmp_path / "model")
+    inner = _unigram()  # and now as Llama 2's, which puts a second mark before a space
+    inner.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    inner.pre_tokenizer = None
+    inner.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<bos>", unk_token="<unk>"
+    )
+    tokenizer.save_pretrained(model)
+    listen(engine, [pairs], model)
+    for word, row in stored(engine).items():
+        ids = inner.encode(word, add_special_tokens=False).ids
+        assert row["n_tokens"] == len(ids)
+        assert row["last_token"].replace(" ", "▁") == inner.id_to_token(ids[-1])
 
 
 def test_the_same_again_changes_nothing_and_loads_no_weights(

@@ -113,6 +113,7 @@ def test_a_relation_whose_words_are_all_missing_is_left_out_unless_named(
     with engine.begin() as connection:
         relations.store(connection, relations.Relation("two", (("x", "y"), ("a", "y")), 0))
         assert word_vectors.read(connection, 1).relations == ("one",)
+        assert word_vectors.read(connection, 1, []).words == []
         found = word_vectors.read(connection, 1, [2])
     assert found.relations == ("two",) and found.n_missing == 2
     assert found.words == [] and found.vectors.shape == (0, 2) and found.inputs.shape == (0,)
