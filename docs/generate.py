@@ -1,9 +1,14 @@
 """The generated parts of the pages: called by cog, checked by `make lint`."""
 
+from dataclasses import replace
+
 import click
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from saeatlas.catalog.language import fields, parse
+from saeatlas.catalog.language.compile import CLAUSES
+from saeatlas.catalog.language.kind import Field, Kind
 from saeatlas.cli import cli
 from saeatlas.schema import clouds, crystals, labels, lobes, spectra, words
 
@@ -36,6 +41,48 @@ def schema() -> str:
         parts += [_row(column, dialect) for column in table.columns]
         parts.append("")
     return "\n".join(parts)
+
+
+def grammar() -> str:
+    """Write the grammar of the query language, as Markdown."""
+    return f"```\n{parse.grammar().rstrip()}\n```\n"
+
+
+def query_fields() -> str:
+    """Every kind of rows with its clauses and fields, as Markdown."""
+    parts = []
+    for kind in (*fields.KINDS.values(), fields.BY_SUBSET):
+        parts.append(f"### {kind.name}\n\nColumns of the view `{kind.view}`. {_clauses(kind)}\n")
+        parts.append("| field | type | |\n|---|---|---|")
+        parts += [f"| {one.name} | {one.type} | {one.comment} |" for one in _all_fields(kind)]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _clauses(kind: Kind) -> str:
+    if kind is fields.BY_SUBSET:
+        return "Clauses as of lobes."
+    return f"Clauses: {CLAUSES[kind.name]}."
+
+
+def _all_fields(kind: Kind) -> list[Field]:
+    """Return a kind's own fields, and what its clauses bring."""
+    brought: dict[str, tuple[Field, ...]] = {
+        "features": (
+            *_with("of a count", fields.COUNTS),
+            *_with("with `near`", (fields.COSINE,)),
+            *_with("with `with`", fields.PARTNER),
+            *_with("with `about`", fields.LABEL),
+            fields.LOBE,
+        ),
+        "blocks": _with("where features are named", fields.HEARD),
+        "function vectors": _with("with `near`", (fields.COSINE,)),
+    }
+    return [*kind.fields, *brought.get(kind.name, ())]
+
+
+def _with(what: str, ours: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(replace(one, comment=f"({what}) {one.comment}") for one in ours)
 
 
 def _row(column: sa.Column[object], dialect: sa.Dialect) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saeatlas import __version__, errors
+from saeatlas import __version__, cli_query, errors
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -812,43 +812,20 @@ def export_cooccurrence(run: int, path: Path) -> None:
 @cli.command()
 def status() -> None:
     """Show what is in the catalog."""
-    from saeatlas.catalog import sql
+    from saeatlas.catalog import answers
     from saeatlas.catalog.status import read_status
 
     found = read_status(_catalog())
     click.echo(f"{found.database}\n{found.server}, {found.size / 2**20:,.1f} MiB")
-    for name, frame in (
+    for name, rows in (
         ("SAEs", found.saes), ("Corpora", found.corpora), ("Recordings", found.recordings),
         ("Runs", found.runs),
     ):  # fmt: skip
         click.secho(f"\n{name}", bold=True)
-        click.echo(sql.render(frame, "table") if len(frame) else "none yet")
+        click.echo(answers.render(rows, "table") if len(rows) else "none yet")
 
 
-@cli.command("sql")
-@click.argument("query")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
-    default="table",
-    show_default=True,
-)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
-def sql_command(query: str, form: Any, output: Path | None) -> None:
-    """Run one SELECT, reading only.
-
-    Example: saeatlas sql "select layer, count(*) from features group by layer"
-    """
-    from saeatlas.catalog import sql
-
-    if form == "parquet" and output is None:
-        raise click.UsageError("Parquet needs --output FILE.")
-    frame = sql.read_sql(_catalog(), query)
-    if output is None:
-        click.echo(sql.render(frame, form), nl=form != "csv")
-    else:
-        sql.write(frame, form, output)
+cli_query.add_to(cli)
 
 
 @cli.group()
@@ -983,7 +960,7 @@ def upgrade() -> None:
               help="Documents of each type.")  # fmt: skip
 def demo(documents: int) -> None:
     """Fill the catalog with a small real model's SAEs and ask it questions."""
-    from saeatlas.catalog import sql
+    from saeatlas.catalog import answers, sql
     from saeatlas.demo import tour
 
     engine = _catalog()
@@ -996,5 +973,5 @@ def demo(documents: int) -> None:
     for question in tour.questions():
         click.secho(f"\n{question.title}", bold=True)
         click.secho(question.sql, dim=True)
-        click.echo(sql.render(sql.read_sql(engine, question.sql), "table"))
+        click.echo(answers.render(sql.answer_sql(engine, question.sql), "table"))
     click.echo(tour.NEXT)

@@ -27,7 +27,8 @@ the only handler, prints it as it is.
         │   └── CorpusChanged    not the documents that were read before
         ├── BadTable             activations from elsewhere that do not add up
         ├── BadWords             words or their vectors that cannot be used
-        └── BadLabels            labels that cannot be read, or of another SAE
+        ├── BadLabels            labels that cannot be read, or of another SAE
+        └── BadQuery             a query of the language that means nothing here
 """
 
 import difflib
@@ -150,6 +151,10 @@ class BadWords(InputError):
 
 class BadLabels(InputError):
     """The labels cannot be used."""
+
+
+class BadQuery(InputError):
+    """The query cannot be understood."""
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:

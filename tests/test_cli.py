@@ -61,6 +61,16 @@ def test_help_is_light() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_query_is_light(database_url: str) -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from saeatlas.cli import cli;"
+        "assert CliRunner().invoke(cli, ['query', 'saes']).exit_code == 0;"
+        "heavy = {'torch', 'sklearn', 'pandas', 'numpy', 'alembic', 'rich', 'prompt_toolkit',"
+        "'pyarrow'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     model = tiny.make_model(tmp_path / "model")
     tiny.make_sae(tmp_path / "saes" / "one")
@@ -165,6 +175,6 @@ def test_parquet_wants_a_file(database_url: str) -> None:
 
 def test_a_reader_that_leaves_early_is_no_error(database_url: str) -> None:
     command = f"{sys.executable} -c 'from saeatlas.cli import main; main()' sql "
-    command += "'select generate_series(1, 300000)' --format csv | head -1"
+    command += "'select generate_series(1, 300000)' --format csv --limit 300000 | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("generate_series\n", "")

@@ -8,7 +8,9 @@ import click
 import pytest
 import sqlalchemy as sa
 
-from saeatlas.catalog import sql
+from saeatlas.catalog import query, sql
+from saeatlas.catalog.language import fields
+from saeatlas.catalog.language.parse import parse
 from saeatlas.cli import cli
 from tests.conftest import Demo
 
@@ -40,18 +42,25 @@ def test_every_command_shown_is_one(line: str) -> None:
     command.make_context(command.name, words, parent=context)
 
 
+ASK = {"sql": sql.answer_sql, "query": query.answer}
 QUERIES = [
     pytest.param(line, id=line[:60])
     for page in PAGES
     for line in _commands(page)
-    if line.startswith("saeatlas sql ")
+    if line.split()[1] in ASK
 ]
 
 
 @pytest.mark.parametrize("line", QUERIES)
 def test_every_query_shown_runs_and_finds_something(line: str, demo_engine: sa.Engine) -> None:
-    query = shlex.split(line, comments=True)[2]
-    assert len(sql.read_sql(demo_engine, query))
+    _, language, text = shlex.split(line, comments=True)[:3]
+    assert len(ASK[language](demo_engine, text))
+
+
+def test_the_page_shows_queries_of_each_kind() -> None:
+    shown = [shlex.split(line, comments=True)[2] for line in _commands(ROOT / "docs" / "query.md")]
+    later = {"crystals", "function vectors"}  # not in the demo's catalog yet
+    assert {parse(text).kind.text for text in shown} == fields.KINDS.keys() - later
 
 
 def test_the_readme_shows_a_query_with_its_answer() -> None:
@@ -77,7 +86,7 @@ def test_every_view_and_function_is_explained(demo_engine: sa.Engine) -> None:
 
 
 def test_what_the_demo_suggests_runs(demo: Demo, demo_engine: sa.Engine) -> None:
-    lines = re.findall(r'^  saeatlas sql "(.*)"', demo.output, re.MULTILINE)
-    assert lines
-    for query in lines:
-        assert len(sql.read_sql(demo_engine, query)), query
+    lines = re.findall(r"""^  saeatlas (sql|query) ["'](.*)["']""", demo.output, re.MULTILINE)
+    assert {language for language, _ in lines} == ASK.keys()
+    for language, text in lines:
+        assert len(ASK[language](demo_engine, text)), text

@@ -1,11 +1,13 @@
 """How much two features go together: five measures made of counts of blocks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from saeatlas.schema import lobes, measures
 
 Array = np.ndarray[Any, Any]
 
@@ -16,40 +18,8 @@ SAME = 1e-6
 """Values that differ by less, relative to the largest, are the same."""
 
 
-def simple_matching(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
-    """Share of blocks in which both are active or neither is; in [0, 1]."""
-    return (n - n_i - n_j + 2 * n_ij) / n
-
-
-def jaccard(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
-    """Blocks with both over blocks with either; in [0, 1]."""
-    return n_ij / (n_i + n_j - n_ij)
-
-
-def dice(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
-    """Blocks with both over the mean of the blocks with each; in [0, 1]."""
-    return 2 * n_ij / (n_i + n_j)
-
-
-def overlap(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
-    """Share of the rarer feature's blocks in which the other is active too; in [0, 1]."""
-    return n_ij / np.minimum(n_i, n_j)
-
-
-def phi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
-    """Pearson correlation of the two features' activity over blocks; in [-1, 1]."""
-    # separate roots: the product of four counts is beyond what integers hold
-    return (n * n_ij - n_i * n_j) / (np.sqrt(n_i * (n - n_i)) * np.sqrt(n_j * (n - n_j)))
-
-
-MEASURES: dict[str, Callable[[float, Array, Array, Array], Array]] = {
-    "phi": phi,
-    "jaccard": jaccard,
-    "dice": dice,
-    "overlap": overlap,
-    "simple_matching": simple_matching,
-}
-"""By the names of their SQL functions. Undefined is NaN."""
+MEASURES = {name: measures.FORMULAS[name] for name in lobes.AFFINITIES}
+"""What lobes are made of, by the names of the SQL functions. Undefined is NaN."""
 
 
 class Operator(ABC):

@@ -1,33 +1,48 @@
-"""Run a user's SQL, reading only, and hand it back as a DataFrame."""
+"""Run a user's SQL, reading only, within limits of time and rows."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
-import pandas as pd
 import psycopg
 import sqlalchemy as sa
-from pgvector import Vector
+from pgvector import HalfVector, SparseVector, Vector
 from pgvector.psycopg import register_vector
+from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from saeatlas import errors
+from saeatlas.catalog.answers import Answer
+from saeatlas.catalog.carets import caret
 from saeatlas.schema import connect, failures
-from saeatlas.schema.statements import statement
+from saeatlas.schema.statements import run_ddl, statement
 
-Format = Literal["table", "csv", "json", "parquet"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIMEOUT = 60.0
+"""Seconds that a statement may take unless told otherwise."""
+
+LIMIT = 10_000
+"""Rows that commands print unless told otherwise."""
+
+Params = Sequence[Any] | Mapping[str, Any] | None
+_NO_ROWS = "the operation in stream|unexpected result status|COPY cannot"
+"""How psycopg says that a statement is none that returns rows."""
+
 _INTEGERS = {psycopg.adapters.types[name].oid for name in ("int2", "int4", "int8")}
 
 
-def read_sql(engine: sa.Engine, text: str, params: Sequence[Any] | None = None) -> pd.DataFrame:
-    """Run one SELECT in a read-only transaction, as role ``atlas_reader`` where there is one.
+def read_sql(engine: sa.Engine, text: str, params: Params = None) -> "pd.DataFrame":
+    """Run one SELECT and return all its rows; see `answer_sql`.
 
     Parameters
     ----------
     engine : sqlalchemy.Engine
     text : str
-        SQL; ``%s`` stands for a parameter where `params` are given.
-    params : sequence, optional
-        Values of the parameters, bound by the server.
+    params : sequence or mapping, optional
 
     Returns
     -------
@@ -37,82 +52,158 @@ def read_sql(engine: sa.Engine, text: str, params: Sequence[Any] | None = None) 
     Raises
     ------
     QueryFailed
-        What the server says of it, with the place in the text.
     """
-    with engine.connect() as connection:
-        driver = connect.raw(connection)
-        driver.execute(statement("read_only"))
-        register_vector(driver)
-        try:
-            with failures.translated():
-                # prepared: the server takes one statement, so none can end the transaction first
-                cursor = driver.execute(text.encode(), params, prepare=True)
-                if cursor.description is None:
-                    raise errors.QueryFailed("The statement returns no rows.", mend="Use SELECT.")
-                return _frame(cursor.description, cursor.fetchall())
-        except psycopg.Error as error:
-            raise _failed(error, text) from error
-        finally:
-            driver.rollback()
+    return answer_sql(engine, text, params).frame()
 
 
-def _frame(columns: Sequence[psycopg.Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-    for i, column in enumerate(columns):
-        values = frame.iloc[:, i]
-        if column.type_code in _INTEGERS and values.hasnans:
-            frame[column.name] = values.astype("Int64")
-        elif values.map(lambda value: isinstance(value, Vector)).any():
-            frame[column.name] = [value and value.to_list() for value in values]
-    return frame
-
-
-def render(frame: pd.DataFrame, form: Format) -> str:
-    """Write a result as text.
+def answer_sql(
+    engine: sa.Engine,
+    text: str,
+    params: Params = None,
+    *,
+    timeout: float = TIMEOUT,
+    limit: int | None = None,
+) -> Answer:
+    """Run one SELECT in a read-only transaction, as role ``atlas_reader`` where there is one.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-    form : {'table', 'csv', 'json'}
-        json is one array of objects.
+    engine : sqlalchemy.Engine
+    text : str
+        SQL; ``%s`` or ``%(name)s`` stands for a parameter where `params` are given.
+    params : sequence or mapping, optional
+        Values of the parameters, bound by the server.
+    timeout : float, default=60
+        Seconds that it may take; 0 for as long as it likes.
+    limit : int, optional
+        Most rows to fetch. Default: all.
 
     Returns
     -------
-    str
+    Answer
+
+    Raises
+    ------
+    QueryFailed
+        What the server says of it, with the place in the text.
     """
-    if form == "csv":
-        return frame.to_csv(index=False)
-    if form == "json":
-        return frame.to_json(orient="records", date_format="iso", force_ascii=False)
-    return frame.to_string(index=False, na_rep="", max_colwidth=80)
+    with reading(engine, timeout) as connection:
+        return run(connection, text, params, limit)
 
 
-def write(frame: pd.DataFrame, form: Format, path: Path) -> None:
-    """Write a result to a file.
+@contextmanager
+def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connection]:
+    """Open a transaction that reads only and cannot take for ever.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-    form : {'table', 'csv', 'json', 'parquet'}
-    path : Path
+    engine : sqlalchemy.Engine
+    timeout : float, default=60
+        Seconds that a statement may take; 0 for as long as it likes.
+
+    Yields
+    ------
+    sqlalchemy.Connection
+        Rolled back at the end.
     """
-    if form == "parquet":
-        frame.to_parquet(path, index=False)
-    else:
-        path.write_text(render(frame, form), encoding="utf-8")
+    milliseconds = min(int(timeout * 1000) or int(timeout > 0), 2**31 - 1)
+    with connect.reader(engine).connect() as connection:
+        driver = connect.raw(connection)
+        try:
+            with failures.translated():
+                driver.execute(statement("read_only"))
+                run_ddl(driver, "statement_timeout", milliseconds=sql.Literal(milliseconds))
+                if driver.adapters.types.get("vector") is None:
+                    register_vector(driver)
+            yield connection
+        except sa.exc.DBAPIError as error:
+            assert isinstance(error.orig, psycopg.Error)
+            raise _failed(error.orig, "") from error
+        finally:
+            if driver.info.transaction_status is TransactionStatus.ACTIVE:
+                connection.invalidate()  # as a COPY leaves it: the server still waits for us
+            elif not driver.closed:
+                driver.rollback()
+
+
+def run(
+    connection: sa.Connection, text: str, params: Params = None, limit: int | None = None
+) -> Answer:
+    """Run one SELECT in a transaction of `reading`.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    text : str
+    params : sequence or mapping, optional
+    limit : int, optional
+        Most rows to fetch. Default: all.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    QueryFailed
+    """
+    driver = connect.raw(connection)
+    try:
+        query: LiteralString = text.encode()  # type: ignore[assignment]
+    except UnicodeEncodeError as error:
+        raise errors.QueryFailed(
+            "The statement holds a character that no text can hold."
+        ) from error
+    try:
+        with failures.translated(), driver.cursor() as cursor:
+            rows = [] if limit is None else _first(cursor, query, params, limit + 1)
+            if not rows:  # streamed, no rows have no columns either
+                # prepared: the server takes one statement, so none can end the transaction first
+                cursor.execute(query, params, prepare=True)
+                if cursor.description is None:
+                    raise _no_rows()
+                rows = cursor.fetchall()
+            assert cursor.description is not None
+            columns = tuple(column.name for column in cursor.description)
+            places = enumerate(cursor.description)
+            integers = frozenset(i for i, column in places if column.type_code in _INTEGERS)
+            kept = [tuple(map(_value, row)) for row in rows[:limit]]
+            return Answer(columns, kept, integers, len(rows) > len(kept))
+    except psycopg.Error as error:
+        raise _failed(error, text) from error
+
+
+def _first(
+    cursor: psycopg.Cursor[tuple[Any, ...]], query: LiteralString, params: Params, n: int
+) -> list[tuple[Any, ...]]:
+    """Fetch the first rows; the server stops there. It takes one statement, as prepared."""
+    stream = cast("Generator[tuple[Any, ...]]", cursor.stream(query, params, size=100))
+    with closing(stream):
+        return list(islice(stream, n))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Vector | HalfVector | SparseVector):
+        return value.to_list()
+    return value
+
+
+def _no_rows() -> errors.QueryFailed:
+    return errors.QueryFailed("The statement returns no rows.", mend="Use SELECT.")
 
 
 def _failed(error: psycopg.Error, text: str) -> errors.QueryFailed:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return errors.QueryFailed(
+            f"The statement was stopped: {error.diag.message_primary}.",
+            mend="Ask for less, or allow it more seconds with --timeout.",
+        )
+    if error.sqlstate is None and re.match(_NO_ROWS, str(error)):
+        return _no_rows()
     place = error.diag.statement_position
-    where = None
-    if place is not None:
-        before = text[: int(place) - 1]
-        line = text.splitlines()[before.count("\n")]
-        column = len(before) - (before.rfind("\n") + 1)
-        where = f"{line}\n{' ' * column}^"
     hints = [error.diag.message_hint, "Tables, views and columns: docs/schema.md"]
     return errors.QueryFailed(
-        error.diag.message_primary or str(error),
-        exists=where,
+        error.diag.message_primary or str(error).strip() or "The statement cannot be run.",
+        exists=None if place is None else caret(text, int(place) - 1),
         mend="\n".join(hint for hint in hints if hint),
     )

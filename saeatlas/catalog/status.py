@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
 import sqlalchemy as sa
 
+from saeatlas.catalog.answers import Answer
 from saeatlas.schema import connect
 from saeatlas.schema.statements import statement
 
@@ -21,17 +21,17 @@ class Status:
         Version of PostgreSQL and pgvector.
     size : int
         Bytes on the server's disk.
-    saes, corpora, recordings, runs : pandas.DataFrame
+    saes, corpora, recordings, runs : Answer
         One row each; subsets of a corpus are listed in its row.
     """
 
     database: str
     server: str
     size: int
-    saes: pd.DataFrame
-    corpora: pd.DataFrame
-    recordings: pd.DataFrame
-    runs: pd.DataFrame
+    saes: Answer
+    corpora: Answer
+    recordings: Answer
+    runs: Answer
 
 
 def read_status(engine: sa.Engine) -> Status:
@@ -49,8 +49,10 @@ def read_status(engine: sa.Engine) -> Status:
         server, size = connection.execute(
             sa.text(statement("status_server", "saeatlas.catalog"))
         ).one()
-        frames = [
-            pd.read_sql(sa.text(statement(f"status_{part}", "saeatlas.catalog")), connection)
-            for part in ("saes", "corpora", "recordings", "runs")
-        ]
-    return Status(connect.shown(engine.url), server, size, *frames)
+        answers = [_answer(connection, part) for part in ("saes", "corpora", "recordings", "runs")]
+    return Status(connect.shown(engine.url), server, size, *answers)
+
+
+def _answer(connection: sa.Connection, part: str) -> Answer:
+    rows = connection.execute(sa.text(statement(f"status_{part}", "saeatlas.catalog")))
+    return Answer(tuple(rows.keys()), [tuple(row) for row in rows])

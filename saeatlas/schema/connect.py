@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import psycopg
 import sqlalchemy as sa
@@ -51,6 +52,35 @@ def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+
+def reader(engine: sa.Engine) -> sa.Engine:
+    """Return an engine for users' queries.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+
+    Returns
+    -------
+    sqlalchemy.Engine
+        Of the embedded server one that logs in as ``atlas_reader``: a session that is the owner's
+        could leave that role again. Another server's own login decides; there it is `engine`.
+    """
+    if not str(engine.url.query.get("host", "")).startswith("/") or engine.url.password:
+        return engine
+    if engine not in _readers:
+        other = _engine(engine.url.set(username="atlas_reader"))
+        try:
+            other.connect().close()
+        except errors.DatabaseError:  # a server of someone's own on a socket, or an older catalog
+            other.dispose()
+            other = engine
+        _readers[engine] = other
+    return _readers[engine]
+
+
+_readers: WeakKeyDictionary[sa.Engine, sa.Engine] = WeakKeyDictionary()
 
 
 def shown(url: str | URL) -> str:

@@ -10,7 +10,10 @@ from saeatlas.schema.results import run
 from saeatlas.schema.tables import _id, metadata
 
 AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
-"""Measures of how much two features go together, as the SQL functions are named."""
+"""Measures of how much two features go together, as the SQL functions are named: lobes' own."""
+
+MEASURES = (*AFFINITIES, "lift", "pmi")
+"""All of them."""
 
 GEOMETRY = "angular"
 """The affinity of decoder vectors: 1 - angle / pi."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from saeatlas.catalog import sql
+from saeatlas.catalog import answers, sql
 from saeatlas.demo import tour
 from tests.conftest import Demo
 
@@ -22,9 +22,9 @@ def test_every_question_is_asked_and_answered(demo: Demo, demo_engine: sa.Engine
     assert len(tour.questions()) >= 4
     for question in tour.questions():
         assert question.title in demo.output
-        frame = sql.read_sql(demo_engine, question.sql)
-        assert len(frame), question.title
-        assert sql.render(frame, "table") in demo.output
+        answer = sql.answer_sql(demo_engine, question.sql)
+        assert len(answer), question.title
+        assert answers.render(answer, "table") in demo.output
 
 
 def test_six_layers_hear_at_least_six_types_of_document(demo_engine: sa.Engine) -> None:

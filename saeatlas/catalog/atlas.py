@@ -1,0 +1,237 @@
+"""The catalog from Python: questions to DataFrames, results to arrays."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.catalog import query, sql
+from saeatlas.schema import clusterings, connect, decoders, measures, tables, tiles
+from saeatlas.schema.tiles import Counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray[Any, Any]
+
+_ROWS = 128
+"""Rows of an affinity that are made at once."""
+
+
+class Atlas:
+    """A catalog, open for questions.
+
+    Parameters
+    ----------
+    url : str, optional
+        ``postgresql://...``. Default: ``SAEATLAS_DATABASE_URL``, else the embedded server.
+
+    Attributes
+    ----------
+    engine : sqlalchemy.Engine
+        For what is not here.
+
+    Raises
+    ------
+    DatabaseError
+        It cannot be opened.
+
+    Examples
+    --------
+    >>> with saeatlas.connect() as atlas:  # doctest: +SKIP
+    ...     atlas.query("features where layer = 12 and density > 0.01")
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.engine = connect.open_catalog(url)
+
+    def __enter__(self) -> "Atlas":
+        """Return itself; the block's end closes it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        connect.reader(self.engine).dispose()
+        self.engine.dispose()
+
+    def query(self, text: str, *, timeout: float = 0) -> "pd.DataFrame":
+        """Ask in the query language.
+
+        Parameters
+        ----------
+        text : str
+            As docs/query.md has it.
+        timeout : float, default=0
+            Seconds that it may take; 0 for as long as it likes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            All rows. ``attrs["notes"]`` says which runs were meant, where the query left it open.
+
+        Raises
+        ------
+        BadQuery, QueryFailed
+        """
+        return query.answer(self.engine, text, timeout=timeout).frame()
+
+    def sql(self, text: str, params: sql.Params = None, *, timeout: float = 0) -> "pd.DataFrame":
+        """Run one SELECT, reading only.
+
+        Parameters
+        ----------
+        text : str
+            SQL; ``%s`` or ``%(name)s`` stands for a parameter where `params` are given.
+        params : sequence or mapping, optional
+            Values of the parameters, bound by the server.
+        timeout : float, default=0
+            Seconds that it may take; 0 for as long as it likes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Integers with NULLs come as ``Int64``, arrays and vectors as lists.
+
+        Raises
+        ------
+        QueryFailed
+        """
+        return sql.answer_sql(self.engine, text, params, timeout=timeout).frame()
+
+    def decoder(self, sae: int | str) -> Array:
+        """Read the decoder vectors of an SAE.
+
+        Parameters
+        ----------
+        sae : int or str
+            Its number, or its name as ``release/sae_id``.
+
+        Returns
+        -------
+        ndarray of shape (d_sae, d_in), float32
+            Row i is feature i's vector, as stored in the weights: not normalised.
+
+        Raises
+        ------
+        UnknownName
+        """
+        with self.engine.connect() as connection:
+            return decoders.read(connection, _number(connection, sae))
+
+    def cooccurrence(self, run: int) -> Counts:
+        """Read a count of co-occurrence.
+
+        Parameters
+        ----------
+        run : int
+
+        Returns
+        -------
+        Counts
+            Blocks of each feature, and of each two features that were counted. 1 GiB for 16,384
+            live features.
+
+        Raises
+        ------
+        UnknownName
+        """
+        with self.engine.connect() as connection:
+            return tiles.read(connection, run)
+
+    def affinity(self, run: int, measure: str = "phi") -> "pd.DataFrame":
+        """Make an affinity of a count of co-occurrence.
+
+        Parameters
+        ----------
+        run : int
+            Run of ``cooccurrence``.
+        measure : {'phi', 'jaccard', 'dice', 'overlap', 'simple_matching', 'lift', 'pmi'}
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n_live, n_live), float32
+            Rows and columns are the features that were counted; undefined is NaN. A feature with
+            itself has what the formula gives, as 1 for phi.
+
+        Raises
+        ------
+        UnknownName
+        """
+        import pandas as pd
+
+        if measure not in measures.FORMULAS:
+            raise errors.UnknownName(
+                f"{measure!r} is no measure of affinity.",
+                exists=errors.nearest(measure, measures.FORMULAS),
+            )
+        counts = self.cooccurrence(run)
+        formula, n = measures.FORMULAS[measure], counts.n[counts.features].astype(float)
+        values = np.empty(counts.n_both.shape, np.float32)
+        for first in range(0, len(values), _ROWS):
+            part = slice(first, first + _ROWS)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values[part] = formula(
+                    counts.n_blocks, n[part, None], n, counts.n_both[part].astype(float)
+                )
+        features = pd.Index(counts.features, name="feature")
+        return pd.DataFrame(values, index=features, columns=features, copy=False)
+
+    def lobes(self, run: int, k: int, *, affinity: str | None = None) -> "pd.Series[int]":
+        """Read which lobe each feature lies in.
+
+        Parameters
+        ----------
+        run : int
+            Run of ``lobes`` or ``geometry``.
+        k : int
+        affinity : str, optional
+            Which, where the run made lobes of several.
+
+        Returns
+        -------
+        pandas.Series of int
+            The lobe, from 0, by feature; features that were left out are not there.
+
+        Raises
+        ------
+        UnknownName
+            There are none such, or those of several affinities.
+        """
+        import pandas as pd
+
+        with self.engine.connect() as connection:
+            found = clusterings.read(
+                connection, run, ks=[k], affinities=[affinity] if affinity else ()
+            )
+        if len(found) > 1:
+            raise errors.UnknownName(
+                f"Run {run} has lobes of several affinities.",
+                exists=f"They are {', '.join(one.affinity for one in found)}.",
+                mend=f"Say which: affinity={found[0].affinity!r}.",
+            )
+        features = pd.Index(found[0].features, name="feature")
+        return pd.Series(found[0].lobes, index=features, name="lobe", copy=False)
+
+
+def _number(connection: sa.Connection, sae: int | str) -> int:
+    if isinstance(sae, int):
+        return sae
+    full = tables.sae.c.release + "/" + tables.sae.c.sae_id
+    rows = connection.execute(sa.select(full.label("name"), tables.sae.c.id))
+    names = {row.name: row.id for row in rows}
+    if sae not in names:
+        raise errors.UnknownName(
+            f"There is no SAE {sae!r} in the catalog.", exists=errors.nearest(sae, names)
+        )
+    return int(names[sae])

@@ -1,0 +1,1 @@
+"""The query language, in layers: grammar, nodes, parse, names, compile."""

@@ -1,0 +1,181 @@
+"""Conditions of a query as expressions of SQL: a function a node."""
+
+import operator
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language.draft import Draft, Expression, whole
+from saeatlas.catalog.language.kind import Field
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+Special = Callable[[nodes.InLobe | nodes.Fires | nodes.Active, bool], Expression]
+"""Compiles the conditions that not every kind of rows has. Its second argument says whether a
+``not`` stands before it, where unknown must be NULL and not false."""
+
+_TYPES = {
+    "integer": "a number", "number": "a number", "text": "a text", "boolean": "true or false",
+    "time": "a time in quotes, as \"2026-01-31 12:00\"",
+}  # fmt: skip
+
+
+def condition(
+    draft: Draft, node: nodes.Condition, special: Special, *, negated: bool = False
+) -> Expression:
+    """Compile a condition.
+
+    Parameters
+    ----------
+    draft : Draft
+    node : Condition
+    special : callable
+        Compiles lobes, document types and features; it raises for what the kind of rows lacks.
+    negated : bool, default=False
+        Whether it stands in a ``not``.
+
+    Returns
+    -------
+    expression
+
+    Raises
+    ------
+    BadQuery
+    """
+    if isinstance(node, nodes.Any):
+        return sa.or_(*(condition(draft, part, special, negated=negated) for part in node.parts))
+    if isinstance(node, nodes.All):
+        return sa.and_(*(condition(draft, part, special, negated=negated) for part in node.parts))
+    if isinstance(node, nodes.Not):
+        return sa.not_(condition(draft, node.part, special, negated=True))
+    if isinstance(node, nodes.Comparison):
+        return test(draft, node, *draft.find(node.name))
+    return special(node, negated)
+
+
+def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field) -> Expression:
+    """Compare a field.
+
+    Parameters
+    ----------
+    draft : Draft
+    node : Test
+    column : expression
+    field : Field
+
+    Returns
+    -------
+    expression
+
+    Raises
+    ------
+    BadQuery
+        The field cannot be compared so.
+    """
+    if node.operator in ("null", "known"):
+        return column.is_(None) if node.operator == "null" else column.is_not(None)
+    if field.type == "json":
+        raise draft.wrong(node.name.at, f"{field.name} cannot be compared.",
+                          mend="`saeatlas sql` can look into it.")  # fmt: skip
+    if node.operator == "like" and field.type != "text":
+        raise draft.wrong(node.name.at, f"{field.name} is no text.",
+                          mend="like is for texts.")  # fmt: skip
+    values = [literal(draft, field, value) for value in node.values]
+    if node.operator == "between":
+        return column.between(values[0], values[1])
+    if node.operator == "in":
+        return column.in_(values)
+    if node.operator == "like":
+        return column.like(values[0])
+    compared: Expression = COMPARISONS[node.operator](column, values[0])
+    return compared
+
+
+def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
+    """Bind a value as a field's type.
+
+    Parameters
+    ----------
+    draft : Draft
+    field : Field
+    value : Value
+
+    Returns
+    -------
+    expression
+
+    Raises
+    ------
+    BadQuery
+        It is of another type.
+    """
+    given = value.value
+    if isinstance(given, int | float):
+        if field.type in ("integer", "number"):
+            return number(value)
+    elif field.type == "text" and not (given == "null" and not value.quoted):
+        return sa.literal(given, sa.Text)
+    elif field.type == "boolean" and given in ("true", "false"):
+        return sa.literal(given == "true", sa.Boolean)
+    elif field.type == "time":
+        moment = _moment(given)
+        if moment is not None:
+            return sa.literal(moment, sa.TIMESTAMP(timezone=True))
+    mend = (
+        "Write it in quotes." if field.type == "text" else f"Compare it with {_TYPES[field.type]}."
+    )
+    if given == "null":
+        mend = f"Write `{field.name} is null`."
+    raise draft.wrong(value.at, f"{field.name} is {_TYPES[field.type]}.", exists=field.comment,
+                      mend=mend)  # fmt: skip
+
+
+def number(value: nodes.Value) -> Expression:
+    """Bind a number.
+
+    Parameters
+    ----------
+    value : Value
+
+    Returns
+    -------
+    expression
+    """
+    given = value.value
+    assert not isinstance(given, str)
+    return whole(given) if isinstance(given, int) else sa.literal(given, sa.Double)
+
+
+def compared(left: Expression, comparison: str, value: nodes.Value) -> Expression:
+    """Compare with a number.
+
+    Parameters
+    ----------
+    left : expression
+    comparison : str
+    value : Value
+
+    Returns
+    -------
+    expression
+    """
+    made: Expression = COMPARISONS[comparison](left, number(value))
+    return made
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

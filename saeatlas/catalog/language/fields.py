@@ -1,0 +1,234 @@
+"""The kinds of rows that can be asked for, and their fields: columns of views, with comments.
+
+A comment stands once, at the column of the table that the view takes it from. Only what a view
+computes is explained here.
+"""
+
+from collections.abc import Iterator
+
+from saeatlas.catalog.language.kind import Field, Kind, of
+from saeatlas.schema import lobes, results, spectra, tables
+
+
+def _named(*, sae_id: bool = True, site: bool = False) -> Iterator[Field]:
+    names = ["release", *["sae_id"] * sae_id, "layer", *["site"] * site]
+    yield from of(tables.sae, *names)
+
+
+_SAE = Field("sae", "integer", "Number of the SAE.")
+_RUN = Field("run", "integer", "Number of the run.")
+_CORPUS_NAME = next(of(tables.corpus, "name=corpus_name"))
+_SUBSET = next(of(tables.document, "subset"))
+_METADATA = next(of(tables.document, "metadata"))
+
+COUNTS = (
+    Field("n_active", "integer", "Blocks of the count in which the feature is active."),
+    Field("n_blocks", "integer", "Blocks of the count."),
+    Field("density", "number", "n_active / n_blocks; in [0, 1]. NULL if never counted."),
+)
+"""Fields of a feature that come from a count of co-occurrence."""
+
+COSINE = Field("cosine", "number", "Cosine with what it is near to; in [-1, 1]. NaN for a vector "
+               "of length 0.")  # fmt: skip
+PARTNER = (
+    Field("value", "number", "The measure of affinity: phi unless another is named."),
+    Field("n_both", "integer", "Blocks in which both are active."),
+    Field("n_feature", "integer", "Blocks in which the feature named is active."),
+    Field("n_other", "integer", "Blocks in which the feature of this row is active."),
+)
+LABEL = (
+    Field("text", "text", "What the feature is said to be about: the label that fits best."),
+    Field("source", "text", "Where the label comes from."),
+    Field("method", "text", "How the label was made. NULL if not said."),
+    Field("score", "number", "How good its source says the label is. NULL if it does not."),
+    Field("neuronpedia_url", "text", "The feature's page on Neuronpedia. NULL if it has none."),
+)
+HEARD = (
+    Field("recording", "integer", "Recording that the first feature named is read from."),
+    Field("peak", "number", "Maximum activation of the first feature named; 0 if none is stored."),
+)
+LOBE = Field("lobe", "integer", "Number of a lobe, from 0: `lobe = 2 of phi k 3`.")
+"""A feature has a lobe of each clustering."""
+
+_FEATURES = Kind(
+    "features",
+    "features",
+    (
+        *_named(site=True),
+        _SAE,
+        *of(tables.feature, "feature", "decoder_norm", "threshold"),
+    ),
+    ("sae", "feature"),
+    COUNTS,
+    vector="decoder",
+)
+_BLOCKS = Kind(
+    "blocks",
+    "blocks",
+    (
+        *of(tables.block, "corpus"),
+        _CORPUS_NAME,
+        *of(tables.block, "block", "document", "position"),
+        _SUBSET,
+        _METADATA,
+        *of(tables.block, "n_tokens", "text"),
+    ),
+    ("corpus", "block"),
+)
+_NAME = Field("name", "text", "The up to three document types that it prefers. NULL if none.")
+_LOBES = Kind(
+    "lobes",
+    "lobes",
+    (
+        _RUN,
+        *of(results.run, "analysis"),
+        *_named(sae_id=False),
+        _SAE,
+        *of(lobes.clustering, "affinity", "k"),
+        *of(lobes.lobe, "clustering", "lobe"),
+        _NAME,
+        *of(lobes.lobe, "n_features", "modularity", "silhouette", "parent", "parent_share"),
+    ),
+    ("clustering", "lobe"),
+)
+BY_SUBSET = Kind(
+    "lobes by subset",
+    "lobe_subsets",
+    (
+        *of(lobes.subset_lobe, "run"),
+        *_named(sae_id=False),
+        _SAE,
+        Field("lobe_run", "integer", "Run that made the lobes."),
+        *of(lobes.clustering, "affinity", "k"),
+        *of(lobes.subset_lobe, "clustering", "lobe", "subset", "n_blocks", "n_won", "won_share"),
+        *of(lobes.subset_lobe, "mean_share", "enrichment", "enrichment_low", "enrichment_high"),
+    ),
+    ("run", "clustering", "lobe", "-enrichment", "subset"),
+)
+"""What ``lobes`` are when asked for ``by subset``."""
+
+_SPECTRA = Kind(
+    "spectra",
+    "spectra",
+    (
+        _RUN,
+        *of(spectra.spectrum, "id=spectrum"),
+        *_named(),
+        _SAE,
+        *of(results.run, "recording"),
+        *of(spectra.spectrum, "source"),
+        *of(results.run, "preset"),
+        Field("features_where", "text", "Condition on the features. NULL if all were taken."),
+        *of(spectra.spectrum, "clustering"),
+        *of(lobes.clustering, "affinity", "k"),
+        *of(spectra.spectrum, "lobe"),
+        Field("l0", "number", "Mean number of active features a token, measured or published."),
+        *of(spectra.spectrum, "n", "d", "n_zero", "n_duplicates", "n_eigenvalues", "variance"),
+        *of(spectra.spectrum, "rank_first", "rank_last", "slope", "slope_population"),
+        *of(spectra.spectrum, "slope_low", "slope_high", "slope_least", "slope_most", "r2"),
+        *of(spectra.spectrum, "alternative", "aic_difference", "log_volume"),
+        *of(spectra.spectrum, "log_volume_population", "log_volume_low", "log_volume_high"),
+        *of(spectra.spectrum, "log_volume_fitted", "participation_ratio", "entropy_rank"),
+        *of(spectra.spectrum, "edge_low", "edge_high", "n_above"),
+    ),
+    ("layer", "sae", "spectrum"),
+)
+_RUNS = Kind(
+    "runs",
+    "runs",
+    (
+        _RUN,
+        *of(results.run, "analysis"),
+        *_named(),
+        *of(results.run, "sae", "recording", "input_run", "preset", "seed", "params", "quality"),
+        *of(results.run, "code_version", "started_at", "finished_at"),
+    ),
+    ("run",),
+)
+_SAES = Kind(
+    "saes",
+    "saes",
+    (
+        _SAE,
+        *of(tables.sae, "release", "sae_id"),
+        *of(tables.model, "name=model"),
+        *of(tables.sae, "layer", "site", "hook_name", "architecture", "d_in", "d_sae", "l0"),
+        *of(tables.sae, "explained_variance"),
+        Field("neuronpedia_url", "text", "Its page on Neuronpedia. NULL if it has none."),
+        *of(tables.sae, "created_at"),
+        Field("has_encoder", "boolean", "Whether its encoder vectors are in the catalog."),
+    ),
+    ("sae",),
+)
+_RECORDINGS = Kind(
+    "recordings",
+    "recordings",
+    (
+        Field("recording", "integer", "Number of the recording."),
+        *of(tables.recording, "sae"),
+        *_named(site=True),
+        *of(tables.recording, "corpus"),
+        _CORPUS_NAME,
+        Field("heard_from", "text", "Model that was run, or the file that came instead."),
+        *of(tables.recording, "state", "n_documents", "n_blocks", "n_activations", "keep_above"),
+        *of(tables.recording, "explained_variance", "l0", "preset", "dtype"),
+        *of(tables.corpus, "context_length", "block_length"),
+        *of(tables.recording, "started_at", "finished_at"),
+        Field("covariance_tokens", "integer", "Tokens in the covariance of what was heard. NULL "
+              "if there is none."),
+    ),
+    ("recording",),
+)  # fmt: skip
+_DOCUMENTS = Kind(
+    "documents",
+    "documents",
+    (
+        *of(tables.document, "corpus"),
+        _CORPUS_NAME,
+        *of(tables.document, "document", "subset", "metadata", "n_tokens", "n_blocks", "problem"),
+    ),
+    ("corpus", "document"),
+)
+_CRYSTALS = Kind(
+    "crystals",
+    "crystals",
+    (
+        _RUN,
+        Field("crystal", "integer", "Number of the crystal."),
+        Field("function_vector", "integer", "Function vector that b - a and d - c follow. NULL if "
+              "none."),
+        _SAE,
+        *_named(),
+        Field("kind", "text", "parallelogram or trapezoid."),
+        *(Field(corner, "integer", f"Feature at the corner {corner}.") for corner in "abcd"),
+        Field("quality_before", "number", "Quality before distractors were projected out."),
+        Field("quality_after", "number", "Quality after it."),
+        Field("p", "number", "p-value; in (0, 1]."),
+        Field("q", "number", "False discovery rate; in [0, 1]."),
+    ),
+    ("run", "crystal"),
+)  # fmt: skip
+_FUNCTION_VECTORS = Kind(
+    "function vectors",
+    "function_vectors",
+    (
+        _RUN,
+        Field("function_vector", "integer", "Number of the function vector."),
+        _SAE,
+        *_named(),
+        Field("name", "text", "Its relation. NULL if it was found, not given."),
+        Field("n_pairs", "integer", "Pairs of features whose differences follow it."),
+        Field("coherence", "number", "Mean cosine of these differences with it; in [-1, 1]."),
+    ),
+    ("run", "function_vector"),
+    vector="direction",
+)
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        _FEATURES, _BLOCKS, _LOBES, _SPECTRA, _CRYSTALS, _FUNCTION_VECTORS, _RUNS, _SAES,
+        _RECORDINGS, _DOCUMENTS,
+    )
+}  # fmt: skip
+"""By the words that a query begins with."""

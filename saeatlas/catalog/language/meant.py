@@ -1,0 +1,189 @@
+"""Which count, clustering or recording a query means: the newest of the best unless it says."""
+
+from collections.abc import Iterable, Sequence
+
+from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language.draft import Draft
+from saeatlas.catalog.language.names import AFFINITIES, Clustering, Count, Recording, Sae
+
+COUNT = "`saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings."
+
+
+def counts(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
+    """Choose a count of co-occurrence for each SAE: over most blocks, the newest of these.
+
+    Parameters
+    ----------
+    draft : Draft
+    saes : sequence of Sae
+    at : Place
+        What needs the counts.
+
+    Returns
+    -------
+    list of Count
+        At most one an SAE, at least one; the one that ``in run 5`` names.
+
+    Raises
+    ------
+    BadQuery
+        There is none.
+    """
+    wanted = draft.number("run")
+    ids = {sae.id for sae in saes}
+    if wanted is not None:
+        found = [count for count in draft.names.counts if count.run == wanted.number]
+        if not found or found[0].sae not in ids:
+            there = ", ".join(str(c.run) for c in sorted(draft.names.counts) if c.sae in ids)
+            raise draft.wrong(
+                wanted.at, f"Run {wanted.number} is no count of these features' co-occurrence.",
+                exists=f"There is: {there or 'none'}.", mend=COUNT,
+            )  # fmt: skip
+    else:
+        best = {count.sae: count for count in draft.names.counts if count.sae in ids}
+        found = [best[number] for number in sorted(best)]
+    if not found:
+        raise draft.wrong(at, "This needs a count of co-occurrence, and there is none.", mend=COUNT)
+    draft.notes.append(_note(found, saes))
+    return found
+
+
+def _note(found: Sequence[Count], saes: Sequence[Sae]) -> str:
+    if len(found) > 1:
+        runs = _listed(count.run for count in found)
+        note = f"counts are of runs {runs}: of each SAE the newest over most blocks"
+    else:
+        count = found[0]
+        sae = next(sae for sae in saes if sae.id == count.sae)
+        above = (
+            "counted elsewhere" if count.threshold is None else f"active above {count.threshold}"
+        )
+        note = f"counts are of run {count.run}: {sae}, {count.n_blocks} blocks, {above}"
+    without = {sae.id for sae in saes} - {count.sae for count in found}
+    return note + (f"; none of SAE {_listed(without)}" if without else "")
+
+
+def clusterings(draft: Draft, node: nodes.Lobes, saes: Iterable[Sae]) -> list[Clustering]:
+    """Choose a clustering for each SAE: the newest of this affinity and k.
+
+    Parameters
+    ----------
+    draft : Draft
+    node : Lobes
+    saes : iterable of Sae
+
+    Returns
+    -------
+    list of Clustering
+        At most one an SAE, at least one.
+
+    Raises
+    ------
+    BadQuery
+        There is none.
+    """
+    if node.affinity.text not in AFFINITIES:
+        raise draft.wrong(
+            node.affinity.at, f"{node.affinity.text!r} is no affinity that lobes are made of.",
+            name=node.affinity.text, known=AFFINITIES,
+        )  # fmt: skip
+    ids = {sae.id for sae in saes}
+    ours = [one for one in draft.names.clusterings if one.sae in ids]
+    runs = {node.run}
+    if node.run is not None:  # a run that judged lobes means these
+        runs |= {one.run for one in ours for other in draft.names.judged
+                 if other.run == node.run and other.clustering == one.id}  # fmt: skip
+    best = {
+        one.sae: one
+        for one in ours
+        if (one.affinity, one.k) == (node.affinity.text, node.k)
+        and (node.run is None or one.run in runs)
+    }
+    if not best:
+        raise draft.wrong(
+            node.at, "There are no such lobes.", exists=f"There is: {known(draft, saes)}.",
+            mend="`saeatlas analyze lobes --cooccurrence RUN` makes some.",
+        )  # fmt: skip
+    found = [best[number] for number in sorted(best)]
+    of = f"{node.affinity.text} k {node.k}"
+    runs_shown = _listed(dict.fromkeys(one.run for one in found))
+    draft.notes.append(f"lobes of {of} are those of run {runs_shown}")
+    return found
+
+
+def known(draft: Draft, saes: Iterable[Sae]) -> str:
+    """List the lobes that there are.
+
+    Parameters
+    ----------
+    draft : Draft
+    saes : iterable of Sae
+
+    Returns
+    -------
+    str
+    """
+    ids = {sae.id for sae in saes}
+    there = (
+        f"{one.affinity} k {one.k} in run {one.run}"
+        for one in draft.names.clusterings
+        if one.sae in ids
+    )
+    return _listed(dict.fromkeys(there)) or "none"
+
+
+def recordings(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> dict[int, Recording]:
+    """Choose recordings of one corpus that all of some SAEs listened to.
+
+    Of these corpora, that of the first SAE's longest recording; of equally long ones the newest.
+
+    Parameters
+    ----------
+    draft : Draft
+    saes : sequence of Sae
+    at : Place
+
+    Returns
+    -------
+    dict of int to Recording
+        One for each SAE.
+
+    Raises
+    ------
+    BadQuery
+        There are none.
+    """
+    recording, corpus = draft.number("recording"), draft.number("corpus")
+    known = [
+        one for one in draft.names.recordings
+        if (recording is None or one.id == recording.number)
+        and (corpus is None or one.corpus == corpus.number)
+    ]  # fmt: skip
+    heard = [{one.corpus: one for one in known if one.sae == sae.id} for sae in saes]
+    first = [one.corpus for one in known if one.sae == saes[0].id]
+    common = [number for number in first if all(number in each for each in heard)]
+    if not common:
+        listed = _listed(saes)
+        said = recording or corpus
+        there = _listed(f"recording {one.id} of sae {one.sae}, corpus {one.corpus}"
+                        for one in draft.names.recordings
+                        if one.sae in {sae.id for sae in saes})  # fmt: skip
+        raise draft.wrong(
+            said.at if said else at,
+            f"No corpus was heard by {listed}" + (" here." if said else "."),
+            exists=f"There is: {there or 'none'}.",
+            mend="`saeatlas ingest activations` lets SAEs listen.",
+        )  # fmt: skip
+    found = {sae.id: each[common[-1]] for sae, each in zip(saes, heard, strict=True)}
+    for sae in saes:
+        one = found[sae.id]
+        draft.notes.append(
+            f"activations are of recording {one.id}: {sae}, {one.n_blocks} blocks, maxima above "
+            f"{one.keep_above:g}"
+        )
+    return found
+
+
+def _listed(parts: Iterable[object], most: int = 8) -> str:
+    shown = list(map(str, parts))
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

@@ -1,0 +1,289 @@
+"""What names in a query mean: which SAE, which run, which recording.
+
+They are looked up before the query is built: its SQL holds numbers, and notes say what was meant.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language.mistakes import mistake
+from saeatlas.catalog.language.nodes import Place
+from saeatlas.schema import lobes, results, tables
+
+AFFINITIES = (*lobes.AFFINITIES, lobes.GEOMETRY)
+"""What lobes are made of."""
+
+_LISTED = 8
+"""Candidates that a message lists."""
+
+
+class Sae(NamedTuple):
+    """An SAE as far as names go; ``d_in`` is the length of its decoder vectors."""
+
+    id: int
+    release: str
+    sae_id: str
+    layer: int | None
+    site: str | None
+    model: int | None
+    d_in: int
+    d_sae: int
+
+    def __str__(self) -> str:
+        """Write it for a message."""
+        return f"sae {self.id} ({self.release}/{self.sae_id})"
+
+
+class Count(NamedTuple):
+    """A count of co-occurrence; `threshold` is None for one made elsewhere."""
+
+    run: int
+    sae: int
+    recording: int | None
+    threshold: str | None
+    n_blocks: int
+
+
+class Clustering(NamedTuple):
+    """Features cut in lobes."""
+
+    id: int
+    run: int
+    sae: int
+    affinity: str
+    k: int
+
+
+class Judged(NamedTuple):
+    """Lobes held against document types by a run of ``subsets``."""
+
+    run: int
+    clustering: int
+    preset: str | None
+    documents: str | None
+
+
+class Recording(NamedTuple):
+    """An SAE that listened to a corpus; maxima above `keep_above` are stored."""
+
+    id: int
+    sae: int
+    corpus: int
+    n_blocks: int
+    keep_above: float
+
+
+class Names:
+    """The names there are, each read when it is first asked for.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        return self._connection.execute(query).all()
+
+    @cached_property
+    def saes(self) -> list[Sae]:
+        """All SAEs, in the order of their numbers."""
+        c = tables.sae.c
+        query = sa.select(
+            c.id, c.release, c.sae_id, c.layer, c.site, c.model, c.d_in, c.d_sae
+        ).order_by(c.id)
+        return [Sae._make(row) for row in self._all(query)]
+
+    @cached_property
+    def counts(self) -> list[Count]:
+        """All counts, the best one of each SAE last: over most blocks, the newest of these."""
+        c = results.run.c
+        n_blocks = c.quality["n_blocks"].as_integer()
+        query = (
+            sa.select(c.id, c.sae, c.recording, c.params["threshold"].as_string(), n_blocks)
+            .where(c.analysis == "cooccurrence")
+            .order_by(n_blocks, c.id)
+        )
+        return [Count._make(row) for row in self._all(query)]
+
+    @cached_property
+    def clusterings(self) -> list[Clustering]:
+        """All clusterings, the newest run's last."""
+        c, run = lobes.clustering.c, results.run.c
+        query = (
+            sa.select(c.id, c.run, run.sae, c.affinity, c.k)
+            .join(results.run, run.id == c.run)
+            .order_by(c.run, c.id)
+        )
+        return [Clustering._make(row) for row in self._all(query)]
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """All lobes held against document types: held-out documents last, the newest last."""
+        c, run = lobes.subset_lobe.c, results.run.c
+        documents = run.params["documents"].as_string()
+        query = (
+            sa.select(c.run, c.clustering, run.preset, documents)
+            .join(results.run, run.id == c.run)
+            .distinct()
+        )
+        rows = [Judged._make(row) for row in self._all(query)]
+        return sorted(
+            rows,
+            key=lambda row: (row.preset == "default", row.documents == "held-out", row.run),
+        )
+
+    @cached_property
+    def recordings(self) -> list[Recording]:
+        """All recordings that heard something, the best of each SAE last, as of counts."""
+        c = tables.recording.c
+        query = (
+            sa.select(c.id, c.sae, c.corpus, c.n_blocks, c.keep_above)
+            .where(c.n_blocks > 0)
+            .order_by(c.n_blocks, c.id)
+        )
+        return [Recording._make(row) for row in self._all(query)]
+
+    @cached_property
+    def analyses(self) -> dict[int, str]:
+        """The analysis of each run."""
+        c = results.run.c
+        return {row.id: row.analysis for row in self._all(sa.select(c.id, c.analysis))}
+
+    def subsets(self, recordings: Iterable[int]) -> list[str]:
+        """Read the document types that recordings heard.
+
+        Parameters
+        ----------
+        recordings : iterable of int
+
+        Returns
+        -------
+        list of str
+        """
+        c, recording = tables.document.c, tables.recording.c
+        query = (
+            sa.select(c.subset)
+            .join(tables.recording, recording.corpus == c.corpus)
+            .where(recording.id.in_(set(recordings)), c.subset.is_not(None))
+            .distinct()
+        )
+        return sorted(self._connection.execute(query).scalars())
+
+
+def chosen(names: Names, text: str, places: Sequence[nodes.Saes]) -> list[Sae]:
+    """Find the SAEs that all of some places name.
+
+    Parameters
+    ----------
+    names : Names
+    text : str
+        The query, for messages.
+    places : sequence of Saes
+        None: all.
+
+    Returns
+    -------
+    list of Sae
+        At least one.
+
+    Raises
+    ------
+    BadQuery
+    """
+    found = names.saes
+    if not found:
+        raise errors.BadQuery(
+            "There is no SAE in the catalog yet.", mend="Bring one in with `saeatlas ingest sae`."
+        )
+    for place in places:
+        attribute = "id" if place.by == "sae" else place.by
+        known = [str(getattr(sae, attribute)) for sae in found]
+        found = [sae for sae in found if getattr(sae, attribute) == place.value]
+        if not found:
+            raise _no_sae(text, place.at, f"{place.by} {place.value}", str(place.value), known)
+    return found
+
+
+def feature(names: Names, text: str, node: nodes.Feature, among: Sequence[Sae]) -> Sae:
+    """Find the one SAE that a feature's name means.
+
+    Parameters
+    ----------
+    names : Names
+    text : str
+    node : Feature
+    among : sequence of Sae
+        Those that the query is of.
+
+    Returns
+    -------
+    Sae
+
+    Raises
+    ------
+    BadQuery
+        None, or several; or it has no such feature.
+    """
+    found = list(among)
+    for by, value in (("release", node.release), ("layer", node.layer), ("id", node.sae)):
+        if value is None:
+            continue
+        known = [str(getattr(sae, by)) for sae in found]
+        found = [sae for sae in found if getattr(sae, by) == value]
+        if not found:
+            shown = f"{'sae' if by == 'id' else by} {value}"
+            raise _no_sae(text, node.at, shown, str(value), known)
+    sae = only(text, node.at, found, f"Layer {node.layer} is that of {len(found)} SAEs.",
+               f"Write `sae {found[0].id}:{node.number}`, or which they are: "
+               f"`of sae {found[0].id}`, `of release \"{found[0].release}\"`.")  # fmt: skip
+    if node.number >= sae.d_sae:
+        raise mistake(
+            text, node.at, f"SAE {sae.id} ({sae.release}/{sae.sae_id}) has no feature "
+            f"{node.number}.", exists=f"It has features 0 to {sae.d_sae - 1}.",
+        )  # fmt: skip
+    return sae
+
+
+def only(text: str, at: Place, found: Sequence[Sae], wrong: str, mend: str) -> Sae:
+    """Take the one SAE there is.
+
+    Parameters
+    ----------
+    text : str
+    at : Place
+    found : sequence of Sae
+    wrong, mend : str
+        What to say of several.
+
+    Returns
+    -------
+    Sae
+
+    Raises
+    ------
+    BadQuery
+        There are several; the message lists them.
+    """
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(str(sae) for sae in found[:_LISTED])
+    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    raise mistake(text, at, wrong, exists=f"They are {listed}{more}.", mend=mend)
+
+
+def _no_sae(text: str, at: Place, shown: str, name: str, known: Sequence[str]) -> errors.BadQuery:
+    if name.isdecimal():
+        listed = sorted({each for each in known if each != "None"}, key=lambda n: (len(n), n))
+        there = f"There is {', '.join(listed) or 'none'}."
+        return mistake(text, at, f"There is no {shown} here.", exists=there,
+                       mend="`saeatlas query saes` lists them.")  # fmt: skip
+    return mistake(text, at, f"There is no {shown} here.", name=name, known=known,
+                   mend="`saeatlas query saes` lists them.")  # fmt: skip

@@ -1,0 +1,300 @@
+"""What a query says, before any name in it is looked up."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where in the query something stands.
+
+    From its first character to the one after its last.
+    """
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """A name as written: of a field, a measure, a kind.
+
+    Parameters
+    ----------
+    text : str
+    at : Place
+    """
+
+    text: str
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value to compare with.
+
+    Parameters
+    ----------
+    value : int, float or str
+    quoted : bool
+        Whether a text stood in quotes; a bare word did not.
+    at : Place
+    """
+
+    value: int | float | str
+    quoted: bool
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature by name: ``12:4821``, ``release/12:4821`` or ``sae 3:4821``.
+
+    Parameters
+    ----------
+    number : int
+    layer, sae : int or None
+        Either is given.
+    release : str or None
+    at : Place
+    """
+
+    number: int
+    layer: int | None
+    sae: int | None
+    release: str | None
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Saes:
+    """Some SAEs: ``sae 3``, ``release "..."``, ``layer 12``.
+
+    Parameters
+    ----------
+    by : str
+        sae, release or layer.
+    value : int or str
+    at : Place
+    """
+
+    by: str
+    value: int | str
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Lobes:
+    """A clustering of features: ``phi k 3``.
+
+    Parameters
+    ----------
+    affinity : Word
+    k : int
+    run : int or None
+        The run that made it, if it is said.
+    at : Place
+    """
+
+    affinity: Word
+    k: int
+    run: int | None
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Of:
+    """``of sae 3``: the SAEs of features named; whose rows are wanted, unless ``in`` says so."""
+
+    saes: Saes
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class In:
+    """``in layer 20``: the SAEs whose rows are wanted."""
+
+    saes: Saes
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class InNumber:
+    """``in run 5``, ``in recording 2``, ``in corpus 1``.
+
+    Parameters
+    ----------
+    of : str
+        run, recording or corpus.
+    number : int
+    at : Place
+    """
+
+    of: str
+    number: int
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class OfLobes:
+    """``of phi k 3``."""
+
+    lobes: Lobes
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Near:
+    """``near 12:10 - 12:11 + 12:12``.
+
+    Parameters
+    ----------
+    terms : tuple of (int, Feature)
+        1 or -1, and the feature whose decoder vector is added or taken away.
+    at : Place
+    """
+
+    terms: tuple[tuple[int, Feature], ...]
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class With:
+    """``with 12:4821 by phi > 0.2``.
+
+    Parameters
+    ----------
+    feature : Feature
+    measure : Word or None
+    comparison : str or None
+    number : Value or None
+    at : Place
+    """
+
+    feature: Feature
+    measure: Word | None
+    comparison: str | None
+    number: Value | None
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class About:
+    """``about "capital cities"``."""
+
+    text: str
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class BySubset:
+    """``by subset``."""
+
+    at: Place = field(compare=False)
+
+
+Clause = Of | In | InNumber | OfLobes | Near | With | About | BySubset
+
+
+@dataclass(frozen=True)
+class Any:
+    """One of several conditions holds."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True)
+class All:
+    """All of several conditions hold."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True)
+class Not:
+    """A condition does not hold."""
+
+    part: "Condition"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A field compared: ``density between 0.001 and 0.01``.
+
+    Parameters
+    ----------
+    name : Word
+        The field.
+    operator : str
+        ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, between, in, like, null, known.
+    values : tuple of Value
+    at : Place
+    """
+
+    name: Word
+    operator: str
+    values: tuple[Value, ...]
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class InLobe:
+    """``lobe = 2 of phi k 3``."""
+
+    test: Comparison
+    lobes: Lobes
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Fires:
+    """``fires in "Github" > 0.2``."""
+
+    subset: Word
+    comparison: str
+    number: Value
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Active:
+    """``12:4821``, or ``12:4821 > 5``: how active a feature is in a block."""
+
+    feature: Feature
+    comparison: str | None
+    number: Value | None
+    at: Place = field(compare=False)
+
+
+Condition = Any | All | Not | Comparison | InLobe | Fires | Active
+
+
+@dataclass(frozen=True)
+class Order:
+    """``density desc``."""
+
+    name: Word
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """A whole query.
+
+    Parameters
+    ----------
+    text : str
+        As written, for messages.
+    kind : Word
+        What its rows are: features, blocks, function vectors ...
+    clauses : tuple of Clause
+    where : Condition or None
+    order : tuple of Order
+    limit : int or None
+    """
+
+    text: str = field(compare=False)
+    kind: Word
+    clauses: tuple[Clause, ...] = ()
+    where: Condition | None = None
+    order: tuple[Order, ...] = ()
+    limit: int | None = None

@@ -1,0 +1,143 @@
+"""Sums of decoder vectors, made by the database, and the SAEs that may be compared with them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from saeatlas.catalog.language import names as naming
+from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language.draft import Draft, Expression, view, whole
+from saeatlas.catalog.language.names import Sae
+
+
+def resolved(draft: Draft, near: nodes.Near) -> list[Sae]:
+    """Find the SAE of each feature of a sum.
+
+    Parameters
+    ----------
+    draft : Draft
+    near : Near
+
+    Returns
+    -------
+    list of Sae
+        One a term, all of one model and width.
+
+    Raises
+    ------
+    BadQuery
+        They cannot be added, or nothing remains.
+    """
+    saes = [draft.feature(node) for _, node in near.terms]
+    for sae, (_, node) in zip(saes, near.terms, strict=True):
+        if not _alike(sae, saes[0]):
+            raise draft.wrong(node.at, f"{_vectors(sae)} cannot be added to {_theirs(saes[0])}.")
+    total: dict[tuple[int, int], int] = {}
+    for sae, (sign, node) in zip(saes, near.terms, strict=True):
+        total[sae.id, node.number] = total.get((sae.id, node.number), 0) + sign
+    if not any(total.values()):
+        raise draft.wrong(near.at, "These vectors cancel out: nothing is near to nothing.")
+    return saes
+
+
+def where_to_look(draft: Draft, near: nodes.Near, like: Sae) -> list[Sae]:
+    """Find the SAEs whose vectors are compared with a sum.
+
+    Parameters
+    ----------
+    draft : Draft
+    near : Near
+    like : Sae
+        That of the first feature named.
+
+    Returns
+    -------
+    list of Sae
+        Itself, unless ``in`` says otherwise; one a layer.
+
+    Raises
+    ------
+    BadQuery
+        Another width or another model's; or several SAEs of one layer.
+    """
+    if not draft.among:
+        return [like]
+    places = draft.among
+    found = naming.chosen(draft.names, draft.text, places)
+    at = nodes.Place(places[0].at.start, places[-1].at.end)
+    fit = [sae for sae in found if _alike(sae, like)]
+    if not fit:
+        raise draft.wrong(
+            at, f"{_vectors(found[0])} cannot be compared with {_theirs(like)}.",
+            mend="Vectors are compared within one model, and of one length.",
+        )  # fmt: skip
+    alike = fit
+    for same in ("release", "site"):  # of several SAEs of a layer the one of the same kind
+        fit = [sae for sae in fit if getattr(sae, same) == getattr(like, same)] or fit
+    if fit != alike:
+        draft.notes.append(f"looked in {', '.join(map(str, fit))}, of the same release and site")
+    for layer in {sae.layer for sae in fit}:
+        those = [sae for sae in fit if sae.layer == layer]
+        naming.only(draft.text, at, those, f"Layer {layer} is that of {len(those)} SAEs.",
+                    f"Say which: `in sae {those[0].id}`.")  # fmt: skip
+    return fit
+
+
+def total(near: nodes.Near, saes: Sequence[Sae]) -> Any:
+    """Write a sum of decoder vectors, made unit long.
+
+    Parameters
+    ----------
+    near : Near
+    saes : sequence of Sae
+        One a term.
+
+    Returns
+    -------
+    expression
+
+    Notes
+    -----
+    The length makes no difference to a cosine. But what a function returns lies in memory, where
+    a stored vector would be fetched and unpacked again for each row that is compared with it.
+    """
+    made: Any = None
+    for sae, (sign, node) in zip(saes, near.terms, strict=True):
+        features = view("features", "sae", "feature", "decoder")
+        vector = (
+            sa.select(features.c.decoder)
+            .where(features.c.sae == whole(sae.id), features.c.feature == whole(node.number))
+            .scalar_subquery()
+        )
+        made = vector if made is None else made.op("+" if sign > 0 else "-")(vector)
+    return sa.select(sa.func.l2_normalize(made).label("target")).scalar_subquery()
+
+
+def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:
+    """Write the cosine distance of a vector from a sum: 1 - cosine.
+
+    Parameters
+    ----------
+    vector : expression
+    near : Near
+    saes : sequence of Sae
+
+    Returns
+    -------
+    expression
+    """
+    made: Expression = vector.op("<=>", return_type=sa.Double())(total(near, saes))
+    return made
+
+
+def _alike(sae: Sae, other: Sae) -> bool:
+    return (sae.model, sae.d_in) == (other.model, other.d_in)
+
+
+def _vectors(sae: Sae) -> str:
+    return f"Vectors of {sae}, {sae.d_in} long,"
+
+
+def _theirs(sae: Sae) -> str:
+    return f"those of {sae}, {sae.d_in} long"

@@ -1,0 +1,125 @@
+"""The commands that ask: `saeatlas query`, `saeatlas sql` and `saeatlas shell`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from saeatlas.catalog.answers import Answer, Format
+
+Command = Callable[..., Any]
+
+
+def add_to(group: click.Group) -> None:
+    """Add the commands to a group.
+
+    Parameters
+    ----------
+    group : click.Group
+    """
+    for command in (query_command, sql_command, shell_command):
+        group.add_command(command)
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+_limited = _options(
+    click.option(
+        "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True,
+        help="Seconds that it may take; 0 for as long as it likes.",
+    ),
+    click.option(
+        "--limit", type=click.IntRange(min=1), default=10_000, show_default=True,
+        help="Most rows to fetch.",
+    ),
+)  # fmt: skip
+_answered = _options(
+    click.option(
+        "--format", "form", default="table", show_default=True,
+        type=click.Choice(["table", "csv", "json", "parquet", "markdown"]),
+    ),
+    click.option("--output", type=click.Path(path_type=Path, dir_okay=False),
+                 help="File to write."),
+    _limited,
+)  # fmt: skip
+
+
+def _catalog() -> sa.Engine:
+    from saeatlas.schema.connect import open_catalog
+
+    return open_catalog()
+
+
+@click.command("sql")
+@click.argument("query")
+@_answered
+def sql_command(query: str, form: Format, output: Path | None, **limits: Any) -> None:
+    """Run one SELECT, reading only.
+
+    Example: saeatlas sql "select layer, count(*) from features group by layer"
+    """
+    from saeatlas.catalog import sql
+
+    _check(form, output)
+    _show(sql.answer_sql(_catalog(), query, **limits), form, output)
+
+
+@click.command("query")
+@click.argument("text", metavar="QUERY")
+@_answered
+@click.option("--sql", "show_sql", is_flag=True, help="Show the SQL, and do not run it.")
+@click.option("--explain", is_flag=True, help="Show PostgreSQL's plan, and do not run it.")
+def query_command(
+    text: str, form: Format, output: Path | None, show_sql: bool, explain: bool,
+    **limits: Any,
+) -> None:  # fmt: skip
+    """Ask in the query language: docs/query.md.
+
+    Example: saeatlas query "features near 3:482 limit 5"
+    """
+    from saeatlas.catalog import query
+
+    _check(form, output)
+    if show_sql:
+        click.echo(query.compiled(_catalog(), text).shown())
+    elif explain:
+        click.echo(query.explain(_catalog(), text))
+    else:
+        _show(query.answer(_catalog(), text, **limits), form, output)
+
+
+@click.command("shell")
+@_limited
+def shell_command(**limits: Any) -> None:
+    """Ask at a prompt, in the query language or in SQL, with completion and history."""
+    from saeatlas import cli_shell
+
+    cli_shell.run(_catalog(), **limits)
+
+
+def _check(form: Format, output: Path | None) -> None:
+    if form == "parquet" and output is None:
+        raise click.UsageError("Parquet needs --output FILE.")
+
+
+def _show(answer: Answer, form: Format, output: Path | None) -> None:
+    """Print an answer or write it; what it was taken to mean goes to standard error."""
+    from saeatlas.catalog import answers
+
+    if output is None:
+        click.echo(answers.render(answer, form), nl=form != "csv")
+    else:
+        answers.write(answer, form, output)
+    for note in answer.notes:
+        click.secho(f"note: {note}", dim=True, err=True)
+    if answer.more:
+        click.secho(f"note: there are more rows than {len(answer):,}: --limit", dim=True, err=True)

@@ -1,0 +1,60 @@
+"""How much two features go together, made of counts of blocks: what the SQL functions compute.
+
+n is the number of blocks, n_i and n_j those with one feature active, n_ij those with both.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def simple_matching(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Share of blocks in which both are active or neither is; in [0, 1]."""
+    return (n - n_i - n_j + 2 * n_ij) / n
+
+
+def jaccard(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Blocks with both over blocks with either; in [0, 1]."""
+    return n_ij / (n_i + n_j - n_ij)
+
+
+def dice(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Blocks with both over the mean of the blocks with each; in [0, 1]."""
+    return 2 * n_ij / (n_i + n_j)
+
+
+def overlap(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Share of the rarer feature's blocks in which the other is active too; in [0, 1]."""
+    return n_ij / np.minimum(n_i, n_j)
+
+
+def phi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Pearson correlation of the two features' activity over blocks; in [-1, 1]."""
+    # separate roots: the product of four counts is beyond what integers hold
+    return (n * n_ij - n_i * n_j) / (np.sqrt(n_i * (n - n_i)) * np.sqrt(n_j * (n - n_j)))
+
+
+def lift(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Blocks with both over those expected of independent features; 1 for independence."""
+    return n * n_ij / (n_i * n_j)
+
+
+def pmi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+    """Pointwise mutual information in nats: the logarithm of lift."""
+    met = lift(n, n_i, n_j, n_ij)
+    return np.log(np.where(met > 0, met, np.nan))
+
+
+FORMULAS: dict[str, Callable[[float, Array, Array, Array], Array]] = {
+    "phi": phi,
+    "jaccard": jaccard,
+    "dice": dice,
+    "overlap": overlap,
+    "simple_matching": simple_matching,
+    "lift": lift,
+    "pmi": pmi,
+}
+"""By the names of their SQL functions. Undefined is NaN."""

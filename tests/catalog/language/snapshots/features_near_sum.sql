@@ -1,0 +1,14 @@
+-- features near 12:10 - 12:11 + 12:12                # arithmetic
+SELECT nearest.release, nearest.sae_id, nearest.layer, nearest.site, nearest.sae, nearest.feature, nearest.decoder_norm, nearest.threshold, 1 - nearest.distance AS cosine 
+FROM (SELECT features.release AS release, features.sae_id AS sae_id, features.layer AS layer, features.site AS site, features.sae AS sae, features.feature AS feature, features.decoder_norm AS decoder_norm, features.threshold AS threshold, features.decoder <=> (SELECT l2_normalize(((SELECT features.decoder 
+FROM atlas.features AS features 
+WHERE features.sae = 1 AND features.feature = 10) - (SELECT features.decoder 
+FROM atlas.features AS features 
+WHERE features.sae = 1 AND features.feature = 11)) + (SELECT features.decoder 
+FROM atlas.features AS features 
+WHERE features.sae = 1 AND features.feature = 12)) AS target) AS distance 
+FROM atlas.features AS features 
+WHERE features.sae = 1 AND NOT (features.sae = 1 AND features.feature IN (10, 11, 12))
+ORDER BY distance, features.sae, features.feature 
+ LIMIT 10) AS nearest
+ORDER BY nearest.distance, nearest.sae, nearest.feature
