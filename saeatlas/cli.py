@@ -739,8 +739,8 @@ def analyze_spectra(
               "repeatable.  [default: all]")  # fmt: skip
 @click.option("--keep-distractors", is_flag=True,
               help="Compare vectors as they are: whiten and project out nothing.")  # fmt: skip
-@click.option("--trials", type=click.IntRange(min=0), default=199, show_default=True,
-              help="Times that partners, and relations, are shuffled.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=199, show_default=True,
+              help="Of words: times that partners, and relations, are shuffled.")  # fmt: skip
 @_seed
 def analyze_crystals(
     sae: str | None, words: str | None, relations: str, names: Sequence[str], trials: int,
@@ -765,7 +765,7 @@ def analyze_crystals(
     else:
         if attributes:
             options["attributes"] = attributes
-        terms = crystal_terms.Terms(words=words, trials=trials, seed=seed, **options)
+        terms = crystal_terms.Terms(words=words, seed=seed, **options)
         progress = crystals.find(engine, _one_sae(engine, sae), terms)
     _follow_stages(progress)
 

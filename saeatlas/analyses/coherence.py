@@ -13,9 +13,6 @@ Array = np.ndarray[Any, Any]
 _NOTHING = 1e-10
 """Share of the squared lengths of two vectors below which that of their difference is rounding."""
 
-_FEWEST = 4
-"""Pairs of which partners can be shuffled in more than a few ways."""
-
 _NUMBERS = 2**22
 """Weights of pairs in shuffles that are held at once."""
 
@@ -77,7 +74,7 @@ def measure(
         Partners change places only within one, as the folds of `distractors.without`. Default:
         with all.
     trials : int, default=1000
-        None are made of fewer than 2, nor of fewer than 4 pairs, which can hardly be shuffled.
+        0 for none; else at least 2.
     seed : int, default=0
 
     Returns
@@ -101,10 +98,12 @@ def measure(
     left, the shuffle counts as what was observed.
     """
     n = len(inputs)
+    if not n:
+        raise ValueError("Coherence needs differences; there is none.")
     centre = (inputs.mean(axis=0, dtype=np.float64) + outputs.mean(axis=0, dtype=np.float64)) / 2
     a, b = inputs - centre, outputs - centre  # differences do not change, and lose fewer digits
     units, lengths = _units(b - a)
-    if n < 1 or not lengths.all():
+    if not lengths.all():
         raise ValueError("Coherence needs differences, and none of length 0.")
     total = units.sum(axis=0)
     squared = float(total @ total)
@@ -113,7 +112,7 @@ def measure(
     others = np.sqrt((squared - 2 * along + 1).clip(0))  # length of the sum of the others
     members = np.divide(along - 1, others, out=np.zeros(n), where=others > _NOTHING).clip(-1, 1)
     direction = _units(total[None])[0][0].astype(np.float32)
-    if trials < 2 or n < _FEWEST:
+    if not trials or n < 2:
         return Coherence(observed if n > 1 else None, members, direction)
     orders = shuffles(np.random.default_rng(seed), n, trials, strata)
     draws = _shuffled(a, b, orders, observed)

@@ -68,6 +68,22 @@ def publish(
     return number
 
 
+def any_of(connection: sa.Connection, run: int) -> bool:
+    """Say whether a run has crystals.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+
+    Returns
+    -------
+    bool
+    """
+    first = sa.select(crystals.crystal.c.run).where(crystals.crystal.c.run == run).limit(1)
+    return connection.execute(first).first() is not None
+
+
 def write_function_vectors(
     connection: sa.Connection, run: int, rows: list[dict[str, Any]]
 ) -> list[int]:
@@ -97,11 +113,12 @@ def _function_vectors(
     connection: sa.Connection, run: int, inputs: Inputs, search: Search
 ) -> list[int]:
     """Measure the function vectors and write them with their members."""
-    points, terms = search.space.points, search.terms
+    points = search.space.points
     rows, members = [], []
     for pairs, relation in zip(search.found.members, search.found.relations, strict=True):
         a, b = pairs.T
-        made = coherence.measure(points[a], points[b], trials=terms.trials, seed=terms.seed)
+        # gathered for being parallel: that they are so more than others is no finding
+        made = coherence.measure(points[a], points[b], trials=0)
         before = coherence.measure(inputs.vectors[a], inputs.vectors[b], trials=0)
         own = {"coherence_before": before.coherence, "direction": before.direction}
         rows.append(made.columns | own | {"relation": relation, "n_pairs": len(pairs)})

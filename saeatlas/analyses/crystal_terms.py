@@ -37,8 +37,6 @@ class Terms:
         found among the differences of features.
     keep_distractors : bool
         Compare vectors as they are: nothing is whitened or projected out.
-    trials : int
-        Times that partners are shuffled within a function vector.
     seed : int
     """
 
@@ -50,7 +48,6 @@ class Terms:
     attributes: Sequence[str] = ATTRIBUTES
     words: str | None = None
     keep_distractors: bool = False
-    trials: int = 199
     seed: int = 0
 
     def __post_init__(self) -> None:

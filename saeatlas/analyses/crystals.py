@@ -63,7 +63,10 @@ def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
             number = crystal_rows.publish(
                 engine, key, inputs, search, remarks, time.perf_counter() - began
             )
-    ask = f'saeatlas sql "select * from crystals where run = {number} order by crystal"'
+    with engine.connect() as connection:
+        any_found = crystal_rows.any_of(connection, number)
+    view = "crystals" if any_found else "runs"
+    ask = f'saeatlas sql "select * from {view} where run = {number}"'
     yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
 
 
@@ -80,6 +83,8 @@ def _remarks(inputs: Inputs, search: Search) -> tuple[str, ...]:
             remarks.append(f"Not known, so not projected out: {', '.join(unknown)}.")
         if search.unused:
             remarks.append(f"No direction follows: {', '.join(search.unused)}.")
+    if not len(search.found.q):
+        remarks.append(f"No crystals at a false discovery rate of {terms.rate:g}.")
     if len(search.found.q) > crystal_rows.MOST:
         remarks.append(f"Of {len(search.found.q):,} crystals the best {crystal_rows.MOST:,} stand.")
     return tuple(remarks)

@@ -9,8 +9,11 @@ from saeatlas.analyses import nulls, sharing, silhouettes, threads
 
 Array = np.ndarray[Any, Any]
 
-_SAME = 1e-6
-"""Share of the largest eigenvalue below which there is no such direction."""
+_FLAT = 1e-12
+"""Share of the largest variance below which there is none."""
+
+_NONE = 1e-9
+"""Share of the variance along a direction, that between classes, below which it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def separations(
     Parameters
     ----------
     differences : ndarray of shape (n_pairs, d), float32
-        Output less input, none of them 0. Made unit vectors first.
+        Output less input, none of them 0.
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair; at least two relations.
     groups : ndarray of shape (n_pairs,), int
@@ -84,11 +87,13 @@ def separations(
 
     Notes
     -----
-    Silhouettes are of Euclidean distances between differences made unit vectors: relations that
-    hold for short and long differences alike (trapezoids) count as one, and no long difference
-    outweighs the others. They are taken within a fold, for discriminants of two folds have no
-    common axes, and averaged over pairs. In few dimensions the silhouette of noise is well below
-    0, not 0: compare held_out with null_mean, and not with that of 0 components.
+    Discriminants are fitted to differences as they are, since what distracts is added to them;
+    made unit vectors first, they would mix it with everything else. Silhouettes are of directions:
+    of differences made unit vectors as they are, or seen in discriminants. So relations that hold
+    for short and long differences alike (trapezoids) count as one. They are taken within a fold,
+    for discriminants of two folds have no common axes, and averaged over pairs. In few dimensions
+    the silhouette of noise is well below 0: compare held_out with null_mean, and not with that of
+    0 components.
 
     A small p says that the differences know their relation. It does not say that partners belong
     together: capitals less any countries are told from plurals less any singulars as well. That
@@ -102,12 +107,13 @@ def separations(
     if min(k, n_groups) < 2:
         raise ValueError(f"{k} relations in {n_groups} groups of pairs cannot be told apart")
     rng = np.random.default_rng(seed)
-    units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
     dealt = sharing.folds(groups, folds, rng)
     shuffled = np.vstack([labels, sharing.relabelled(labels, groups, trials, rng)])
+    units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
     plain = silhouettes.of_labellings(units, shuffled)
-    draws = np.column_stack([plain, _cross_validated(units, shuffled, dealt, k)])
-    known = silhouettes.by_dimension(Whitened(units).project(units, labels, k), labels)
+    draws = np.column_stack([plain, _cross_validated(differences, shuffled, dealt, k)])
+    seen = Whitened(differences).project(differences, labels, k)
+    known = silhouettes.of_directions(seen, labels)
     return [
         Separation(i, silhouette, score.value, *_null(score))
         for i, (silhouette, score) in enumerate(
@@ -132,10 +138,12 @@ class Whitened:
     of the identity by the amount that Ledoit and Wolf derive; that within becomes the shrunk total
     less the same share of that between.
 
-    Of 2,387 word pairs of twelve relations in the residual stream of a small model (d = 128) that
-    gave, held out, as much as leaving out all but 100 principal components and more than no
-    shrinkage. Among its 2,304 neurons, where there are fewer pairs than dimensions, no shrinkage
-    tells nothing.
+    Of 2,387 word pairs of twelve relations, in the residual stream of a small model (d = 128),
+    eleven discriminants gave a silhouette of 0.113 held out, 0.110 without shrinkage, 0.113 in the
+    100 leading principal components and 0.099 in 30. Among the model's 2,304 neurons, where there
+    are fewer pairs than dimensions, it was 0.128, -0.085, 0.137 and 0.116. So principal components
+    do little better, for a number that must be chosen, and they lose a relation that varies less
+    than noise.
 
     References
     ----------
@@ -146,8 +154,7 @@ class Whitened:
 
     def __init__(self, differences: Array) -> None:
         n, d = differences.shape
-        self.mean = differences.mean(axis=0, dtype=np.float64)
-        centred = differences - self.mean
+        centred = differences - differences.mean(axis=0, dtype=np.float64)
         values, axes = principal_axes(centred)
         total, squares = values.sum(), (values**2).sum()
         fourth = (np.einsum("ij,ij->i", centred, centred) ** 2).sum()
@@ -172,15 +179,15 @@ class Whitened:
         -------
         ndarray of shape (m, k - 1), float32
             Of variance 1 within classes, as far as the shrunk covariance says; the classes differ
-            most in the first. 0 where there are no more discriminants.
+            most in the first. A difference of 0 is at 0. Columns of 0 where there are no more
+            discriminants.
         """
-        coordinates: Array = self.whiten(differences) @ self.discriminants(labels, k)
-        return coordinates
+        return self.whiten(differences) @ self.discriminants(labels, k)
 
     def whiten(self, differences: Array) -> Array:
         """Give the coordinates of differences, float32 of shape (m, rank)."""
-        whitened: Array = (differences - self.mean) @ self.axes
-        return whitened.astype(np.float32)
+        whitened: Array = differences @ self.axes
+        return whitened
 
     def discriminants(self, labels: Array, k: int) -> Array:
         """Fit discriminants, in these coordinates: float32 of shape (rank, k - 1)."""
@@ -189,10 +196,10 @@ class Whitened:
         means = members @ self.points / np.sqrt(np.maximum(sizes, 1) * len(labels))
         between, turns = np.linalg.eigh((means @ means.T).astype(np.float64))
         between, turns = between[:0:-1].clip(0), turns[:, :0:-1]
-        there = between > _SAME * between.max(initial=0)
+        there = between > _NONE
         within = 1 - (1 - self.shrinkage) * between
         # without shrinkage and with fewer differences than dimensions nothing is within
-        scale = there / np.sqrt(np.where(there, between, 1) * within.clip(_SAME))
+        scale = there / np.sqrt(np.where(there, between, 1) * within.clip(_NONE))
         axes: Array = means.T @ (turns * scale).astype(np.float32)
         return axes
 
@@ -214,24 +221,24 @@ def principal_axes(centred: Array) -> tuple[Array, Array]:
     n, d = centred.shape
     if n < d:
         values, turns = np.linalg.eigh(centred @ centred.T / n)
-        kept = values > _SAME**2 * values[-1]
+        kept = values > _FLAT * values[-1]
         values, turns = values[kept][::-1], turns[:, kept][:, ::-1]
         return values, centred.T @ (turns / np.sqrt(n * values))
     values, axes = np.linalg.eigh(centred.T @ centred / n)
-    kept = values > _SAME**2 * values[-1]
+    kept = values > _FLAT * values[-1]
     return values[kept][::-1], axes[:, kept][:, ::-1]
 
 
-def _cross_validated(units: Array, labels: Array, folds: Array, k: int) -> Array:
+def _cross_validated(differences: Array, labels: Array, folds: Array, k: int) -> Array:
     """Score each of m labellings in 1 to k - 1 discriminants: (m, k - 1)."""
     total = np.zeros((len(labels), k - 1))
     for fold in range(1 + folds.max()):
         out = folds == fold
-        whitened = Whitened(units[~out])
-        points = whitened.whiten(units[out])
+        whitened = Whitened(differences[~out])
+        points = whitened.whiten(differences[out])
 
         def score(own: Array, out: Array = out, w: Whitened = whitened, x: Array = points) -> Array:
-            return silhouettes.by_dimension(x @ w.discriminants(own[~out], k), own[out])
+            return silhouettes.of_directions(x @ w.discriminants(own[~out], k), own[out])
 
         total += np.array(threads.each(score, labels)) * out.sum()
     return total / len(folds)

@@ -18,7 +18,7 @@ def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Arr
     Parameters
     ----------
     differences : ndarray of shape (n_pairs, d), float32
-        Output less input, none of them 0. Made unit vectors first.
+        Output less input.
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair.
     most : int
@@ -34,9 +34,9 @@ def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Arr
     Notes
     -----
     The leading principal axes of the covariance within relations, pooled, among those directions
-    that are orthogonal to all discriminants: what differences are along these does not change,
-    whatever is projected out. Relations may differ along a distractor on average, as words differ
-    in length; they differ more clearly elsewhere.
+    that are orthogonal to all discriminants: projecting them out changes nothing along a
+    discriminant. Relations may differ along a distractor on average, as words differ in length;
+    they differ more clearly elsewhere.
 
     Whether an axis stands out from noise is asked one after the other: its variance must exceed
     what the largest of noise would be in 99 of 100 clouds, were the rest of the variance spread
@@ -53,15 +53,17 @@ def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Arr
     Kritchman and Nadler, "Determining the number of components in a factor model from limited
     noisy data", Chemometrics and Intelligent Laboratory Systems 94, 2008.
     """
-    units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
     _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    members = (np.arange(len(sizes))[:, None] == labels).astype(units.dtype)
-    within = units - (members @ units / sizes[:, None])[labels]
-    (n, d), k = units.shape, len(sizes)
-    whitened = Whitened(units)
-    telling, _ = np.linalg.qr(whitened.axes @ whitened.discriminants(labels, k))
+    members = (np.arange(len(sizes))[:, None] == labels).astype(differences.dtype)
+    means = members @ differences / sizes[:, None]
+    within = differences - means[labels]
+    (n, d), k = differences.shape, len(sizes)
+    whitened = Whitened(differences)
+    telling = whitened.axes @ whitened.discriminants(labels, k)
+    telling, _ = np.linalg.qr(telling[:, telling.any(axis=0)])
+    room = d - telling.shape[1]
     values, axes = principal_axes(project(within, telling))
-    count = min(most, _standing_out(values, n - k, d - k + 1))
+    count = min(most, _standing_out(values[:room], n - k, room))
     found = axes[:, :count]
     signs = np.sign(found[np.abs(found).argmax(axis=0), np.arange(count)])
     return (found * signs).astype(np.float32), values[:count] * n / (within**2).sum()
@@ -75,7 +77,7 @@ def without(
     Parameters
     ----------
     inputs, outputs : ndarray of shape (n_pairs, d), float32
-        Vectors of the words of each pair, no difference being 0.
+        Vectors of the words of each pair.
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair.
     folds : ndarray of shape (n_pairs,), int
@@ -91,9 +93,11 @@ def without(
     Notes
     -----
     Differences that helped to find the directions lose more along them than others do: with
-    random partners their coherence would exceed that of shuffled ones. Here partners that change
-    places within a fold are as likely as those observed, whatever the directions: give
-    `coherence.measure` the folds as strata.
+    random partners their coherence exceeds that of shuffled ones. Of 300 relations without any
+    correspondence 58% had p <= 0.05 that way (40 pairs each, three relations at a time, three
+    distractors in 150 dimensions), and 5% as here. Within a fold partners that change places are
+    as likely as those observed, whatever the directions: give `coherence.measure` the folds as
+    strata.
     """
     cleaned = inputs.copy(), outputs.copy()
     for fold in np.unique(folds):

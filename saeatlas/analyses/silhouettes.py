@@ -1,4 +1,4 @@
-"""Silhouettes of classes of points: for many labellings, or in more and more dimensions."""
+"""Silhouettes of classes: for many labellings of points, or by direction in more dimensions."""
 
 from typing import Any
 
@@ -40,39 +40,11 @@ def of_labellings(points: Array, labels: Array) -> Array:
     Analysis", Journal of Computational and Applied Mathematics 20, 1987.
     """
     k = 1 + labels.max()
-    points = points.astype(np.float64)
+    points = points.astype(np.float64, copy=False)
     step = max(1, _SUMS // (k * len(points)))
     return np.concatenate(
         [_some(points, labels[i : i + step], k) for i in range(0, len(labels), step)]
     )
-
-
-def by_dimension(points: Array, labels: Array) -> Array:
-    """Measure how far classes are apart in the first dimension, the first two, and so on.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, d), float32
-    labels : ndarray of shape (n,), int
-        From 0.
-
-    Returns
-    -------
-    ndarray of shape (d,), float64
-        As of `of_labellings`.
-    """
-    members = _members(labels[None], 1 + labels.max())
-    sizes = members.sum(axis=0)[None]
-    columns = np.ascontiguousarray(points.T)
-    total = np.zeros(len(columns))
-    for rows in _parts(len(labels), len(labels)):
-        squared = np.zeros((rows.stop - rows.start, len(labels)), np.float32)
-        for i, column in enumerate(columns):
-            apart = column[rows, None] - column
-            squared += np.square(apart, out=apart)
-            sums = np.sqrt(squared, out=apart) @ members
-            total[i] += _silhouettes(sums[:, None], labels[None, rows], sizes).sum()
-    return total / len(labels)
 
 
 def _some(points: Array, labels: Array, k: int) -> Array:
@@ -80,13 +52,40 @@ def _some(points: Array, labels: Array, k: int) -> Array:
     sizes = members.sum(axis=0).reshape(-1, k)
     lengths = np.einsum("ij,ij->i", points, points)
     total = np.zeros(len(labels))
-    for rows in _parts(len(points), len(points)):
-        squared = lengths[rows, None] + lengths - 2 * (points[rows] @ points.T)
-        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0
+    size = max(1, _NUMBERS // len(points))
+    for first in range(0, len(points), size):
+        own = points[first : first + size]
+        rows = np.arange(first, first + len(own))
+        squared = lengths[rows, None] + lengths - 2 * (own @ points.T)
+        squared[rows - first, rows] = 0
         distances = np.sqrt(squared.clip(0)).astype(np.float32)
-        sums = (distances @ members).reshape(len(distances), -1, k)
+        sums = (distances @ members).reshape(len(own), -1, k)
         total += _silhouettes(sums, labels[:, rows], sizes).sum(axis=0)
     return total / len(points)
+
+
+def of_directions(coordinates: Array, labels: Array) -> Array:
+    """Measure how far classes are apart by direction, in the first dimensions, more and more.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n, d), float32 or float64
+    labels : ndarray of shape (n,), int
+        From 0.
+
+    Returns
+    -------
+    ndarray of shape (d,), float64
+        As of `of_labellings`, of the first, the first two, ... coordinates made unit vectors; a
+        point that is 0 there stays.
+    """
+    found = []
+    for width in range(1, 1 + coordinates.shape[1]):
+        points = coordinates[:, :width].astype(np.float64)
+        lengths = np.linalg.norm(points, axis=1, keepdims=True)
+        points /= np.where(lengths > 0, lengths, 1)
+        found.append(of_labellings(points, labels[None])[0])
+    return np.array(found)
 
 
 def _members(labels: Array, k: int) -> Array:
@@ -108,8 +107,3 @@ def _silhouettes(sums: Array, labels: Array, sizes: Array) -> Array:
     apart = np.subtract(b, a, out=np.zeros_like(a), where=known & (longest > 0))
     silhouettes: Array = apart / np.where(longest > 0, longest, 1)
     return silhouettes
-
-
-def _parts(n: int, width: int) -> list[slice]:
-    size = max(1, _NUMBERS // width)
-    return [slice(first, min(first + size, n)) for first in range(0, n, size)]

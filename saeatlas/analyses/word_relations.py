@@ -25,8 +25,8 @@ FOLDS = 5
 PAIRS = 200
 """Pairs of each relation, at most, whose distances are compared: all with all, each shuffle."""
 
-MOST = 10
-"""Directions that are projected out, at most."""
+MOST = 3
+"""Directions that are projected out, at most: with more, relations go too."""
 
 
 def measure(
@@ -139,7 +139,7 @@ class Job:
             some = self._some()
             self.separations = discriminants.separations(
                 self.outputs[some] - self.inputs[some], self.pairs.relation[some],
-                self.groups[some], folds=FOLDS, trials=max(self.trials, 2), seed=self.seed,
+                self.groups[some], folds=FOLDS, trials=self.trials, seed=self.seed,
             )  # fmt: skip
         yield 3
 

@@ -96,3 +96,34 @@ select
 from spectra_by_layer
 where release = 'saeatlas-demo'
 order by layer
+
+-- ? Which words follow their relation? Partners shuffled are the null; z is how far beyond.
+select
+    layer, relation, n_pairs, round(coherence_before::numeric, 3) as before,
+    round(coherence::numeric, 3) as coherence, round(null_mean::numeric, 3) as shuffled,
+    round(z::numeric, 1) as z, p
+from function_vectors
+where space is not null
+order by layer, relation
+
+-- ? What do pairs of one relation differ by? Mostly by how long their last tokens are.
+select
+    layer, distractor, round(within_share::numeric, 3) as share, attribute,
+    round(r2::numeric, 2) as r2, round(r2_low::numeric, 2) as at_least,
+    round(r2_high::numeric, 2) as at_most
+from distractors
+where space is not null and distractor = 1
+order by layer, r2 desc
+
+-- ? Which four features make the best crystals? b is to a as d is to c; with what each promotes.
+select
+    crystals.layer, kind, round(quality_after::numeric, 2) as quality,
+    string_agg(corner.feature || ' ' || quote_literal(token), ', ' order by corner.place)
+        as "a, b, c, d"
+from crystals
+cross join lateral unnest(array[a, b, c, d]) with ordinality as corner (feature, place)
+join feature_tokens using (sae, feature)
+where feature_tokens.rank = 1
+group by crystals.layer, crystals.run, crystal, kind, quality_after
+order by quality_after desc
+limit 8

@@ -5,16 +5,27 @@ import json
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from saeatlas import settings
-from saeatlas.analyses import cooccurrence, geometry, lobes, spatiality, spectra, subsets
+from saeatlas.analyses import (
+    cooccurrence,
+    crystals,
+    geometry,
+    lobes,
+    spatiality,
+    spectra,
+    subsets,
+    word_relations,
+)
+from saeatlas.analyses.crystal_terms import Terms as CrystalTerms
 from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.spectra_inputs import Terms as SpectraTerms
 from saeatlas.analyses.threshold import Threshold
 from saeatlas.demo import texts
+from saeatlas.ingest import feature_tokens, word_reader, words
 from saeatlas.ingest.activations import Progress, record
 from saeatlas.ingest.corpora import open_corpus
 from saeatlas.ingest.options import Options
@@ -28,6 +39,9 @@ MODEL = _HERE / "model"
 
 LOBES = (2, 3, 4, 8)
 """Numbers of lobes that the demo looks for."""
+
+WORD_LAYERS = (0, 3)
+"""Layers whose words are compared."""
 
 COMPONENTS = (10, 100)
 """Principal components that its clouds of vectors are seen in."""
@@ -97,11 +111,11 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
     yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
 
 
-def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
+def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     """Count the co-occurrence of layer 3's features over the newest documents; find lobes in it.
 
-    Lobes are made from one half of the documents and judged on the other. Last come the spectra
-    of all layers.
+    Lobes are made from one half of the documents and judged on the other. Then come the spectra
+    and the crystals of all layers, and at last words of known relations.
 
     Parameters
     ----------
@@ -109,7 +123,7 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
 
     Yields
     ------
-    iterator of Step
+    iterator of steps
         One an analysis, to be followed to its end before the next.
     """
     recording, sae = tables.recording, tables.sae
@@ -142,6 +156,13 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Step]]:
         layers = connection.execute(every).scalars().all()
     for one in layers:
         yield spectra.find(engine, one, SpectraTerms(components=COMPONENTS, neighbours=(1,)))
+    for one in layers:
+        yield feature_tokens.find(engine, one, model=str(MODEL))
+        yield crystals.find(engine, one, CrystalTerms())
+    pairs = sorted((_HERE / "words").glob("*.json"))
+    yield words.listen(engine, pairs, word_reader.Terms(str(MODEL), WORD_LAYERS))
+    for layer in WORD_LAYERS:
+        yield word_relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
 
 
 def questions() -> list[Question]:

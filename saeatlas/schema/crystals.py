@@ -27,7 +27,8 @@ function_vector = sa.Table(
     _measure("coherence", "Mean cosine of a pair's difference with that of each other pair, after "
              "what distracts was projected out; in [-1, 1]. NULL of one pair."),
     _measure("coherence_before", "The same of the vectors as they are."),
-    Column("n_trials", sa.Integer, nullable=False, comment="Times that partners were shuffled."),
+    Column("n_trials", sa.Integer, nullable=False, comment="Times that partners were "
+           "shuffled. 0 of features: their pairs were gathered for being parallel."),
     _measure("null_mean", "Mean coherence of the same pairs with partners shuffled. NULL if they "
              "were not."),
     _measure("null_sd", "Its standard deviation."),

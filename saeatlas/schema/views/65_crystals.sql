@@ -4,7 +4,8 @@
 create view atlas.function_vectors as
 select
     function_vector.run, function_vector.number as function_vector, run.sae, sae.release,
-    sae.sae_id, sae.layer, sae.site, word_space.name as space, function_vector.relation,
+    sae.sae_id, coalesce(sae.layer, word_space.layer) as layer, sae.site,
+    word_space.name as space, function_vector.relation,
     function_vector.n_pairs, function_vector.coherence, function_vector.coherence_before,
     function_vector.n_trials, function_vector.null_mean, function_vector.null_sd, function_vector.z,
     function_vector.p, function_vector.direction
@@ -41,11 +42,13 @@ comment on view atlas.crystals is
 
 create view atlas.distractors as
 select
-    distractor.run, run.sae, word_space.name as space, distractor.number as distractor,
+    distractor.run, run.sae, word_space.name as space,
+    coalesce(sae.layer, word_space.layer) as layer, distractor.number as distractor,
     distractor.origin, distractor.within_share, attribute.attribute, attribute.n, attribute.r2,
     attribute.r2_low, attribute.r2_high
 from atlas.distractor
 join atlas.run on run.id = distractor.run
+left join atlas.sae on sae.id = run.sae
 left join atlas.word_space on word_space.id = run.word_space
 left join atlas.distractor_attribute as attribute on attribute.distractor = distractor.id;
 comment on view atlas.distractors is

@@ -89,7 +89,10 @@ def upgrade() -> None:
             comment="The same of the vectors as they are.",
         ),
         sa.Column(
-            "n_trials", sa.Integer(), nullable=False, comment="Times that partners were shuffled."
+            "n_trials",
+            sa.Integer(),
+            nullable=False,
+            comment="Times that partners were shuffled. 0 of features: their pairs were gathered for being parallel.",
         ),
         sa.Column(
             "null_mean",
