@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from saeatlas.analyses import chance, clean, function_vectors, parallels, sharing
+from saeatlas.analyses import chance, clean, function_vectors, parallels, sharing, within
 from saeatlas.analyses.clean import Space
 from saeatlas.analyses.crystal_terms import Terms
 from saeatlas.analyses.parallels import Quads, unit_sides
@@ -96,7 +96,7 @@ class Search:
     Vectors are whitened, and the directions that measured attributes follow are projected out.
     Then: pair each vector with its nearest neighbours, compare all pairs of pairs, gather those
     that are parallel into function vectors, project out what pairs of one function vector differ
-    by (`clean.within_directions`), and again, until nothing more is projected out. With known
+    by (`within.directions`), and again, until nothing more is projected out. With known
     relations there is one round: discriminant analysis of their word pairs first, and only pairs
     that follow their mean difference are compared with each other. A pair follows it if its
     difference does and its ends are alike but for that: else whatever is far along a relation
@@ -163,9 +163,7 @@ class Search:
 
     def _discriminate(self, units: list[Array], related: list[Array]) -> bool:
         """Project out what pairs of one function vector differ by; say if there is any."""
-        directions, shares = clean.within_directions(
-            self.space, units, related, seed=self.terms.seed
-        )
+        directions, shares = within.directions(self.space, units, related, seed=self.terms.seed)
         self._remove(directions, "lda", shares.tolist())
         return len(shares) > 0
 
