@@ -938,6 +938,28 @@ def stop() -> None:
 
 
 @db.command()
+@click.option("--sae", "saes", multiple=True, help="SAE by number or name; repeatable.")
+@click.option("--release", help="All SAEs of a release.")
+@click.option(
+    "--layers", callback=_layers, metavar="FIRST-LAST", help="Only these layers, as 0-25."
+)
+@click.option("--drop", is_flag=True, help="Drop the indices instead.")
+def index(saes: Sequence[str], release: str | None, layers: range | None, drop: bool) -> None:
+    """Index decoder vectors, so that nearest features are found in milliseconds.
+
+    Example: saeatlas db index --release gemma-scope-2b-pt-res --layers 0-25
+    """
+    from saeatlas.schema import nearest
+
+    engine = _catalog()
+    for number in _chosen_saes(engine, saes, release, layers):
+        with engine.begin() as connection:
+            done = nearest.drop(connection, number) if drop else nearest.create(connection, number)
+        said = ("dropped" if done else "none") if drop else ("made" if done else "already there")
+        click.echo(f"SAE {number}  index of decoder vectors: {said}")
+
+
+@db.command()
 def url() -> None:
     """Print the catalog's URL, for psql and other programs."""
     click.echo(_catalog().url.set(drivername="postgresql").render_as_string(hide_password=False))

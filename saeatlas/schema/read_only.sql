@@ -2,6 +2,8 @@
 -- could make the role atlas_reader, that role has no right to write either. Used by catalog/sql.py and
 -- analyses/conditions.py.
 set transaction read only;
+-- an index of vectors looks at so many before it answers
+set local hnsw.ef_search = 200;
 do $$
 begin
     set local role atlas_reader;

@@ -82,6 +82,10 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         signs = [1, *(1 if sign == "+" else -1 for sign in parts[1::2])]
         return nodes.Near(tuple(zip(signs, parts[::2], strict=True)), _place(meta))
 
+    def exactly(self, meta: Meta, _parts: list[Any]) -> nodes.Exactly:
+        """``exactly``."""
+        return nodes.Exactly(_place(meta))
+
     def with_(self, meta: Meta, parts: list[Any]) -> nodes.With:
         """``with 12:4821 by phi > 0.2``."""
         feature, measure, comparison, number = parts

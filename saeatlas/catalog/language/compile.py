@@ -18,7 +18,7 @@ from saeatlas.catalog.language.names import Names
 from saeatlas.catalog.language.others import compile_rows
 
 CLAUSES: dict[str, str] = {
-    "features": "of, in, in run, near, with, about",
+    "features": "of, in, in run, near, exactly, with, about",
     "blocks": "of, in recording, in corpus",
     "lobes": "of, in, in run, of lobes, by subset",
     "spectra": "of, in, in run, in recording",

@@ -13,6 +13,12 @@ from saeatlas.catalog.language.names import Count, Sae
 from saeatlas.catalog.language.nodes import Place, Word
 from saeatlas.schema.lobes import MEASURES
 
+_BY_INDEX = 50
+"""Features, at most, that are searched with an index: it gives 200."""
+
+_WIDER = 4
+"""Candidates of an index that are compared exactly, for each feature that is shown."""
+
 NEAREST = 10
 """Features that ``near`` and ``with`` show, unless the query says how many."""
 
@@ -173,7 +179,12 @@ def compile_features(draft: Features) -> sa.Select[tuple[object, ...]]:
             draft.look_in(saes)
     if draft.query.where is not None:
         draft.conditions.append(condition(draft, draft.query.where, draft.special))
+    exactly = draft.one(nodes.Exactly)
+    if exactly and not near:
+        raise draft.wrong(exactly.at, "Only what is near is searched with an index, or exactly.")
     if near and not draft.query.order:
+        if not exactly:
+            _candidates(draft, near, terms)
         return _nearest(draft, near, terms)
     return draft.select()
 
@@ -234,6 +245,22 @@ def _near(draft: Features, near: nodes.Near) -> list[Sae]:
     draft.columns[COSINE.name] = 1 - vectors.distance(draft.view.c.decoder, near, saes)
     draft.fields[COSINE.name] = COSINE
     return saes
+
+
+def _candidates(draft: Features, near: nodes.Near, saes: list[Sae]) -> None:
+    """Compare only what an index finds, where there is one and all it finds may be shown."""
+    wanted = NEAREST if draft.query.limit is None else draft.query.limit
+    if (
+        draft.query.where is not None
+        or draft.number("run")
+        or wanted > _BY_INDEX
+        or any(sae.id not in draft.names.indexed for sae in draft.saes)
+    ):
+        return
+    found = [vectors.candidates(sae, near, saes, _WIDER * wanted) for sae in draft.saes]
+    pairs = sa.tuple_(draft.view.c.sae, draft.view.c.feature)
+    draft.conditions.append(sa.or_(*(pairs.in_(one) for one in found)))
+    draft.notes.append("searched with an index, which may miss some; `exactly` compares all")
 
 
 def _nearest(draft: Features, near: nodes.Near, saes: list[Sae]) -> sa.Select[tuple[object, ...]]:

@@ -13,7 +13,7 @@ from saeatlas import errors
 from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.mistakes import mistake
 from saeatlas.catalog.language.nodes import Place
-from saeatlas.schema import lobes, results, tables
+from saeatlas.schema import lobes, nearest, results, tables
 
 AFFINITIES = (*lobes.AFFINITIES, lobes.GEOMETRY)
 """What lobes are made of."""
@@ -100,6 +100,11 @@ class Names:
             c.id, c.release, c.sae_id, c.layer, c.site, c.model, c.d_in, c.d_sae
         ).order_by(c.id)
         return [Sae._make(row) for row in self._all(query)]
+
+    @cached_property
+    def indexed(self) -> set[int]:
+        """SAEs whose decoder vectors have an index."""
+        return nearest.indexed(self._connection)
 
     @cached_property
     def counts(self) -> list[Count]:

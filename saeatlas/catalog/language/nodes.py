@@ -158,6 +158,13 @@ class Near:
 
 
 @dataclass(frozen=True)
+class Exactly:
+    """``exactly``: without an index that may miss some."""
+
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
 class With:
     """``with 12:4821 by phi > 0.2``.
 
@@ -192,7 +199,7 @@ class BySubset:
     at: Place = field(compare=False)
 
 
-Clause = Of | In | InNumber | OfLobes | Near | With | About | BySubset
+Clause = Of | In | InNumber | OfLobes | Near | Exactly | With | About | BySubset
 
 
 @dataclass(frozen=True)

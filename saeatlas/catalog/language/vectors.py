@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy.dialects.postgresql import BIT
 
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.draft import Draft, Expression, view, whole
 from saeatlas.catalog.language.names import Sae
+from saeatlas.schema import nearest
 
 
 def resolved(draft: Draft, near: nodes.Near) -> list[Sae]:
@@ -129,6 +132,47 @@ def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:
     """
     made: Expression = vector.op("<=>", return_type=sa.Double())(total(near, saes))
     return made
+
+
+def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
+    """Write the search of an index for what is near a sum.
+
+    Parameters
+    ----------
+    sae : Sae
+        Whose features are searched.
+    near : Near
+    saes : sequence of Sae
+        One a term.
+    n : int
+        Candidates.
+
+    Returns
+    -------
+    sqlalchemy.Select
+        Of sae and feature.
+
+    Notes
+    -----
+    The expressions are those of the index, so that the planner knows them again.
+    """
+    feature = sa.table(
+        "feature", *map(sa.column, ("sae", "feature", "decoder")), schema="atlas"
+    ).alias("candidate")  # fmt: skip
+    target = total(near, saes)
+    if nearest.form(sae.d_in) == "halfvec":
+        half = HALFVEC(sae.d_in)
+        order = sa.cast(feature.c.decoder, half).op("<=>")(sa.cast(target, half))
+    else:
+        signs = sa.func.binary_quantize
+        bits = BIT(sae.d_in)
+        order = sa.cast(signs(feature.c.decoder), bits).op("<~>")(sa.cast(signs(target), bits))
+    return (
+        sa.select(feature.c.sae, feature.c.feature)
+        .where(feature.c.sae == whole(sae.id))
+        .order_by(order)
+        .limit(n)
+    )
 
 
 def _alike(sae: Sae, other: Sae) -> bool:

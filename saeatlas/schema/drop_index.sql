@@ -1,0 +1,2 @@
+-- Placeholders: index (schema and index). Used by nearest.py.
+drop index {index}
