@@ -40,8 +40,7 @@ def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
     CatalogOutdated, CatalogTooNew
         Tables of another version.
     """
-    configured = settings.load().database_url
-    given = url or (configured.get_secret_value() if configured else None)
+    given = url or settings.load().database_url
     engine = _engine(_with_driver(given) if given else _embedded())
     try:
         with engine.connect() as connection:
