@@ -809,6 +809,30 @@ def export_cooccurrence(run: int, path: Path) -> None:
     click.echo(f"Wrote {path}")
 
 
+@export.command("features")
+@click.argument("sae")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--cooccurrence", type=int,
+              help="Count for densities and pairs.  [default: over most blocks]")  # fmt: skip
+@click.option("--affinity", default="phi", show_default=True,
+              help="Of an .h5ad: measure of pairs.")  # fmt: skip
+@click.option("--above", type=float, default=0.1, show_default=True,
+              help="Of an .h5ad: pairs with a lower affinity are left out.")  # fmt: skip
+def export_features(sae: str, path: Path, **terms: Any) -> None:
+    """Write the features of SAE, by name or number, with density, label and lobes.
+
+    The end of the file's name says as what: .csv, .parquet, or .h5ad for AnnData (scanpy), which
+    has the decoder vectors and what goes with what too.
+
+    Example: saeatlas export features 4 layer_3.h5ad
+    """
+    from saeatlas.catalog import annotated, export
+
+    engine = _catalog()
+    export.export_features(engine, _one_sae(engine, sae), path, annotated.Terms(**terms))
+    click.echo(f"Wrote {path}")
+
+
 @cli.command()
 def status() -> None:
     """Show what is in the catalog."""

@@ -7,12 +7,13 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.catalog import query, sql
+from saeatlas.catalog import annotated, query, sql
 from saeatlas.schema import clusterings, connect, decoders, measures, tables, tiles
 from saeatlas.schema.tiles import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
+    from anndata import AnnData
 
 Array = np.ndarray[Any, Any]
 
@@ -170,13 +171,9 @@ class Atlas:
         """
         import pandas as pd
 
-        if measure not in measures.FORMULAS:
-            raise errors.UnknownName(
-                f"{measure!r} is no measure of affinity.",
-                exists=errors.nearest(measure, measures.FORMULAS),
-            )
+        formula = measures.formula(measure)
         counts = self.cooccurrence(run)
-        formula, n = measures.FORMULAS[measure], counts.n[counts.features].astype(float)
+        n = counts.n[counts.features].astype(float)
         values = np.empty(counts.n_both.shape, np.float32)
         for first in range(0, len(values), _ROWS):
             part = slice(first, first + _ROWS)
@@ -222,6 +219,42 @@ class Atlas:
             )
         features = pd.Index(found[0].features, name="feature")
         return pd.Series(found[0].lobes, index=features, name="lobe", copy=False)
+
+    def anndata(
+        self,
+        sae: int | str,
+        *,
+        cooccurrence: int | None = None,
+        affinity: str = "phi",
+        above: float = annotated.ABOVE,
+    ) -> "AnnData":
+        """Gather an SAE's features as scanpy's users know their cells: docs/python.md.
+
+        Parameters
+        ----------
+        sae : int or str
+            Its number, or its name as ``release/sae_id``.
+        cooccurrence : int, optional
+            Run of ``cooccurrence`` that densities and the affinity come from. Default: the one over
+            most blocks, the newest of these; without any they are left out.
+        affinity : {'phi', 'jaccard', 'dice', 'overlap', 'simple_matching', 'lift', 'pmi'}
+        above : float, default=0.1
+            Pairs with a lower affinity are left out of ``obsp``.
+
+        Returns
+        -------
+        anndata.AnnData
+            A row of ``X`` is a decoder vector, float32; ``obs`` has what is known of the feature.
+
+        Raises
+        ------
+        UnknownName
+        InputError
+            anndata is not installed, or too many pairs are above `above`.
+        """
+        with sql.reading(self.engine, 0) as connection:
+            terms = annotated.Terms(cooccurrence, affinity, above)
+            return annotated.gather(connection, _number(connection, sae), terms)
 
 
 def _number(connection: sa.Connection, sae: int | str) -> int:

@@ -1,12 +1,18 @@
 """Results as files that other programs read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.catalog import annotated, feature_table, sql
 from saeatlas.schema import tiles
+
+FORMS = (".parquet", ".csv", ".h5ad")
+"""What features are written as, by the end of the file's name."""
 
 
 def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
@@ -32,11 +38,61 @@ def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
         counts = tiles.read(connection, run)
     histogram = np.diag(counts.n.astype(np.int32))
     histogram[np.ix_(counts.features, counts.features)] = counts.n_both
+    with _written(path) as part, part.open("wb") as file:  # a path without .npz would get it added
+        np.savez_compressed(file, histogram=histogram, n_chunks=counts.n_blocks)
+
+
+def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Terms) -> None:
+    """Write the features of an SAE with all that has a value a feature.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    sae : int
+        ``sae.id``.
+    path : Path
+        The end of its name says what it becomes: .parquet and .csv get the table, .h5ad the
+        decoder vectors and the affinity too.
+    terms : annotated.Terms
+
+    Raises
+    ------
+    UnknownName
+        There is no such SAE, count or measure.
+    InputError
+        The file's name ends otherwise, it cannot be written, or anndata is not installed.
+    """
+    form = path.suffix.lower()
+    if form not in FORMS:
+        raise errors.InputError(
+            f"{path.name} does not say what to write.", exists=f"Known: {', '.join(FORMS)}."
+        )
+    with sql.reading(engine, 0) as connection:
+        if form == ".h5ad":
+            made = annotated.gather(connection, sae, terms)
+        else:
+            frame = feature_table.read(connection, sae, terms.cooccurrence).frame
+    with _written(path) as part:
+        if form == ".h5ad":
+            made.write_h5ad(part)
+        elif form == ".csv":
+            frame.to_csv(part, index=False)
+        else:
+            frame.to_parquet(part, index=False)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Give a file to write, which takes its name when it is whole."""
+    part = path.with_name(f"{path.name}.part")
     try:
-        with path.open("wb") as file:  # a path without .npz would get it added
-            np.savez_compressed(file, histogram=histogram, n_chunks=counts.n_blocks)
+        yield part
+        part.replace(path)
     except OSError as error:
         raise errors.InputError(
             f"{path} cannot be written: {error.strerror or error}",
             mend="Name a file in a folder that is there and may be written to.",
         ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from saeatlas import errors
+
 Array = np.ndarray[Any, Any]
 
 
@@ -48,7 +50,9 @@ def pmi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
     return np.log(np.where(met > 0, met, np.nan))
 
 
-FORMULAS: dict[str, Callable[[float, Array, Array, Array], Array]] = {
+Formula = Callable[[float, Array, Array, Array], Array]
+
+FORMULAS: dict[str, Formula] = {
     "phi": phi,
     "jaccard": jaccard,
     "dice": dice,
@@ -58,3 +62,26 @@ FORMULAS: dict[str, Callable[[float, Array, Array, Array], Array]] = {
     "pmi": pmi,
 }
 """By the names of their SQL functions. Undefined is NaN."""
+
+
+def formula(measure: str) -> Formula:
+    """Return the formula of a measure by its name.
+
+    Parameters
+    ----------
+    measure : str
+
+    Returns
+    -------
+    callable
+        Of n, n_i, n_j and n_ij.
+
+    Raises
+    ------
+    UnknownName
+    """
+    if measure not in FORMULAS:
+        raise errors.UnknownName(
+            f"{measure!r} is no measure of affinity.", exists=errors.nearest(measure, FORMULAS)
+        )
+    return FORMULAS[measure]

@@ -144,6 +144,35 @@ def read(connection: sa.Connection, run: int) -> Counts:
     UnknownName
         There is no such count.
     """
+    n_blocks = blocks(connection, run)
+    n, places = read_features(connection, run)
+    features = np.flatnonzero(places >= 0)
+    matrix = np.zeros((len(features), len(features)), np.int32)
+    for these, those, counts in parts(connection, run, places):
+        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
+        matrix[np.ix_(i, j)] = counts
+        matrix[np.ix_(j, i)] = counts.T
+    return Counts(n_blocks, n, features, matrix)
+
+
+def blocks(connection: sa.Connection, run: int) -> int:
+    """Say how many blocks a run counted.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UnknownName
+        There is no such count.
+    """
     table = results.run
     ours = table.c.analysis == "cooccurrence"
     quality = connection.execute(
@@ -156,17 +185,33 @@ def read(connection: sa.Connection, run: int) -> Counts:
             exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
             mend="`saeatlas analyze cooccurrence --recording N` makes one.",
         )
-    n, places = read_features(connection, run)
-    features = np.flatnonzero(places >= 0)
-    rank = np.empty(len(features), np.int64)  # by place, the row in the result
-    rank[places[features]] = np.arange(len(features))
-    matrix = np.zeros((len(features), len(features)), np.int32)
-    for row, column, tile in _tiles(connection, run):
-        i = rank[TILE * row : TILE * row + tile.shape[0]]
-        j = rank[TILE * column : TILE * column + tile.shape[1]]
-        matrix[np.ix_(i, j)] = tile
-        matrix[np.ix_(j, i)] = tile.T
-    return Counts(quality["n_blocks"], n, features, matrix)
+    return int(quality["n_blocks"])
+
+
+def parts(
+    connection: sa.Connection, run: int, places: np.ndarray[Any, Any]
+) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Read a run's counts part by part, for what needs not all of them at once.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    places : ndarray of shape (d_sae,), int64
+        As `read_features` returns them.
+
+    Yields
+    ------
+    (these, those, counts)
+        Features of the rows and of the columns, and the blocks with both, up to `TILE` each way. A
+        pair comes once, in either order; but where these are those, it comes in both.
+    """
+    live = np.flatnonzero(places >= 0)
+    features = live[np.argsort(places[live])]
+    for row, column, counts in _tiles(connection, run):
+        n, m = counts.shape
+        yield features[TILE * row :][:n], features[TILE * column :][:m], counts
 
 
 def _tiles(connection: sa.Connection, run: int) -> Iterator[Tile]:

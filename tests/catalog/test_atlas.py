@@ -1,7 +1,10 @@
 """The catalog from Python."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,7 @@ import pytest
 
 import saeatlas
 from saeatlas import errors
+from saeatlas.catalog.atlas import Atlas
 from tests import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")
@@ -34,6 +38,17 @@ def test_questions_are_frames(asked_url: str) -> None:
             atlas.query("features nere 12:4821")
         with pytest.raises(errors.QueryFailed, match="statement timeout"):
             atlas.sql("select pg_sleep(9)", timeout=0.1)
+
+
+def test_what_the_page_shows_runs(asked_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAEATLAS_DATABASE_URL", asked_url)
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+    names: dict[str, Any] = {}
+    exec(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0], names)
+    assert len(names["near"]) == 10 and len(names["layers"]) == 1
+    assert names["adata"].shape == names["vectors"].shape
+    public = {name for name in vars(Atlas) if not name.startswith("_")} - {"close"}
+    assert all(f"atlas.{name}(" in page for name in public)
 
 
 def test_results_are_arrays(asked_url: str) -> None:

@@ -1,5 +1,8 @@
 """Queries answer what plain numpy answers from the same activations and vectors."""
 
+import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ from saeatlas.catalog import query, sql
 from saeatlas.cli import cli
 from saeatlas.schema import clusterings, decoders
 from tests import sparse
-from tests.catalog.conftest import TYPES
+from tests.catalog.conftest import CRYSTALS, LABELS, TYPES
 
 pytestmark = pytest.mark.xdist_group("asked")
 Array = np.ndarray[Any, Any]
@@ -159,6 +162,49 @@ def test_lobes_by_subset_are_those_judged(asked: sa.Engine) -> None:
     assert len(found) == len(direct) > 0 and set(TYPES) & set(found.subset)
     again = _ask(asked, "lobes by subset of phi k 3 in run 4")
     assert again.equals(found) and _ask(asked, "lobes by subset of phi k 3 in run 3").equals(found)
+
+
+def test_about_is_by_how_well_labels_fit(asked: sa.Engine) -> None:
+    found = _ask(asked, 'features about "captial citys"')
+    assert found.sae.tolist() == [1, 2, 1, 1, 2]
+    assert found.feature.tolist() == [4821, 5, 77, 4095, 3]
+    assert found.text[0] == "names of capital cities" and found.method.isna().all()
+    assert _ask(asked, 'features of layer 20 about "cities"').feature.tolist() == [5]
+    low = _ask(asked, 'features about "cities" where score < 1 order by score limit 1')
+    assert low.feature.tolist() == [4821]
+    assert len(_ask(asked, 'features about "the"')) == 0
+
+
+def test_queries_that_the_page_of_labels_shows_find_something(asked: sa.Engine) -> None:
+    page = Path(__file__).parents[2] / "docs" / "labels.md"
+    shown = re.findall(r"^saeatlas query .*$", page.read_text("utf-8"), re.MULTILINE)
+    assert len(shown) == 3
+    for line in shown:
+        assert len(_ask(asked, shlex.split(line, comments=True)[2])), line
+
+
+def test_labels_are_those_of_the_feature(asked: sa.Engine) -> None:
+    found = _ask(asked, "labels of 12:4821 order by score")
+    assert found.text.tolist() == ["cities in Europe", "names of capital cities"]
+    assert set(found.source) == {"people.csv"} and found.method[0] == "by hand"
+    assert len(_ask(asked, "labels")) == sum(len(lines) - 1 for lines in LABELS.values())
+
+
+def test_crystals_are_those_with_the_feature_at_a_corner(asked: sa.Engine) -> None:
+    found = _ask(asked, "crystals with 12:4821")
+    assert found[list("abcd")].to_numpy().tolist() == [list(c) for _, c, _ in CRYSTALS[:2]]
+    assert _ask(asked, "crystals with 12:4 where q < 0.05").crystal.tolist() == [2]
+    assert len(_ask(asked, "crystals with sae 2:10")) == 0
+
+
+def test_function_vectors_are_by_cosine(asked: sa.Engine) -> None:
+    vectors = _vectors(asked, 1)
+    ways = np.stack([vectors[10] - vectors[4821], vectors[2] - vectors[1]])
+    target = vectors[10] + vectors[4821]
+    cosine = ways @ target / np.linalg.norm(ways, axis=1) / np.linalg.norm(target)
+    found = _ask(asked, "function vectors near 12:10 + 12:4821")
+    assert found.function_vector.tolist() == np.argsort(-cosine).tolist()
+    assert np.allclose(found.cosine, cosine[found.function_vector], atol=1e-6)
 
 
 @pytest.mark.parametrize(

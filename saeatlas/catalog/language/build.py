@@ -77,6 +77,10 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         """``of phi k 3``."""
         return nodes.OfLobes(parts[0], _place(meta))
 
+    def of_feature(self, meta: Meta, parts: list[nodes.Feature]) -> nodes.OfFeature:
+        """``of 12:4821``."""
+        return nodes.OfFeature(parts[0], _place(meta))
+
     def near(self, meta: Meta, parts: list[Any]) -> nodes.Near:
         """``near 12:10 - 12:11``."""
         signs = [1, *(1 if sign == "+" else -1 for sign in parts[1::2])]

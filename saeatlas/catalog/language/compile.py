@@ -28,8 +28,13 @@ CLAUSES: dict[str, str] = {
     "saes": "of, in",
     "recordings": "of, in, in corpus",
     "documents": "in corpus",
+    "labels": "of, in, of feature",
 }
 """The clauses that each kind of rows takes."""
+
+_CLAUSE_NAMES: dict[type[nodes.Clause], str] = {
+    nodes.OfLobes: "of lobes", nodes.OfFeature: "of feature", nodes.BySubset: "by subset",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,7 @@ def _check_clauses(query: nodes.Query) -> None:
 def _clause_name(clause: nodes.Clause) -> str:
     if isinstance(clause, nodes.InNumber):
         return f"in {clause.of}"
-    return {nodes.OfLobes: "of lobes", nodes.BySubset: "by subset"}.get(
-        type(clause), type(clause).__name__.lower()
-    )
+    return _CLAUSE_NAMES.get(type(clause), type(clause).__name__.lower())
 
 
 class _Readable(PGCompiler_psycopg):

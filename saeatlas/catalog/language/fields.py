@@ -7,7 +7,7 @@ computes is explained here.
 from collections.abc import Iterator
 
 from saeatlas.catalog.language.kind import Field, Kind, of
-from saeatlas.schema import lobes, results, spectra, tables
+from saeatlas.schema import crystals, labels, lobes, results, spectra, tables
 
 
 def _named(*, sae_id: bool = True, site: bool = False) -> Iterator[Field]:
@@ -17,6 +17,7 @@ def _named(*, sae_id: bool = True, site: bool = False) -> Iterator[Field]:
 
 _SAE = Field("sae", "integer", "Number of the SAE.")
 _RUN = Field("run", "integer", "Number of the run.")
+_PAGE = Field("neuronpedia_url", "text", "The feature's page on Neuronpedia. NULL if it has none.")
 _CORPUS_NAME = next(of(tables.corpus, "name=corpus_name"))
 _SUBSET = next(of(tables.document, "subset"))
 _METADATA = next(of(tables.document, "metadata"))
@@ -36,13 +37,8 @@ PARTNER = (
     Field("n_feature", "integer", "Blocks in which the feature named is active."),
     Field("n_other", "integer", "Blocks in which the feature of this row is active."),
 )
-LABEL = (
-    Field("text", "text", "What the feature is said to be about: the label that fits best."),
-    Field("source", "text", "Where the label comes from."),
-    Field("method", "text", "How the label was made. NULL if not said."),
-    Field("score", "number", "How good its source says the label is. NULL if it does not."),
-    Field("neuronpedia_url", "text", "The feature's page on Neuronpedia. NULL if it has none."),
-)
+LABEL = tuple(of(labels.label, "text", "source", "method", "score"))
+"""Of a feature's labels the one that fits best."""
 HEARD = (
     Field("recording", "integer", "Recording that the first feature named is read from."),
     Field("peak", "number", "Maximum activation of the first feature named; 0 if none is stored."),
@@ -57,6 +53,7 @@ _FEATURES = Kind(
         *_named(site=True),
         _SAE,
         *of(tables.feature, "feature", "decoder_norm", "threshold"),
+        _PAGE,
     ),
     ("sae", "feature"),
     COUNTS,
@@ -194,17 +191,13 @@ _CRYSTALS = Kind(
     "crystals",
     (
         _RUN,
-        Field("crystal", "integer", "Number of the crystal."),
-        Field("function_vector", "integer", "Function vector that b - a and d - c follow. NULL if "
-              "none."),
+        *of(crystals.crystal, "crystal"),
+        Field("function_vector", "integer", "Function vector that its sides follow: its number "
+              "within the run. NULL if they follow two."),
         _SAE,
-        *_named(),
-        Field("kind", "text", "parallelogram or trapezoid."),
-        *(Field(corner, "integer", f"Feature at the corner {corner}.") for corner in "abcd"),
-        Field("quality_before", "number", "Quality before distractors were projected out."),
-        Field("quality_after", "number", "Quality after it."),
-        Field("p", "number", "p-value; in (0, 1]."),
-        Field("q", "number", "False discovery rate; in [0, 1]."),
+        *_named(site=True),
+        *of(crystals.crystal, "kind", *"abcd", "quality_before", "quality_after", "length_ratio"),
+        *of(crystals.crystal, "p", "q"),
     ),
     ("run", "crystal"),
 )  # fmt: skip
@@ -213,22 +206,34 @@ _FUNCTION_VECTORS = Kind(
     "function_vectors",
     (
         _RUN,
-        Field("function_vector", "integer", "Number of the function vector."),
+        *of(crystals.function_vector, "number=function_vector"),
         _SAE,
-        *_named(),
-        Field("name", "text", "Its relation. NULL if it was found, not given."),
-        Field("n_pairs", "integer", "Pairs of features whose differences follow it."),
-        Field("coherence", "number", "Mean cosine of these differences with it; in [-1, 1]."),
+        *_named(site=True),
+        Field("space", "text", "Space of words that it was found in. NULL if it is of an SAE."),
+        *of(crystals.function_vector, "relation", "n_pairs", "coherence", "coherence_before"),
+        *of(crystals.function_vector, "n_trials", "null_mean", "null_sd", "z", "p"),
     ),
     ("run", "function_vector"),
     vector="direction",
+)
+_LABELS = Kind(
+    "labels",
+    "labels",
+    (
+        *of(labels.label, "id=label"),
+        *_named(),
+        _SAE,
+        *of(labels.label, "feature", "text", "source", "method", "score", "url"),
+        _PAGE,
+    ),
+    ("sae", "feature", "label"),
 )
 
 KINDS = {
     kind.name: kind
     for kind in (
         _FEATURES, _BLOCKS, _LOBES, _SPECTRA, _CRYSTALS, _FUNCTION_VECTORS, _RUNS, _SAES,
-        _RECORDINGS, _DOCUMENTS,
+        _RECORDINGS, _DOCUMENTS, _LABELS,
     )
 }  # fmt: skip
 """By the words that a query begins with."""

@@ -143,6 +143,14 @@ class OfLobes:
 
 
 @dataclass(frozen=True)
+class OfFeature:
+    """``of 12:4821``."""
+
+    feature: Feature
+    at: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Near:
     """``near 12:10 - 12:11 + 12:12``.
 
@@ -199,7 +207,7 @@ class BySubset:
     at: Place = field(compare=False)
 
 
-Clause = Of | In | InNumber | OfLobes | Near | Exactly | With | About | BySubset
+Clause = Of | In | InNumber | OfLobes | OfFeature | Near | Exactly | With | About | BySubset
 
 
 @dataclass(frozen=True)

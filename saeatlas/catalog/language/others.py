@@ -1,4 +1,4 @@
-"""Kinds that are rows of one view: lobes, spectra, crystals, function vectors, runs ..."""
+"""Kinds that are rows of one view: lobes, spectra, crystals, function vectors, labels, runs ..."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,9 +25,13 @@ def compile_rows(draft: Draft) -> sa.Select[Any]:
     sqlalchemy.Select
     """
     lobes, with_, near = draft.one(nodes.OfLobes), draft.one(nodes.With), draft.one(nodes.Near)
+    feature = draft.one(nodes.OfFeature)
     if lobes:
         _of_lobes(draft, lobes.lobes)
-    if with_:
+    if feature:
+        _within_its_sae(draft, feature.feature)
+        draft.restrict("feature", [feature.feature.number])
+    elif with_:
         _with(draft, with_)
     elif near:
         _near(draft, near)
@@ -71,10 +75,18 @@ def _with(draft: Draft, node: nodes.With) -> None:
     if node.measure:
         raise draft.wrong(node.measure.at, "A crystal has no measure of affinity.",
                           mend="Write `crystals with 12:4821`.")  # fmt: skip
-    sae = draft.feature(node.feature)
-    draft.restrict("sae", [sae.id])
+    _within_its_sae(draft, node.feature)
     corners = [draft.columns[corner] for corner in "abcd"]
     draft.conditions.append(whole(node.feature.number).in_(corners))
+
+
+def _within_its_sae(draft: Draft, node: nodes.Feature) -> None:
+    """Keep to the SAE of a feature named."""
+    sae = draft.feature(node)
+    if draft.among and sae not in (draft.listed or []):
+        raise draft.wrong(draft.among[0].at, "The feature is of another SAE.",
+                          exists=f"It is of {sae}.")  # fmt: skip
+    draft.restrict("sae", [sae.id])
 
 
 def _near(draft: Draft, near: nodes.Near) -> None:

@@ -127,7 +127,9 @@ def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) 
     with failures.translated(), engine.begin() as connection:
         vocabulary.lock(connection)
         if sae is None:
-            saes: Sequence[sa.Row[Any]] = connection.execute(sa.select(tables.sae)).all()
+            saes: Sequence[sa.Row[Any]] = connection.execute(
+                sa.select(tables.sae).order_by(tables.sae.c.id)
+            ).all()
         else:
             saes = store.find_saes(connection, [sae])
         _incoming.create(connection)

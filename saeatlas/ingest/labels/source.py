@@ -88,8 +88,11 @@ def one_sae(saes: Sequence[sa.Row[Any]], *, named: bool) -> sa.Row[Any]:
     UnknownName
     """
     if not named:
+        there = shortened(f"{row.release}/{row.sae_id}" for row in saes)
         raise errors.UnknownName(
-            "These labels do not say which SAE they are of.", mend="Name it with --sae."
+            "These labels do not say which SAE they are of.",
+            exists=f"There is: {there or 'none yet'}.",
+            mend="Name it with --sae.",
         )
     if len(saes) > 1:
         raise errors.UnknownName(

@@ -65,6 +65,7 @@ def test_and_binds_closer_than_or_and_not_closest() -> None:
 )
 def test_names_of_features(written: str, meant: Feature) -> None:
     assert parse(f"crystals with {written}").clauses == (nodes.With(meant, None, None, None, AT),)
+    assert parse(f"labels of {written}").clauses == (nodes.OfFeature(meant, AT),)
 
 
 @pytest.mark.parametrize(
@@ -109,14 +110,14 @@ def test_a_word_mistyped() -> None:
         "features wher layer = 12\n"
         "         ^^^^\n"
         "Nearest: where.\n"
-        "Expected: about, by, in, limit, near, of, order, where, with, the end.\n" + PAGE
+        "Expected: about, by, exactly, in, limit, near, of, order, where, with, the end.\n" + PAGE
     )
 
 
 def test_a_kind_mistyped() -> None:
     assert _said("featurs where layer = 12").startswith(
         "'featurs' is not expected here.\nfeaturs where layer = 12\n^^^^^^^\nNearest: features.\n"
-        "Expected: blocks, crystals, documents, features, function vectors, lobes,"
+        "Expected: blocks, crystals, documents, features, function vectors, labels, lobes,"
     )
 
 

@@ -1,5 +1,5 @@
 -- features near 12:10 in release gemma-scope where cosine > 0.4 and feature != 3 order by layer desc, cosine desc limit 5
-SELECT features.release, features.sae_id, features.layer, features.site, features.sae, features.feature, features.decoder_norm, features.threshold, 1 - (features.decoder <=> (SELECT l2_normalize((SELECT features.decoder 
+SELECT features.release, features.sae_id, features.layer, features.site, features.sae, features.feature, features.decoder_norm, features.threshold, features.neuronpedia_url, 1 - (features.decoder <=> (SELECT l2_normalize((SELECT features.decoder 
 FROM atlas.features AS features 
 WHERE features.sae = 1 AND features.feature = 10)) AS target)) AS cosine 
 FROM atlas.features AS features 

@@ -1,7 +1,7 @@
 -- features where not lobe in (0, 1) of angular k 3 in run 5 or not fires in "ArXiv" <= 0.5 limit 5
 -- lobes of angular k 3 are those of run 5
 -- counts are of runs 1, 6: of each SAE the newest over most blocks; none of SAE 3
-SELECT features.release, features.sae_id, features.layer, features.site, features.sae, features.feature, features.decoder_norm, features.threshold 
+SELECT features.release, features.sae_id, features.layer, features.site, features.sae, features.feature, features.decoder_norm, features.threshold, features.neuronpedia_url 
 FROM atlas.features AS features 
 WHERE NOT CASE WHEN (features.sae = 1) THEN (features.sae, features.feature) IN (SELECT lobe_features.sae, lobe_features.feature 
 FROM atlas.lobe_features AS lobe_features 

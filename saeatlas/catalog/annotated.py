@@ -1,0 +1,150 @@
+"""An SAE as AnnData: features are observations, dimensions of the model are variables."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+import saeatlas
+from saeatlas import errors
+from saeatlas.catalog import feature_table
+from saeatlas.catalog.feature_table import FeatureTable
+from saeatlas.schema import decoders, measures, results, tables, tiles
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from scipy.sparse import csr_matrix
+
+ABOVE = 0.1
+"""Affinity that a pair must exceed to be kept, unless told otherwise."""
+
+MOST = 2**26
+"""Entries of an affinity that are kept at most: half a GiB."""
+
+_SAE = ("release", "sae_id", "layer", "site", "hook_name", "architecture", "d_in", "d_sae", "l0")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What goes into it.
+
+    Parameters
+    ----------
+    cooccurrence : int, optional
+        Run of ``cooccurrence``. Default: the one over most blocks, the newest of these.
+    affinity : str, default='phi'
+        Measure of pairs.
+    above : float, default=0.1
+        Pairs up to this are left out.
+    """
+
+    cooccurrence: int | None = None
+    affinity: str = "phi"
+    above: float = ABOVE
+
+
+def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
+    """Gather what the catalog knows of an SAE's features.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    sae : int
+        ``sae.id``.
+    terms : Terms
+
+    Returns
+    -------
+    anndata.AnnData
+        ``X``: decoder vectors as stored, float32. ``obs``: the `feature_table`, by names that a
+        query takes, as 12:4821. ``obsp``: the affinity, sparse, symmetric, without a feature's
+        with itself; empty if nothing was counted. ``uns``: the SAE, the runs that were read with
+        their parameters as JSON, and what the affinity was cut off at.
+
+    Raises
+    ------
+    UnknownName
+        There is no such SAE, count or measure.
+    InputError
+        anndata is not installed, or more than `MOST` entries would be kept.
+    """
+    anndata = _imported()
+    formula = measures.formula(terms.affinity)
+    table = feature_table.read(connection, sae, terms.cooccurrence)
+    obs = table.frame
+    obs.index = feature_table.index(f"{_layer(obs, sae)}:{feature}" for feature in obs["feature"])
+    vectors = decoders.read(connection, sae)
+    made = anndata.AnnData(X=vectors, obs=obs)
+    made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
+    made.uns = _described(connection, sae, table)
+    if table.count:
+        run = table.count.run
+        made.obsp[terms.affinity] = _affinity(connection, run, formula, terms.above)
+        made.uns["affinity"] = {"measure": terms.affinity, "above": terms.above, "run": run}
+    return made
+
+
+def _imported() -> Any:
+    try:
+        import anndata
+    except ImportError as error:
+        raise errors.InputError(
+            "This needs the package anndata, which is not installed.",
+            mend="Install it: pip install 'saeatlas[anndata]'",
+        ) from error
+    return anndata
+
+
+def _layer(obs: Any, sae: int) -> str:
+    """Say how a query names features of this SAE."""
+    layer = obs["layer"].iloc[0]
+    return str(layer) if obs["layer"].notna().all() else f"sae {sae}"
+
+
+def _described(connection: sa.Connection, sae: int, table: FeatureTable) -> dict[str, Any]:
+    """Say of which SAE and which runs this is, in what HDF5 can hold: nothing is None there."""
+    c = tables.sae.c
+    query = sa.select(c.id.label("sae"), *(c[name] for name in _SAE)).where(c.id == sae)
+    row = connection.execute(query).mappings().one()
+    used = {"cooccurrence": table.count.run} if table.count else {}
+    runs = {}
+    for name, number in (used | table.runs).items():
+        run = results.run.c
+        one = connection.execute(sa.select(results.run).where(run.id == number)).one()
+        runs[name] = {
+            "run": number, "analysis": one.analysis, "params": json.dumps(one.params),
+            "code_version": one.code_version, "finished_at": one.finished_at.isoformat(),
+        }  # fmt: skip
+    known = {name: value for name, value in row.items() if value is not None}
+    return {**known, "runs": runs, "saeatlas": saeatlas.__version__}
+
+
+def _affinity(
+    connection: sa.Connection, run: int, formula: measures.Formula, above: float
+) -> "csr_matrix":
+    """Make the affinity tile by tile, and keep what is above."""
+    from scipy import sparse
+
+    n_blocks = tiles.blocks(connection, run)
+    counted, places = tiles.read_features(connection, run)
+    n, found, total = counted.astype(float), [], 0
+    for these, those, counts in tiles.parts(connection, run, places):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = formula(n_blocks, n[these, None], n[those], counts.astype(float))
+        i, j = np.nonzero((values > above) & (these[:, None] != those))
+        kept = values[i, j].astype(np.float32)
+        ends = these[i].astype(np.int32), those[j].astype(np.int32)
+        found.append((kept, *ends))
+        if these[0] != those[0]:
+            found.append((kept, *ends[::-1]))
+        total += len(kept) * (1 if these[0] == those[0] else 2)
+        if total > MOST:
+            raise errors.InputError(
+                f"More than {MOST // 2:,} pairs have an affinity above {above:g}.",
+                mend="Keep fewer of them: raise `above` (--above).",
+            )
+    empty = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
+    data, row, column = map(np.concatenate, zip(*found, empty, strict=True))
+    return sparse.csr_matrix((data, (row, column)), shape=(len(n), len(n)))

@@ -1,0 +1,130 @@
+"""The features of one SAE as a table, with all that has a value a feature."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.catalog import sql
+from saeatlas.catalog.language.names import Count, Names
+from saeatlas.schema import clusterings
+from saeatlas.schema.statements import statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TYPES = {
+    "layer": "Int64", "feature": "int64", "decoder_norm": "float64", "threshold": "float64",
+    "n_active": "Int64", "n_blocks": "Int64", "density": "float64", "label_score": "float64",
+}  # fmt: skip
+_TEXTS = ("release", "sae_id", "label", "label_source", "neuronpedia_url")
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """What is known of each feature of an SAE.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A row a feature, in their order. Texts and lobes are categorical; unknown is missing.
+    count : Count or None
+        Where densities come from.
+    runs : dict of str to int
+        The run that each column of lobes comes from.
+    """
+
+    frame: "pd.DataFrame"
+    count: Count | None
+    runs: dict[str, int]
+
+
+def read(connection: sa.Connection, sae: int, cooccurrence: int | None = None) -> FeatureTable:
+    """Read the table: names, decoder norm, threshold, density, label, lobes.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    sae : int
+        ``sae.id``.
+    cooccurrence : int, optional
+        Run of ``cooccurrence``. Default: the one over most blocks, the newest of these.
+
+    Returns
+    -------
+    FeatureTable
+        Of the labels of a feature the one with the highest score. Of each affinity and k the
+        newest lobes: a column ``phi_k3``, the lobe's number, missing for features left out.
+
+    Raises
+    ------
+    UnknownName
+        There is no such SAE, or no such count of it.
+    """
+    names = Names(connection)
+    if sae not in {one.id for one in names.saes}:
+        raise errors.UnknownName(
+            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
+        )
+    count = _count([one for one in names.counts if one.sae == sae], cooccurrence)
+    params = {"sae": sae, "run": count and count.run}
+    frame = sql.run(connection, statement("feature_table", "saeatlas.catalog"), params).frame()
+    frame = frame.astype(_TYPES)
+    for name in _TEXTS:
+        frame[name] = _categories(frame[name])
+    newest = {(one.affinity, one.k): one.run for one in names.clusterings if one.sae == sae}
+    runs = {}
+    for (affinity, k), run in sorted(newest.items()):
+        [labels] = clusterings.read(connection, run, affinities=[affinity], ks=[k])
+        runs[f"{affinity}_k{k}"] = run
+        frame[f"{affinity}_k{k}"] = _lobes(len(frame), labels)
+    return FeatureTable(frame, count, runs)
+
+
+def index(names: Iterable[str]) -> "pd.Index[Any]":
+    """Make an index of texts as objects.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    pandas.Index
+        Not of pandas 3's own texts, which anndata 0.12.6 does not write: docs/decisions.md.
+    """
+    import pandas as pd
+
+    return pd.Index(list(names), dtype=object)
+
+
+def _categories(texts: "pd.Series[Any]") -> "pd.Categorical":
+    import pandas as pd
+
+    known = sorted({text for text in texts if isinstance(text, str)})
+    return pd.Categorical(texts, categories=index(known))
+
+
+def _count(counts: Sequence[Count], run: int | None) -> Count | None:
+    if run is None:
+        return counts[-1] if counts else None
+    found = [count for count in counts if count.run == run]
+    if not found:
+        listed = ", ".join(str(count.run) for count in sorted(counts)) or "none"
+        raise errors.UnknownName(
+            f"Run {run} is no count of this SAE's co-occurrence.", exists=f"There is: {listed}.",
+            mend="`saeatlas analyze cooccurrence --recording N` makes one.",
+        )  # fmt: skip
+    return found[0]
+
+
+def _lobes(d_sae: int, labels: clusterings.Labels) -> "pd.Categorical":
+    import pandas as pd
+
+    codes: np.ndarray[Any, Any] = np.full(d_sae, -1)
+    codes[labels.features] = labels.lobes
+    numbers = map(str, range(int(codes.max(initial=-1)) + 1))
+    return pd.Categorical.from_codes(codes, index(numbers))
