@@ -106,7 +106,7 @@ from function_vectors
 where space is not null
 order by layer, relation
 
--- ? What do pairs of one relation differ by? Mostly by how long their last tokens are.
+-- ? What do pairs of one relation differ by most? At the first layer by how long their last tokens are.
 select
     layer, distractor, round(within_share::numeric, 3) as share, attribute,
     round(r2::numeric, 2) as r2, round(r2_low::numeric, 2) as at_least,
