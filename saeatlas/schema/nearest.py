@@ -1,7 +1,5 @@
 """Indices of decoder vectors: for approximate search, an SAE each, on request."""
 
-from typing import Literal
-
 import sqlalchemy as sa
 from psycopg import sql
 
@@ -9,25 +7,8 @@ from saeatlas import errors
 from saeatlas.schema import connect, failures, partitions, tables
 from saeatlas.schema.statements import run_ddl, statement
 
-Form = Literal["halfvec", "bit"]
-
-HALF_PRECISION_UP_TO = 4_000
-"""Dimensions that pgvector indexes in half precision; of more, the signs are indexed."""
-
-
-def form(d: int) -> Form:
-    """Say in which form decoder vectors are indexed.
-
-    Parameters
-    ----------
-    d : int
-        Their dimensions.
-
-    Returns
-    -------
-    {'halfvec', 'bit'}
-    """
-    return "halfvec" if d <= HALF_PRECISION_UP_TO else "bit"
+MOST = 4_000
+"""Dimensions that pgvector indexes, in half precision."""
 
 
 def create(connection: sa.Connection, sae: int) -> bool:
@@ -49,10 +30,14 @@ def create(connection: sa.Connection, sae: int) -> bool:
     ------
     UnknownName
         There is no such SAE.
+    InputError
+        Its vectors are too long for an index.
 
     Notes
     -----
-    16,384 vectors of 2,304 dimensions take half a minute and 100 MB. It goes with the SAE.
+    Of more than 4,000 dimensions only signs could be indexed, or a part: the first loses most of
+    the nearest where vectors point nearly everywhere, the second costs more than comparing all.
+    16,384 vectors of 2,304 dimensions take a minute and 100 MB. It goes with the SAE.
     """
     d = connection.execute(
         sa.select(tables.sae.c.d_in).where(tables.sae.c.id == sae)
@@ -61,6 +46,12 @@ def create(connection: sa.Connection, sae: int) -> bool:
         raise errors.UnknownName(
             f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
         )
+    if d > MOST:
+        raise errors.InputError(
+            f"Decoder vectors of SAE {sae} have {d:,} dimensions.",
+            exists=f"pgvector indexes up to {MOST:,}.",
+            mend="Nearest features are found without: all are compared.",
+        )
     if sae in indexed(connection):
         return False
     driver = connect.raw(connection)
@@ -68,7 +59,7 @@ def create(connection: sa.Connection, sae: int) -> bool:
         driver.execute(statement("indexing_memory"))
         run_ddl(
             driver,
-            f"create_{form(d)}_index",
+            "create_index",
             index=sql.Identifier(_name(sae)),
             table=sql.Identifier(tables.SCHEMA, partitions.name(tables.feature, sae)),
             d=sql.Literal(d),

@@ -54,12 +54,12 @@ def _ask(engine: sa.Engine, text: str) -> list[int]:
     return [row[answer.columns.index("feature")] for row in answer.rows]
 
 
-@pytest.fixture(scope="module", params=[2304, 4096], ids=["halfvec", "bit"])
-def wide(request: pytest.FixtureRequest, server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
-    """5,000 features of so many dimensions, indexed: of fewer PostgreSQL compares all."""
-    _admin(server_url, f"create database wide_{request.param} template template_atlas")
-    engine = connect.open_catalog(_url(server_url, f"wide_{request.param}"))
-    vectors = _clustered(5000, request.param)
+@pytest.fixture(scope="module")
+def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
+    """5,000 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all."""
+    _admin(server_url, "create database wide template template_atlas")
+    engine = connect.open_catalog(_url(server_url, "wide"))
+    vectors = _clustered(5000, 2304)
     tiny.store_bare(engine, vectors)
     assert _index(engine)
     yield engine, vectors
@@ -102,6 +102,14 @@ def test_all_are_compared_where_an_index_might_lose_some(
     assert "feature_1_near" not in _plan(engine, text)
     if "limit" not in text and "where" not in text:
         assert _ask(engine, text) == _nearest(vectors, 7, 10)
+
+
+def test_longer_vectors_are_compared_without_an_index(engine: sa.Engine) -> None:
+    vectors = _clustered(300, 4096)
+    tiny.store_bare(engine, vectors)
+    with pytest.raises(errors.InputError, match="4,096 dimensions"):
+        _index(engine)
+    assert _ask(engine, "features near sae 1:7") == _nearest(vectors, 7, 10)
 
 
 def test_lobes_are_a_filter_that_is_searched_exactly(demo_engine: sa.Engine) -> None:

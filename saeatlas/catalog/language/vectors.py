@@ -5,13 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy.dialects.postgresql import BIT
 
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.draft import Draft, Expression, view, whole
 from saeatlas.catalog.language.names import Sae
-from saeatlas.schema import nearest
 
 
 def resolved(draft: Draft, near: nodes.Near) -> list[Sae]:
@@ -160,13 +158,8 @@ def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
         "feature", *map(sa.column, ("sae", "feature", "decoder")), schema="atlas"
     ).alias("candidate")  # fmt: skip
     target = total(near, saes)
-    if nearest.form(sae.d_in) == "halfvec":
-        half = HALFVEC(sae.d_in)
-        order = sa.cast(feature.c.decoder, half).op("<=>")(sa.cast(target, half))
-    else:
-        signs = sa.func.binary_quantize
-        bits = BIT(sae.d_in)
-        order = sa.cast(signs(feature.c.decoder), bits).op("<~>")(sa.cast(signs(target), bits))
+    half = HALFVEC(sae.d_in)
+    order = sa.cast(feature.c.decoder, half).op("<=>")(sa.cast(target, half))
     return (
         sa.select(feature.c.sae, feature.c.feature)
         .where(feature.c.sae == whole(sae.id))
