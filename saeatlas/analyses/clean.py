@@ -118,21 +118,13 @@ def whiten(vectors: Array) -> Space:
     Gaussian vectors are the same in all directions, so that the distribution of their cosines is
     known.
     """
-    n, d = vectors.shape
+    n = len(vectors)
     if n < 2 * _PER_AXIS:
         raise errors.InputError(
             f"Crystals are sought among {2 * _PER_AXIS} vectors or more; there are {n}.",
             mend="Choose more features.",
         )
-    if n > d:
-        values, axes, mean = cloud.principal_axes(vectors)
-    else:
-        mean = vectors.mean(axis=0, dtype=np.float64)
-        _, lengths, rows = np.linalg.svd(vectors - mean, full_matrices=False)
-        _require_spread(lengths[0] ** 2 / n, mean)
-        values, axes = lengths**2 / (n - 1), rows.T
-        kept = values > n * np.finfo(np.float32).eps * values[0]
-        values, axes = values[kept], axes[:, kept]
+    values, axes, mean = cloud.principal_axes(vectors)
     r = min(len(values), n // _PER_AXIS)
     basis = axes[:, :r] / np.sqrt(values[:r])
     points = (vectors - mean.astype(np.float32)) @ basis.astype(np.float32)

@@ -98,9 +98,6 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
     n, d = vectors.shape
     if n < 2:
         raise errors.InputError(f"A cloud of {n} vectors has no covariance.")
-    if n <= d:
-        mean = vectors.mean(axis=0, dtype=np.float64)
-        return _from_products(vectors - mean, mean, n_coordinates)
     values, axes, mean = principal_axes(vectors)
     width = min(n_coordinates, len(values))
     coordinates, distances = (
@@ -117,12 +114,12 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
 
 
 def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
-    """Find the eigenvalues and axes of the covariance of more vectors than dimensions.
+    """Find the eigenvalues and axes of the covariance.
 
     Parameters
     ----------
     vectors : ndarray of shape (n, d), float32
-        n > d.
+        n >= 2.
 
     Returns
     -------
@@ -135,7 +132,12 @@ def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
         All vectors are the same.
     """
     mean = vectors.mean(axis=0, dtype=np.float64)
-    return *_leading(_covariance(vectors, mean), len(vectors), mean), mean
+    n, d = vectors.shape
+    if n > d:
+        return *_leading(_covariance(vectors, mean), n, mean), mean
+    centred = vectors - mean
+    values, left = _leading(centred @ centred.T / (n - 1), d, mean)
+    return values, centred.T @ (left / np.sqrt(values * (n - 1))), mean
 
 
 def _distinct(rows: Array) -> Array:
@@ -193,17 +195,6 @@ def _leading(matrix: Array, n: int, mean: Array) -> tuple[Array, Array]:
     )
     rank = _rank(values, max(n, len(matrix)), mean)
     return values[::-1][:rank].copy(), axes[:, ::-1][:, :rank]
-
-
-def _from_products(centred: Array, mean: Array, n_coordinates: int) -> Cloud:
-    n, d = centred.shape
-    values, left = scipy.linalg.eigh(centred @ centred.T / (n - 1), check_finite=False)
-    rank = _rank(values, max(n, d), mean)
-    values, left = values[::-1][:rank].copy(), left[:, ::-1][:, :rank]
-    lengths = np.sqrt(values * (n - 1))
-    axes = centred.T @ (left / lengths)  # (d, rank)
-    coordinates = (left * lengths)[:, :n_coordinates].astype(np.float32)
-    return Cloud(n, d, values, _along(axes, mean), coordinates, np.empty(0))
 
 
 def _rank(values: Array, size: int, mean: Array) -> int:
