@@ -10,7 +10,7 @@ from saeatlas import errors
 from saeatlas.analyses import cloud, conditions
 from saeatlas.analyses.crystal_search import Relation
 from saeatlas.analyses.crystal_terms import Terms
-from saeatlas.schema import connect, decoders, tables, word_vectors, words
+from saeatlas.schema import connect, decoders, saes, tables, word_vectors, words
 from saeatlas.schema.statements import statement
 
 Array = np.ndarray[Any, Any]
@@ -76,9 +76,8 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
         The condition does not run.
     """
     vectors = decoders.read(connection, sae)
-    weights = tables.sae.c.weights_sha256
-    sha256 = connection.execute(sa.select(weights).where(tables.sae.c.id == sae)).scalar_one()
-    facts: dict[str, Any] = {"sae": sae, "weights": sha256.hex()}
+    weights = saes.read(connection, sae).weights_sha256
+    facts: dict[str, Any] = {"sae": sae, "weights": weights.hex()}
     features = np.arange(len(vectors))
     if terms.features_where is not None:
         features = conditions.features(connection, sae, terms.features_where)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses import conditions
-from saeatlas.schema import clouds, clusterings, covariances, decoders, results, tables
+from saeatlas.schema import clouds, clusterings, covariances, decoders, results, saes, tables
 
 Array = np.ndarray[Any, Any]
 Source = Literal["decoder", "encoder", "activations"]
@@ -158,12 +158,7 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
     QueryFailed
         The condition does not run.
     """
-    table = tables.sae
-    row = connection.execute(sa.select(table).where(table.c.id == sae)).one_or_none()
-    if row is None:
-        raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
-        )
+    row = saes.read(connection, sae)
     facts: dict[str, Any] = {"sae": sae, "weights": row.weights_sha256.hex()}
     if terms.source == "activations":
         _refuse_limits(terms)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.catalog import sql
 from saeatlas.catalog.language.names import Count, Names
-from saeatlas.schema import clusterings
+from saeatlas.schema import clusterings, saes
 from saeatlas.schema.statements import statement
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def read(connection: sa.Connection, sae: int, cooccurrence: int | None = None) -
         There is no such SAE, or no such count of it.
     """
     names = Names(connection)
-    if sae not in {one.id for one in names.saes}:
-        raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
-        )
+    saes.read(connection, sae)  # or say that there is none
     count = _count([one for one in names.counts if one.sae == sae], cooccurrence)
     params = {"sae": sae, "run": count and count.run}
     frame = sql.run(connection, statement("feature_table", "saeatlas.catalog"), params).frame()

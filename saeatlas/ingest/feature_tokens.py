@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.ingest import model_files, tokens, unembedding
 from saeatlas.ingest.steps import Step
-from saeatlas.schema import decoders, remove, results, runs, tables, words
+from saeatlas.schema import decoders, remove, results, runs, saes, words
 from saeatlas.schema.copy import copy_rows
 
 Array = np.ndarray[Any, Any]
@@ -71,7 +71,8 @@ def find(
     config = model_files.read_config(model)
     tokenizer = tokens.load(model)
     with engine.begin() as connection:
-        row = _locked(connection, sae)
+        # so that nobody finds the tokens of the same SAE meanwhile
+        row = saes.read(connection, sae, hold=True)
         _require_residual(row, model, int(config.hidden_size))
         terms = {"model_sha256": model_files.fingerprint(model, config), "top": top}
         key = runs.input_hash(
@@ -124,17 +125,6 @@ def _write(
         )
         copy_rows(connection, words.feature_token, _COLUMNS, rows)
     yield Step(_STAGE, len(features), len(features))
-
-
-def _locked(connection: sa.Connection, sae: int) -> sa.Row[Any]:
-    """Read the row of an SAE, and keep others from finding its tokens meanwhile."""
-    query = sa.select(tables.sae).where(tables.sae.c.id == sae).with_for_update(key_share=True)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
-        )
-    return row
 
 
 def _runs(connection: sa.Connection, sae: int) -> dict[bytes, int]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from saeatlas import errors
-from saeatlas.schema import clouds, connect, failures, tables
+from saeatlas.schema import clouds, connect, failures, saes
 from saeatlas.schema.statements import statement
 
 Kind = Literal["decoder", "encoder"]
@@ -44,12 +44,7 @@ def read(
     UnknownName
         There is no such SAE, or its encoder was not ingested.
     """
-    query = sa.select(tables.sae).where(tables.sae.c.id == sae)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
-        )
+    row = saes.read(connection, sae)
     width = row.d_in if of == "decoder" else _encoder_width(connection, row)
     vectors = np.empty((row.d_sae, width), np.float32)
     copy = sql.SQL(statement(f"read_{of}s")).format(sae=sql.Literal(sae))

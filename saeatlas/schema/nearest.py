@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from saeatlas import errors
-from saeatlas.schema import connect, failures, partitions, tables
+from saeatlas.schema import connect, failures, partitions, saes, tables
 from saeatlas.schema.statements import run_ddl, statement
 
 MOST = 4_000
@@ -39,13 +39,7 @@ def create(connection: sa.Connection, sae: int) -> bool:
     the nearest where vectors point nearly everywhere, the second costs more than comparing all.
     16,384 vectors of 2,304 dimensions take a minute and 100 MB. It goes with the SAE.
     """
-    d = connection.execute(
-        sa.select(tables.sae.c.d_in).where(tables.sae.c.id == sae)
-    ).scalar_one_or_none()
-    if d is None:
-        raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
-        )
+    d = saes.read(connection, sae).d_in
     if d > MOST:
         raise errors.InputError(
             f"Decoder vectors of SAE {sae} have {d:,} dimensions.",
