@@ -715,6 +715,38 @@ def analyze_spectra(
         _follow_stages(spectra.find(engine, number, terms))
 
 
+@analyze.command("maps")
+@click.option("--sae", "saes", multiple=True, help="SAE by number or name; repeatable.")
+@click.option("--release", help="All SAEs of a release.")
+@click.option(
+    "--layers", callback=_layers, metavar="FIRST-LAST", help="Only these layers, as 0-25."
+)
+@click.option("--method", type=click.Choice(["tsne", "pca"]), default="tsne",
+              show_default=True, help="t-SNE, or principal components.")  # fmt: skip
+@click.option("--of", "source", type=click.Choice(["decoder", "encoder"]), default="decoder",
+              show_default=True, help="Vectors whose directions are mapped.")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--dimensions", type=click.IntRange(2, 3), default=2, show_default=True,
+              help="A map in the plane, or in space.")  # fmt: skip
+@click.option("--perplexity", type=click.FloatRange(min=1), default=30.0, show_default=True,
+              help="Of tsne: about how many near features count.")  # fmt: skip
+@_seed
+def analyze_maps(
+    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+) -> None:
+    """Map features by the directions of their vectors, near ones near each other.
+
+    Example: saeatlas analyze maps --release gemma-scope --layers 12
+    """
+    from saeatlas.analyses import maps
+
+    terms = maps.Terms(**options)
+    engine = _catalog()
+    for number in _chosen_saes(engine, saes, release, layers):
+        _follow_stages(maps.find(engine, number, terms))
+
+
 @analyze.command("crystals")
 @click.option("--sae", help="SAE whose features are searched, by name or number.")
 @click.option("--words", help="Space of words, by name or number: its relations are measured; with "

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.catalog import feature_table
-from saeatlas.catalog.feature_table import FeatureTable
-from saeatlas.schema import decoders, measures, results, tables, tiles
+from saeatlas.schema import decoders, maps, measures, results, tables, tiles
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,9 +58,11 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     -------
     anndata.AnnData
         ``X``: decoder vectors as stored, float32. ``obs``: the `feature_table`, by names that a
-        query takes, as 12:4821. ``obsp``: the affinity, sparse, symmetric, without a feature's
-        with itself; empty if nothing was counted. ``uns``: the SAE, the runs that were read with
-        their parameters as JSON, and what the affinity was cut off at.
+        query takes, as 12:4821. ``obsm``: the newest map of each method, as ``X_tsne``, float32,
+        NaN of features that are not on it; of encoder vectors ``X_tsne_encoder``. ``obsp``: the
+        affinity, sparse, symmetric, without a feature's with itself; empty if nothing was counted.
+        ``uns``: the SAE, the runs that were read with their parameters as JSON, and what the
+        affinity was cut off at.
 
     Raises
     ------
@@ -78,7 +79,15 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     vectors = decoders.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
-    made.uns = _described(connection, sae, table)
+    runs = dict(table.runs)
+    for one in maps.newest(connection, sae):
+        name = f"X_{one.method}" if one.source == "decoder" else f"X_{one.method}_{one.source}"
+        made.obsm[name] = np.full((len(vectors), one.points.shape[1]), np.nan, np.float32)
+        made.obsm[name][one.features] = one.points
+        runs[name] = one.run
+    if table.count:
+        runs["cooccurrence"] = table.count.run
+    made.uns = _described(connection, sae, runs)
     if table.count:
         run = table.count.run
         made.obsp[terms.affinity] = _affinity(connection, run, formula, terms.above)
@@ -103,14 +112,13 @@ def _layer(obs: Any, sae: int) -> str:
     return str(layer) if obs["layer"].notna().all() else f"sae {sae}"
 
 
-def _described(connection: sa.Connection, sae: int, table: FeatureTable) -> dict[str, Any]:
+def _described(connection: sa.Connection, sae: int, used: dict[str, int]) -> dict[str, Any]:
     """Say of which SAE and which runs this is, in what HDF5 can hold: nothing is None there."""
     c = tables.sae.c
     query = sa.select(c.id.label("sae"), *(c[name] for name in _SAE)).where(c.id == sae)
     row = connection.execute(query).mappings().one()
-    used = {"cooccurrence": table.count.run} if table.count else {}
     runs = {}
-    for name, number in (used | table.runs).items():
+    for name, number in used.items():
         run = results.run.c
         one = connection.execute(sa.select(results.run).where(run.id == number)).one()
         runs[name] = {

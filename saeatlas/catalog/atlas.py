@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import annotated, query, sql
-from saeatlas.schema import clusterings, connect, decoders, measures, tables, tiles
+from saeatlas.schema import clusterings, connect, decoders, maps, measures, tables, tiles
 from saeatlas.schema.tiles import Counts
 
 if TYPE_CHECKING:
@@ -219,6 +219,32 @@ class Atlas:
             )
         features = pd.Index(found[0].features, name="feature")
         return pd.Series(found[0].lobes, index=features, name="lobe", copy=False)
+
+    def map(self, run: int) -> "pd.DataFrame":
+        """Read where a map puts each feature.
+
+        Parameters
+        ----------
+        run : int
+            Run of ``maps``.
+
+        Returns
+        -------
+        pandas.DataFrame of shape (n, 2) or (n, 3), float32
+            Columns x, y and, of a map in space, z, by feature; those left out are not there.
+
+        Raises
+        ------
+        UnknownName
+            The run is no map.
+        """
+        import pandas as pd
+
+        with self.engine.connect() as connection:
+            made = maps.read(connection, run)
+        columns = list(maps.AXES[: made.points.shape[1]])
+        features = pd.Index(made.features, name="feature")
+        return pd.DataFrame(made.points, index=features, columns=columns, copy=False)
 
     def anndata(
         self,

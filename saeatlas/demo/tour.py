@@ -15,6 +15,7 @@ from saeatlas.analyses import (
     crystals,
     geometry,
     lobes,
+    maps,
     spatiality,
     spectra,
     subsets,
@@ -114,8 +115,8 @@ def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
 def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     """Count the co-occurrence of layer 3's features over the newest documents; find lobes in it.
 
-    Lobes are made from one half of the documents and judged on the other. Then come the spectra
-    and the crystals of all layers, and at last words of known relations.
+    Lobes are made from one half of the documents and judged on the other. Then come a map of these
+    features, the spectra and the crystals of all layers, and at last words of known relations.
 
     Parameters
     ----------
@@ -151,6 +152,7 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield kept(subsets.judge(engine, found))
     yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
     yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
+    yield maps.find(engine, layer, maps.Terms())
     every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
     with engine.connect() as connection:
         layers = connection.execute(every).scalars().all()

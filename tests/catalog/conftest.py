@@ -70,6 +70,8 @@ def asked_url(server_url: URL) -> str:
             if step.startswith("ingest"):
                 _name_types(url)
     _write_crystals(url)
+    done = runner.invoke(cli, ["analyze", "maps", "--sae", "1", "--method", "pca"])
+    assert done.exit_code == 0, done.output
     return url
 
 

@@ -17,11 +17,12 @@ from scipy import sparse as matrices
 
 import saeatlas
 from saeatlas import errors
+from saeatlas.analyses import maps
 from saeatlas.catalog import annotated
 from saeatlas.catalog.atlas import Atlas
 from saeatlas.cli import cli
 from saeatlas.schema import measures
-from tests import sparse
+from tests import sparse, tiny
 from tests.catalog.conftest import LABELS
 
 pytestmark = pytest.mark.xdist_group("asked")
@@ -91,12 +92,36 @@ def test_affinity_is_that_of_the_pairs(atlas: Atlas, stored: anndata.AnnData) ->
     assert stored.uns["affinity"] == {"measure": "phi", "above": 0.1, "run": 1}
 
 
+def _map(atlas: Atlas) -> int:
+    return int(atlas.sql("select run from maps where sae = 1").run[0])
+
+
+def test_maps_are_in_obsm(atlas: Atlas, stored: anndata.AnnData) -> None:
+    assert list(stored.obsm) == ["X_pca"]
+    points = atlas.map(_map(atlas))
+    assert points.columns.tolist() == ["x", "y"] and np.array_equal(stored.obsm["X_pca"], points)
+    table = atlas.sql("select feature, x, y from coordinates where sae = 1 order by feature")
+    assert np.allclose(table[["x", "y"]], points, atol=1e-6)
+
+
+def test_features_that_are_on_no_map_are_nowhere(engine: sa.Engine) -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    vectors[7] = 0
+    tiny.store_bare(engine, vectors)
+    [*_, done] = maps.find(engine, 1, maps.Terms(method="pca", dimensions=3))
+    with engine.connect() as connection:
+        made = annotated.gather(connection, 1, annotated.Terms())
+    nowhere = np.isnan(made.obsm["X_pca"]).all(axis=1)
+    assert made.obsm["X_pca"].shape == (60, 3) and np.flatnonzero(nowhere).tolist() == [7]
+    assert made.uns["runs"]["X_pca"]["run"] == done.run
+
+
 def test_it_says_where_it_comes_from(atlas: Atlas, stored: anndata.AnnData) -> None:
     said = stored.uns
     assert (said["release"], said["sae_id"], said["sae"]) == ("gemma-scope", "layer_12", 1)
-    assert said["saeatlas"] == saeatlas.__version__ and not stored.obsm
+    assert said["saeatlas"] == saeatlas.__version__
     assert {name: one["run"] for name, one in said["runs"].items()} == {
-        "cooccurrence": 1, "angular_k3": 5, "phi_k2": 3, "phi_k3": 3,
+        "cooccurrence": 1, "angular_k3": 5, "phi_k2": 3, "phi_k3": 3, "X_pca": _map(atlas),
     }  # fmt: skip
     told = atlas.sql("select run, params from runs").set_index("run").params
     for one in said["runs"].values():

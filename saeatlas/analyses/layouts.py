@@ -1,0 +1,168 @@
+"""Vectors laid out as points of a plane or of space, and how much of them that shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.analyses import cloud, neighbours
+
+Array = np.ndarray[Any, Any]
+
+NEAREST = 10
+"""Nearest others that are looked for again on the map."""
+
+_PAIRS = 100_000
+"""Pairs whose distances are compared."""
+
+_SHARED = 4096
+"""Points from which on the cores share a step of t-SNE: threads that wait for each other cost more
+than they save where a step is short, and far more where other work has a core."""
+
+_START = 1e-4
+"""Standard deviation of a t-SNE's first coordinate before it begins."""
+
+
+@dataclass(frozen=True)
+class Faith:
+    """What a map keeps of the vectors.
+
+    Parameters
+    ----------
+    neighbours_kept : float
+        Share of the ten nearest others of a vector that are among its ten nearest on the map,
+        averaged over vectors; in [0, 1].
+    neighbours_chance : float
+        The same to expect if vectors were put on the map at random.
+    distances_kept : float
+        Spearman's correlation of distances in space with those on the map; in [-1, 1].
+    """
+
+    neighbours_kept: float
+    neighbours_chance: float
+    distances_kept: float
+
+
+def pca(units: Array, dimensions: int) -> tuple[Array, float]:
+    """Project vectors on the leading principal axes.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n, d), float32
+    dimensions : int
+
+    Returns
+    -------
+    points : ndarray of shape (n, dimensions), float32
+        Of each axis the largest coordinate is positive.
+    share : float
+        Share of the variance along these axes; in [0, 1].
+
+    Raises
+    ------
+    InputError
+        The vectors spread in fewer dimensions.
+    """
+    found = cloud.resolve(units, n_coordinates=dimensions)
+    if len(found.values) < dimensions:
+        raise errors.InputError(
+            f"These vectors spread in {len(found.values)} dimensions, not in {dimensions}.",
+            mend="Choose more features.",
+        )
+    points = found.coordinates
+    largest = points[np.abs(points).argmax(axis=0), np.arange(dimensions)]
+    return points * np.sign(largest), float(found.values[:dimensions].sum() / found.values.sum())
+
+
+def tsne(units: Array, near: tuple[Array, Array], start: Array, perplexity: float) -> Array:
+    """Lay vectors out so that each keeps its near ones: t-SNE of exact neighbours.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n, d), float32
+    near : (ndarray, ndarray) of shape (n, at least 3 * perplexity + 1)
+        Of each the distances to its nearest others, and which they are.
+    start : ndarray of shape (n, 2) or (n, 3), float32
+        Where they stand before: `pca`.
+    perplexity : float
+        About how many near ones count.
+
+    Returns
+    -------
+    ndarray of shape (n, 2) or (n, 3), float32
+
+    Notes
+    -----
+    Barnes-Hut, in scikit-learn. It draws nothing at random: the start is given. Gaps and clumps
+    appear in layouts of pure noise too, and sizes and distances of clumps mean little.
+
+    References
+    ----------
+    van der Maaten, "Accelerating t-SNE using tree-based algorithms", JMLR 15, 2014.
+    Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics", 2019: the start.
+    """
+    from scipy.sparse import csr_matrix
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    n = len(units)
+    width = min(reach(perplexity), n - 1)
+    distances, others = (part[:, :width] for part in near)
+    # scikit-learn wants each point in its own row, at distance 0
+    values = np.column_stack([np.zeros(n), distances]).ravel()
+    columns = np.column_stack([np.arange(n), others]).ravel()
+    graph = csr_matrix((values, columns, np.arange(n + 1) * (width + 1)), shape=(n, n))
+    begin = (start * (_START / start[:, 0].std())).astype(np.float32)
+    layout = TSNE(
+        start.shape[1], perplexity=perplexity, metric="precomputed", init=begin, random_state=0
+    )
+    with threadpool_limits(1 if n < _SHARED else None, "openmp"):
+        points: Array = layout.fit_transform(graph)
+    return points.astype(np.float32)
+
+
+def reach(perplexity: float) -> int:
+    """Count the nearest others that a t-SNE of this perplexity looks at."""
+    return int(3 * perplexity + 1)
+
+
+def faith(units: Array, near: Array, points: Array, seed: int) -> Faith:
+    """Measure what a layout keeps of nearness and of distance.
+
+    Parameters
+    ----------
+    units : ndarray of shape (n, d), float32
+    near : ndarray of shape (n, at least 10), int
+        Nearest others in space.
+    points : ndarray of shape (n, 2) or (n, 3)
+    seed : int
+        Of the 100,000 pairs whose distances are compared.
+
+    Returns
+    -------
+    Faith
+    """
+    from scipy.stats import spearmanr
+    from sklearn.neighbors import NearestNeighbors
+
+    n = len(units)
+    k = min(NEAREST, n - 1)
+    there = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
+    base = np.arange(n)[:, None] * n
+    kept = np.isin(base + there, base + near[:, :k]).mean()
+    rng = np.random.default_rng(seed)
+    one = rng.integers(n, size=_PAIRS)
+    other = (one + rng.integers(1, n, size=_PAIRS)) % n
+    # of unit vectors: the same order as that of distances
+    in_space = -np.concatenate([
+        np.einsum("ij,ij->i", units[one[part]], units[other[part]])
+        for part in np.array_split(np.arange(_PAIRS), 50)
+    ])  # fmt: skip
+    on_map = np.linalg.norm(points[one].astype(float) - points[other], axis=1)
+    return Faith(float(kept), k / (n - 1), float(spearmanr(in_space, on_map).statistic))
+
+
+def nearest(units: Array, k: int) -> tuple[Array, Array]:
+    """Find the k nearest others of each, or all others where there are fewer."""
+    return neighbours.nearest(units, min(k, len(units) - 1))

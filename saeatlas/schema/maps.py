@@ -1,0 +1,138 @@
+"""The table of maps: features as points of a plane or of space; written, and read as arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column
+from sqlalchemy.dialects.postgresql import REAL, distinct_on
+
+from saeatlas import errors
+from saeatlas.schema import statistics
+from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.results import run
+from saeatlas.schema.tables import metadata
+
+AXES = ("x", "y", "z")
+
+coordinate = sa.Table(
+    "coordinate",
+    metadata,
+    Column("run", sa.Integer, sa.ForeignKey(run.c.id, ondelete="CASCADE"), primary_key=True,
+           comment="Run that made the map: maps."),
+    Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE. Those whose "
+           "vectors have no direction, or were not chosen, have no row."),
+    Column("x", REAL, nullable=False, comment="First coordinate. Method pca: along the first "
+           "principal axis of unit vectors, less their mean; tsne: in no unit."),
+    Column("y", REAL, nullable=False, comment="Second coordinate."),
+    Column("z", REAL, comment="Third coordinate. NULL of maps in the plane."),
+    CheckConstraint("greatest(abs(x), abs(y), abs(z)) < 'infinity'", name="finite"),
+    comment="Where a map puts a feature.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Map:
+    """Features as points.
+
+    Parameters
+    ----------
+    run : int
+    method : {'pca', 'tsne'}
+    source : {'decoder', 'encoder'}
+    features : ndarray of shape (n,), int64
+        Ascending.
+    points : ndarray of shape (n, 2) or (n, 3), float32
+    """
+
+    run: int
+    method: str
+    source: str
+    features: np.ndarray[Any, Any]
+    points: np.ndarray[Any, Any]
+
+
+def write(
+    connection: sa.Connection,
+    number: int,
+    features: np.ndarray[Any, Any],
+    points: np.ndarray[Any, Any],
+) -> None:
+    """Write the points, in the transaction that writes the run.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    number : int
+        ``run.id``.
+    features : ndarray of shape (n,), int
+    points : ndarray of shape (n, 2) or (n, 3), float32
+    """
+    rows = zip(features.tolist(), points.tolist(), strict=True)
+    copy_rows(
+        connection,
+        coordinate,
+        ["run", "feature", *AXES[: points.shape[1]]],
+        ((number, feature, *point) for feature, point in rows),
+    )
+    statistics.refresh(connection, coordinate)
+
+
+def read(connection: sa.Connection, number: int) -> Map:
+    """Read a map.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    number : int
+        ``run.id``.
+
+    Returns
+    -------
+    Map
+
+    Raises
+    ------
+    UnknownName
+        The run is no map.
+    """
+    made = sa.select(run.c.params).where(run.c.id == number, run.c.analysis == "maps")
+    params = connection.execute(made).scalar_one_or_none()
+    if params is None:
+        known = sa.select(run.c.id).where(run.c.analysis == "maps").order_by(run.c.id)
+        listed = ", ".join(map(str, connection.execute(known).scalars())) or "none"
+        raise errors.UnknownName(
+            f"Run {number} is no map.", exists=f"There is: {listed}.",
+            mend="`saeatlas analyze maps --sae SAE` makes one; `saeatlas status` lists runs.",
+        )  # fmt: skip
+    order = sa.select(coordinate).where(coordinate.c.run == number).order_by(coordinate.c.feature)
+    rows = connection.execute(order).all()
+    features = np.array([row.feature for row in rows], np.int64)
+    points = np.array([tuple(row)[2:] for row in rows], np.float32)[:, : params["dimensions"]]
+    return Map(number, params["method"], params["source"], features, points)
+
+
+def newest(connection: sa.Connection, sae: int) -> list[Map]:
+    """Read the newest map of each method and source.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    sae : int
+        ``sae.id``.
+
+    Returns
+    -------
+    list of Map
+        Ordered by source and method; of all features rather than of some.
+    """
+    method, source = run.c.params["method"].astext, run.c.params["source"].astext
+    some = run.c.params["features_where"].astext.is_not(None)
+    query = (
+        sa.select(run.c.id)
+        .where(run.c.analysis == "maps", run.c.sae == sae)
+        .ext(distinct_on(source, method))
+        .order_by(source, method, some, run.c.id.desc())
+    )
+    return [read(connection, number) for number in connection.execute(query).scalars()]
