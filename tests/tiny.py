@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from saeatlas.ingest import saes, store
+from saeatlas.schema import tables
 
 D_MODEL, N_LAYERS, D_SAE = 24, 3, 96
 WORDS = ("the of and to in a is that for it as was with be by on not he his but at are").split()
@@ -150,11 +151,16 @@ def write_corpus(path: Path, lengths: list[int], subsets: tuple[str, ...] = ("A"
     return path
 
 
-def store_bare(engine: sa.Engine, vectors: np.ndarray[Any, Any]) -> None:
-    """Store decoder vectors alone as an SAE."""
+def store_bare(
+    engine: sa.Engine, vectors: np.ndarray[Any, Any], sae_id: str = "one", **columns: Any
+) -> None:
+    """Store decoder vectors alone as an SAE, with other columns of its row as given."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decoder.npz"
         np.savez(path, W_dec=vectors)
-        loaded = saes.load(path=path, release="bare", sae_id="one", allow_zero_rows=True)
+        loaded = saes.load(path=path, release="bare", sae_id=sae_id, allow_zero_rows=True)
     with engine.begin() as connection:
-        store.store_sae(connection, loaded)
+        stored = store.store_sae(connection, loaded)
+        if columns:
+            row = sa.update(tables.sae).where(tables.sae.c.id == stored.sae)
+            connection.execute(row.values(columns))

@@ -16,8 +16,16 @@ from sqlalchemy.engine import URL
 from saeatlas import errors
 from saeatlas.catalog import query, sql
 from saeatlas.cli import cli
-from saeatlas.schema import connect, nearest, remove
-from tests import tiny
+from saeatlas.schema import (
+    clusterings,
+    connect,
+    nearest,
+    remove,
+    runs,
+    statistics,
+    tables,
+)
+from tests import plans, tiny
 from tests.conftest import _admin, _url
 
 Array = np.ndarray[Any, Any]
@@ -56,12 +64,25 @@ def _ask(engine: sa.Engine, text: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
-    """5,000 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all."""
+    """5,000 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all.
+
+    The last 300 of them, turned around, are layer 20. Odd and even features are lobes.
+    """
     _admin(server_url, "create database wide template template_atlas")
     engine = connect.open_catalog(_url(server_url, "wide"))
     vectors = _clustered(5000, 2304)
-    tiny.store_bare(engine, vectors)
+    for layer, own in ((10, vectors), (20, vectors[:-301:-1])):
+        tiny.store_bare(engine, own, f"layer {layer}", layer=layer)
     assert _index(engine)
+    every = np.arange(5000)
+    zeros = {"modularity": [0.0, 0.0]}
+    parity = clusterings.Made(
+        "angular", 2, every, every % 2, {"ncut": 0.0, "modularity": 0.0}, zeros
+    )
+    with engine.begin() as connection:
+        run = runs.create(connection, "geometry", b"0" * 32, sae=1, params={}, quality={})
+        clusterings.write(connection, run, [parity])
+        statistics.refresh(connection, tables.feature)
     yield engine, vectors
     engine.dispose()
 
@@ -104,18 +125,48 @@ def test_all_are_compared_where_an_index_might_lose_some(
         assert _ask(engine, text) == _nearest(vectors, 7, 10)
 
 
+def test_another_layer_is_searched_by_its_own_index(wide: tuple[sa.Engine, Array]) -> None:
+    engine, vectors = wide
+    text = "features near 20:7 in layer 10"
+    assert "feature_1_near" in _plan(engine, text)
+    found = _ask(engine, text)
+    assert found[0] == 4992, "its own vector, where the other layer has it"
+    assert len({*_nearest(vectors, 4992, 9)} & {*found}) >= 8
+    for exact in ("features near 10:7 in layer 20", "features near 10:7 in release bare"):
+        assert "_near" not in _plan(engine, exact)
+
+
+def test_lobes_of_an_indexed_layer_are_searched_exactly(wide: tuple[sa.Engine, Array]) -> None:
+    engine, vectors = wide
+    text = "features near sae 1:7 where lobe = 1 of angular k 2"
+    assert "_near" not in _plan(engine, text)
+    expected = [i for i in _nearest(vectors, 7, 4999) if i % 2 == 1][:10]
+    assert _ask(engine, text) == expected
+
+
+def test_the_function_compares_all(wide: tuple[sa.Engine, Array]) -> None:
+    engine, vectors = wide
+    rows = sql.read_sql(engine, "select * from neighbors(1, 7, 12)")
+    assert rows.neighbor.tolist() == _nearest(vectors, 7, 12)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(rows.cosine, units[rows.neighbor] @ units[7], atol=1e-6)
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            "explain (format json) select * from atlas.neighbors(1, 7, 12)"
+        ).scalar_one()
+    assert plans.scans(plan, "feature_1") and not plans.scans(plan, "feature_2")
+
+
 def test_longer_vectors_are_compared_without_an_index(engine: sa.Engine) -> None:
     vectors = _clustered(300, 4096)
     tiny.store_bare(engine, vectors)
     with pytest.raises(errors.InputError, match="4,096 dimensions"):
         _index(engine)
     assert _ask(engine, "features near sae 1:7") == _nearest(vectors, 7, 10)
-
-
-def test_lobes_are_a_filter_that_is_searched_exactly(demo_engine: sa.Engine) -> None:
-    text = "features near 3:688 where lobe = 0 of phi k 2"
-    assert "_near" not in _plan(demo_engine, text)
-    assert len(_ask(demo_engine, text)) == 10
+    with sql.reading(engine) as connection:
+        statement, params = query.compiled(engine, "features near sae 1:7").bound
+        rows = connection.exec_driver_sql(f"explain (format json) {statement}", params)
+        assert plans.scans(rows.scalar_one(), "feature_1")
 
 
 def test_recall_on_the_demos_features(engine: sa.Engine) -> None:

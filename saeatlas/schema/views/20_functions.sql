@@ -4,10 +4,16 @@ create function atlas.neighbors(sae integer, feature integer, k integer default 
 returns table (neighbor integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
+    -- a stored vector would be fetched and unpacked for each row; one that was computed is at hand
+    with self as materialized (
+        select l2_normalize(feature.decoder) as decoder
+        from atlas.feature
+        where feature.sae = neighbors.sae and feature.feature = neighbors.feature
+    )
     select other.feature, 1 - (other.decoder <=> self.decoder)
-    from atlas.feature as self
-    join atlas.feature as other on other.sae = self.sae and other.feature <> self.feature
-    where self.sae = neighbors.sae and self.feature = neighbors.feature
+    from self
+    join atlas.feature as other on other.sae = neighbors.sae
+    where other.feature <> neighbors.feature
     order by other.decoder <=> self.decoder, other.feature
     limit neighbors.k;
 end;

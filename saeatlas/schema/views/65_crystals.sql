@@ -71,7 +71,7 @@ create function atlas.analogy(
 returns table (feature integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
-    with goal as (
+    with goal as materialized (
         select ends.decoder - starts.decoder + others.decoder as vector
         from atlas.feature as starts
         join atlas.feature as ends on ends.sae = starts.sae and ends.feature = analogy.b
