@@ -14,6 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before huggingface_hub is imported by any test
+# before torch is: several workers, each with a thread a core, mostly wait for each other
+os.environ.setdefault(
+    "OMP_NUM_THREADS",
+    str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
+)
 
 from saeatlas.schema import connect, server
 
@@ -43,6 +48,9 @@ def server_url(server_folder: Path) -> Iterator[URL]:
     """A server of this test process' own, with a catalog to copy from."""
     folder = server_folder / "own"
     base = connect._with_driver(server.url(folder))
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it need not survive
+        _admin(base, f"alter system set {setting} = off")
+    _admin(base, "select pg_reload_conf()")
     _admin(base, "create database template_atlas")
     engine = connect.open_catalog(_url(base, "template_atlas"))
     engine.dispose()
