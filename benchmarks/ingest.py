@@ -27,12 +27,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from saeatlas.demo import tour
-from saeatlas.ingest import activations, listening, recordings, store
+from saeatlas.ingest import activations, listening, recordings
 from saeatlas.ingest.corpora import Corpus, open_corpus
 from saeatlas.ingest.options import Options
 from saeatlas.ingest.recordings import Chunk, Cut
 from saeatlas.ingest.writer import Writer
-from saeatlas.schema import connect, server, tables
+from saeatlas.schema import connect, saes, server, tables
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.remove import remove_corpus
 
@@ -157,7 +157,7 @@ def measure_ingest(per_subset: int, rounds: int) -> float:
         corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
         list(tour.ingest_saes(engine))
         with engine.connect() as connection:
-            rows = store.find_saes(connection, [tour.RELEASE])
+            rows = saes.find(connection, [tour.RELEASE])
         ensemble = listening.assemble(str(tour.MODEL), rows, options)
         forward_alone(ensemble, corpus, options)  # warm
         for _ in range(rounds):

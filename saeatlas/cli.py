@@ -536,17 +536,10 @@ _affinities = click.option(
 
 
 def _one_sae(engine: Any, name: str) -> int:
-    from saeatlas.ingest.store import find_saes
+    from saeatlas.schema import saes
 
     with engine.connect() as connection:
-        rows = find_saes(connection, [name])
-    if len(rows) > 1:
-        raise errors.UnknownName(
-            f"{name!r} names {len(rows)} SAEs.",
-            exists=", ".join(f"{row.id} ({row.release}/{row.sae_id})" for row in rows),
-            mend="Give one by its number.",
-        )
-    return int(rows[0].id)
+        return int(saes.find_one(connection, name).id)
 
 
 def _layers(_context: Any, _parameter: Any, text: str | None) -> range | None:
@@ -563,7 +556,7 @@ def _chosen_saes(
     engine: Any, saes: Sequence[str], release: str | None, layers: range | None
 ) -> list[int]:
     """Find SAEs by name, release and layer, in the order of layers."""
-    from saeatlas.ingest.store import find_saes
+    from saeatlas.schema.saes import find as find_saes
 
     if bool(saes) == bool(release):
         raise click.UsageError("Give --sae, or --release.")
@@ -893,8 +886,8 @@ def remove() -> None:
 @click.argument("name")
 def remove_sae(name: str) -> None:
     """Remove an SAE by name or number, its features and its recordings."""
-    from saeatlas.ingest.store import find_saes
     from saeatlas.schema.remove import remove_sae as remove_one
+    from saeatlas.schema.saes import find as find_saes
 
     with _catalog().begin() as connection:
         for row in find_saes(connection, [name]):
@@ -951,8 +944,8 @@ def remove_run(number: int) -> None:
 @click.option("--source", help="Only those of this source, as neuronpedia.  [default: all]")
 def remove_labels(sae: str, source: str | None) -> None:
     """Remove an SAE's labels."""
-    from saeatlas.ingest.store import find_saes
     from saeatlas.schema.remove import remove_labels as remove_some
+    from saeatlas.schema.saes import find as find_saes
 
     with _catalog().begin() as connection:
         numbers = [row.id for row in find_saes(connection, [sae])]

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.catalog import feature_table
-from saeatlas.schema import decoders, maps, measures, results, tables, tiles
+from saeatlas.catalog import affinities, feature_table
+from saeatlas.schema import decoders, maps, measures, results, tables
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -72,10 +72,12 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
         anndata is not installed, or more than `MOST` entries would be kept.
     """
     anndata = _imported()
-    formula = measures.formula(terms.affinity)
+    measures.formula(terms.affinity)  # or say that there is none
     table = feature_table.read(connection, sae, terms.cooccurrence)
     obs = table.frame
-    obs.index = feature_table.index(f"{_layer(obs, sae)}:{feature}" for feature in obs["feature"])
+    obs.index = feature_table.index(
+        f"{_layer(connection, sae)}:{feature}" for feature in obs["feature"]
+    )
     vectors = decoders.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
@@ -90,7 +92,7 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     made.uns = _described(connection, sae, runs)
     if table.count:
         run = table.count.run
-        made.obsp[terms.affinity] = _affinity(connection, run, formula, terms.above)
+        made.obsp[terms.affinity] = _affinity(connection, run, terms, len(obs))
         made.uns["affinity"] = {"measure": terms.affinity, "above": terms.above, "run": run}
     return made
 
@@ -106,10 +108,12 @@ def _imported() -> Any:
     return anndata
 
 
-def _layer(obs: Any, sae: int) -> str:
-    """Say how a query names features of this SAE."""
-    layer = obs["layer"].iloc[0]
-    return str(layer) if obs["layer"].notna().all() else f"sae {sae}"
+def _layer(connection: sa.Connection, sae: int) -> str:
+    """Say how a query names features of this SAE: by its layer if no other has the same."""
+    c = tables.sae.c
+    layer = connection.execute(sa.select(c.layer).where(c.id == sae)).scalar_one()
+    same = connection.execute(sa.select(c.id).where(c.layer == layer)).all()
+    return str(layer) if len(same) == 1 and layer is not None else f"sae {sae}"
 
 
 def _described(connection: sa.Connection, sae: int, used: dict[str, int]) -> dict[str, Any]:
@@ -129,19 +133,13 @@ def _described(connection: sa.Connection, sae: int, used: dict[str, int]) -> dic
     return {**known, "runs": runs, "saeatlas": saeatlas.__version__}
 
 
-def _affinity(
-    connection: sa.Connection, run: int, formula: measures.Formula, above: float
-) -> "csr_matrix":
+def _affinity(connection: sa.Connection, run: int, terms: Terms, d_sae: int) -> "csr_matrix":
     """Make the affinity tile by tile, and keep what is above."""
     from scipy import sparse
 
-    n_blocks = tiles.blocks(connection, run)
-    counted, places = tiles.read_features(connection, run)
-    n, found, total = counted.astype(float), [], 0
-    for these, those, counts in tiles.parts(connection, run, places):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = formula(n_blocks, n[these, None], n[those], counts.astype(float))
-        i, j = np.nonzero((values > above) & (these[:, None] != those))
+    found, total = [], 0
+    for these, those, values in affinities.parts(connection, run, terms.affinity):
+        i, j = np.nonzero((values > terms.above) & (these[:, None] != those))
         kept = values[i, j].astype(np.float32)
         ends = these[i].astype(np.int32), those[j].astype(np.int32)
         found.append((kept, *ends))
@@ -150,9 +148,9 @@ def _affinity(
         total += len(kept) * (1 if these[0] == those[0] else 2)
         if total > MOST:
             raise errors.InputError(
-                f"More than {MOST // 2:,} pairs have an affinity above {above:g}.",
+                f"More than {MOST // 2:,} pairs have an affinity above {terms.above:g}.",
                 mend="Keep fewer of them: raise `above` (--above).",
             )
     empty = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
     data, row, column = map(np.concatenate, zip(*found, empty, strict=True))
-    return sparse.csr_matrix((data, (row, column)), shape=(len(n), len(n)))
+    return sparse.csr_matrix((data, (row, column)), shape=(d_sae, d_sae))

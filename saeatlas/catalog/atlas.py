@@ -7,8 +7,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.catalog import annotated, query, sql
-from saeatlas.schema import clusterings, connect, decoders, maps, measures, tables, tiles
+from saeatlas.catalog import affinities, annotated, query, sql
+from saeatlas.schema import clusterings, connect, decoders, maps, saes, tiles
 from saeatlas.schema.tiles import Counts
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Array = np.ndarray[Any, Any]
-
-_ROWS = 128
-"""Rows of an affinity that are made at once."""
 
 
 class Atlas:
@@ -62,7 +59,7 @@ class Atlas:
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections; to ask again opens new ones."""
         connect.reader(self.engine).dispose()
         self.engine.dispose()
 
@@ -116,7 +113,7 @@ class Atlas:
         Parameters
         ----------
         sae : int or str
-            Its number, or its name as ``release/sae_id``.
+            Its number or name, as commands take it: ``release/sae_id``, or one of these alone.
 
         Returns
         -------
@@ -163,7 +160,7 @@ class Atlas:
         -------
         pandas.DataFrame of shape (n_live, n_live), float32
             Rows and columns are the features that were counted; undefined is NaN. A feature with
-            itself has what the formula gives, as 1 for phi.
+            itself has what the formula gives, as 1 for phi. 1 GiB for 16,384 live features.
 
         Raises
         ------
@@ -171,17 +168,9 @@ class Atlas:
         """
         import pandas as pd
 
-        formula = measures.formula(measure)
-        counts = self.cooccurrence(run)
-        n = counts.n[counts.features].astype(float)
-        values = np.empty(counts.n_both.shape, np.float32)
-        for first in range(0, len(values), _ROWS):
-            part = slice(first, first + _ROWS)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values[part] = formula(
-                    counts.n_blocks, n[part, None], n, counts.n_both[part].astype(float)
-                )
-        features = pd.Index(counts.features, name="feature")
+        with self.engine.connect() as connection:
+            counted, values = affinities.read(connection, run, measure)
+        features = pd.Index(counted, name="feature")
         return pd.DataFrame(values, index=features, columns=features, copy=False)
 
     def lobes(self, run: int, k: int, *, affinity: str | None = None) -> "pd.Series[int]":
@@ -259,7 +248,7 @@ class Atlas:
         Parameters
         ----------
         sae : int or str
-            Its number, or its name as ``release/sae_id``.
+            Its number or name, as commands take it: ``release/sae_id``, or one of these alone.
         cooccurrence : int, optional
             Run of ``cooccurrence`` that densities and the affinity come from. Default: the one over
             most blocks, the newest of these; without any they are left out.
@@ -284,13 +273,4 @@ class Atlas:
 
 
 def _number(connection: sa.Connection, sae: int | str) -> int:
-    if isinstance(sae, int):
-        return sae
-    full = tables.sae.c.release + "/" + tables.sae.c.sae_id
-    rows = connection.execute(sa.select(full.label("name"), tables.sae.c.id))
-    names = {row.name: row.id for row in rows}
-    if sae not in names:
-        raise errors.UnknownName(
-            f"There is no SAE {sae!r} in the catalog.", exists=errors.nearest(sae, names)
-        )
-    return int(names[sae])
+    return int(saes.find_one(connection, str(sae)).id)

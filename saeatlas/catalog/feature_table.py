@@ -16,10 +16,7 @@ from saeatlas.schema.statements import statement
 if TYPE_CHECKING:
     import pandas as pd
 
-_TYPES = {
-    "layer": "Int64", "feature": "int64", "decoder_norm": "float64", "threshold": "float64",
-    "n_active": "Int64", "n_blocks": "Int64", "density": "float64", "label_score": "float64",
-}  # fmt: skip
+_REALS = ("decoder_norm", "threshold", "density", "label_score")
 _TEXTS = ("release", "sae_id", "label", "label_source", "neuronpedia_url")
 
 
@@ -31,6 +28,8 @@ class FeatureTable:
     ----------
     frame : pandas.DataFrame
         A row a feature, in their order. Texts and lobes are categorical; unknown is missing.
+        Whole numbers are int64, Int64 only where they are not known: masks of Int64 are none that
+        anndata 0.12.6 takes.
     count : Count or None
         Where densities come from.
     runs : dict of str to int
@@ -69,7 +68,7 @@ def read(connection: sa.Connection, sae: int, cooccurrence: int | None = None) -
     count = _count([one for one in names.counts if one.sae == sae], cooccurrence)
     params = {"sae": sae, "run": count and count.run}
     frame = sql.run(connection, statement("feature_table", "saeatlas.catalog"), params).frame()
-    frame = frame.astype(_TYPES)
+    frame = frame.astype(dict.fromkeys(_REALS, "float64"))
     for name in _TEXTS:
         frame[name] = _categories(frame[name])
     newest = {(one.affinity, one.k): one.run for one in names.clusterings if one.sae == sae}

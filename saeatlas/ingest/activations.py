@@ -19,6 +19,7 @@ from saeatlas.ingest.recordings import Chunk, Recording
 from saeatlas.ingest.writer import Writer
 from saeatlas.schema import statistics
 from saeatlas.schema.remove import remove_recording
+from saeatlas.schema.saes import find as find_saes
 
 MIN_EXPLAINED_VARIANCE = 0.2
 """Below this an SAE hears another model: even very sparse ones explain half of their own."""
@@ -129,7 +130,7 @@ def record(
     options = options or Options()
     with engine.connect() as connection:
         connection.detach()  # its locks end with it, so it must not go back to the pool
-        rows = store.find_saes(connection, saes)
+        rows = find_saes(connection, saes)
         connection.rollback()  # opening models takes long; hold nothing meanwhile
         ensemble = listening.assemble(model, rows, options)
         yield from Session(engine, connection, corpus, ensemble, options).run()

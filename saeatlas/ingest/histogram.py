@@ -10,8 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest.store import find_saes
-from saeatlas.schema import partitions, results, runs, tiles
+from saeatlas.schema import partitions, results, runs, saes, tiles
 
 
 def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int, bool]:
@@ -44,7 +43,7 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
     """
     counts, n_blocks = _read(path)
     with engine.begin() as connection:
-        row = _one(find_saes(connection, [sae]), sae)
+        row = saes.find_one(connection, sae)
         _require_counts(path, counts, n_blocks, row.d_sae)
         key = runs.input_hash(
             sae=row.weights_sha256.hex(),
@@ -92,16 +91,6 @@ def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
             f"{path.name} cannot be read: {error}",
             mend="The file may be damaged or half downloaded; fetch it again.",
         ) from error
-
-
-def _one(rows: list[Any], name: str) -> Any:
-    if len(rows) != 1:
-        raise errors.UnknownName(
-            f"{name!r} names {len(rows)} SAEs; these counts are of one.",
-            exists=", ".join(f"{row.release}/{row.sae_id}" for row in rows),
-            mend="Name one of them.",
-        )
-    return rows[0]
 
 
 def _require_counts(path: Path, counts: np.ndarray[Any, Any], n_blocks: int, d_sae: int) -> None:

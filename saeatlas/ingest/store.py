@@ -1,6 +1,6 @@
-"""Write SAEs and their features; find them again by any of their names."""
+"""Write SAEs and their features."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,58 +129,6 @@ def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
         index_elements=[table.c.name], set_=facts or {"name": name}
     )
     return int(connection.execute(statement.returning(table.c.id)).scalar_one())
-
-
-def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
-    """Find SAEs by number, ``sae_id``, ``release/sae_id``, or all of a ``release``.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-    names : sequence of str
-        As given to ``--sae``.
-
-    Returns
-    -------
-    list of sqlalchemy.Row
-        Rows of ``sae``, each once, in the order named.
-
-    Raises
-    ------
-    UnknownName
-        A name that fits nothing, or a ``sae_id`` that several releases have.
-    """
-    found: dict[int, sa.Row[Any]] = {}
-    for name in names:
-        for row in _named(connection, name):
-            found.setdefault(row.id, row)
-    return list(found.values())
-
-
-def _named(connection: sa.Connection, name: str) -> Sequence[sa.Row[Any]]:
-    table = tables.sae
-    full = table.c.release + "/" + table.c.sae_id
-    ordered = sa.select(table).order_by(table.c.layer, table.c.id)
-    exact = connection.execute(
-        ordered.where(sa.or_(sa.cast(table.c.id, sa.Text) == name, full == name))
-    ).all()
-    release = exact or connection.execute(ordered.where(table.c.release == name)).all()
-    rows = release or connection.execute(ordered.where(table.c.sae_id == name)).all()
-    if len(rows) > 1 and (exact or not release):
-        called = (f"{row.id} ({row.sae_id} of {row.release})" for row in rows)
-        raise errors.UnknownName(
-            f"Several SAEs are called {name!r}.",
-            exists="They are: " + ", ".join(called) + ".",
-            mend="Name the release too, or give the number.",
-        )
-    if not rows:
-        known = connection.execute(sa.select(full)).scalars().all()
-        raise errors.UnknownName(
-            f"There is no SAE {name!r} in the catalog.",
-            exists=errors.nearest(name, known),
-            mend="Bring it in with `saeatlas ingest sae`; `saeatlas status` lists what is there.",
-        )
-    return rows
 
 
 def _same_weights(connection: sa.Connection, loaded: "LoadedSae") -> int:

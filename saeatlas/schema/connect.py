@@ -116,8 +116,10 @@ def _with_driver(url: str) -> URL:
     scheme = urlsplit(url).scheme
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise errors.ServerUnreachable(
-            f"SAEATLAS_DATABASE_URL begins with {scheme!r}: not a PostgreSQL server.",
+            f"The database URL begins with {scheme!r}: not a PostgreSQL server.",
             exists="Expected postgresql://user:password@host:port/database",
+            mend="Unless it was given, it is that of SAEATLAS_DATABASE_URL; unset, there is the "
+            "embedded server.",
         )
     try:
         return make_url("postgresql+psycopg" + url[len(scheme) :])

@@ -71,10 +71,14 @@ def on_error(context: sa.engine.ExceptionContext) -> None:
     ----------
     context : sqlalchemy.engine.ExceptionContext
     """
-    if isinstance(context.original_exception, psycopg.Error):
-        ours = translate(context.original_exception)
-        if ours is not None:
-            raise ours from context.original_exception
+    error = context.original_exception
+    if isinstance(error, psycopg.errors.NumericValueOutOfRange):
+        raise errors.UnknownName(
+            "A number is larger than any in the catalog.",
+            mend="`saeatlas status` lists what is there.",
+        ) from error
+    if isinstance(error, psycopg.Error) and (ours := translate(error)) is not None:
+        raise ours from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""The row of an SAE."""
+"""The rows of SAEs, by number or by any of their names."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,3 +39,86 @@ def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[A
             f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
         )
     return row
+
+
+def find(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
+    """Find SAEs by number, ``sae_id``, ``release/sae_id``, or all of a ``release``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    names : sequence of str
+        As given to ``--sae``.
+
+    Returns
+    -------
+    list of sqlalchemy.Row
+        Rows of ``sae``, each once, in the order named.
+
+    Raises
+    ------
+    UnknownName
+        A name that fits nothing, or a ``sae_id`` that several releases have.
+    """
+    found: dict[int, sa.Row[Any]] = {}
+    for name in names:
+        for row in _named(connection, name):
+            found.setdefault(row.id, row)
+    return list(found.values())
+
+
+def find_one(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    """Find an SAE by any of the names of `find`.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    name : str
+        A release too, if it has one SAE.
+
+    Returns
+    -------
+    sqlalchemy.Row
+        Of ``sae``.
+
+    Raises
+    ------
+    UnknownName
+        A name that fits nothing, or several.
+    """
+    rows = find(connection, [name])
+    if len(rows) > 1:
+        raise errors.UnknownName(
+            f"{name!r} names {len(rows)} SAEs.",
+            exists="They are: "
+            + ", ".join(f"{row.id} ({row.release}/{row.sae_id})" for row in rows)
+            + ".",
+            mend="Give one by its number.",
+        )
+    return rows[0]
+
+
+def _named(connection: sa.Connection, name: str) -> Sequence[sa.Row[Any]]:
+    table = tables.sae
+    full = table.c.release + "/" + table.c.sae_id
+    ordered = sa.select(table).order_by(table.c.layer, table.c.id)
+    exact = connection.execute(
+        ordered.where(sa.or_(sa.cast(table.c.id, sa.Text) == name, full == name))
+    ).all()
+    release = exact or connection.execute(ordered.where(table.c.release == name)).all()
+    rows = release or connection.execute(ordered.where(table.c.sae_id == name)).all()
+    if len(rows) > 1 and (exact or not release):
+        called = (f"{row.id} ({row.sae_id} of {row.release})" for row in rows)
+        raise errors.UnknownName(
+            f"Several SAEs are called {name!r}.",
+            exists="They are: " + ", ".join(called) + ".",
+            mend="Name the release too, or give the number.",
+        )
+    if not rows:
+        known = connection.execute(sa.select(full)).scalars().all()
+        raise errors.UnknownName(
+            f"There is no SAE {name!r} in the catalog.",
+            exists=errors.nearest(name, known),
+            mend="Bring it in with `saeatlas ingest sae`; `saeatlas status` lists what is there.",
+        )
+    return rows

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def test_results_are_arrays(asked_url: str) -> None:
     with saeatlas.connect(asked_url) as atlas:
         vectors = atlas.decoder("gemma-scope/layer_12")
         assert vectors.shape == (4900, 16) and vectors.dtype == np.float32
-        assert np.array_equal(atlas.decoder(1), vectors)
+        for name in (1, np.int64(1), "1", "layer_12"):  # a cell of a table, names as commands take
+            assert np.array_equal(atlas.decoder(name), vectors)
         near = atlas.query("features near 12:7 limit 1").feature[0]
         cosines = vectors @ vectors[7] / np.linalg.norm(vectors, axis=1)
         assert np.argsort(-cosines)[1] == near
@@ -89,6 +91,19 @@ def test_an_affinity_is_what_the_sql_functions_say(asked_url: str, measure: str)
         assert np.allclose(affinity.to_numpy().diagonal()[defined], 1)
 
 
+def test_an_affinity_takes_no_more_memory_than_it_has_to(asked_url: str) -> None:
+    with saeatlas.connect(asked_url) as atlas:
+        atlas.affinity(6)  # imports and connections
+        tracemalloc.start()
+        try:
+            made = atlas.affinity(1)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    size = made.memory_usage(index=False).sum()
+    assert 40e6 < size < peak < 1.2 * size
+
+
 def test_counts_are_those_of_the_activations(asked_url: str) -> None:
     with saeatlas.connect(asked_url) as atlas:
         rows = atlas.sql("select * from block_activations where recording = 2 order by block")
@@ -101,12 +116,24 @@ def test_counts_are_those_of_the_activations(asked_url: str) -> None:
     assert np.array_equal(counts.n_both, both[np.ix_(counts.features, counts.features)])
 
 
+def test_closed_it_holds_no_connection_and_may_be_asked_again(asked_url: str) -> None:
+    with saeatlas.connect(asked_url) as atlas:
+        atlas.query("saes")
+    assert atlas.engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    assert len(atlas.query("saes")) == 3
+    atlas.close()
+    with pytest.raises(errors.ServerUnreachable, match="The database URL begins with 'mysql'"):
+        saeatlas.connect("mysql://localhost/atlas")
+
+
 def test_what_is_not_there_is_named(asked_url: str) -> None:
     with saeatlas.connect(asked_url) as atlas:
         for ask, said in (
             (lambda: atlas.decoder("gemma/layer_12"), "Nearest: gemma-scope/layer_12"),
-            (lambda: atlas.decoder(9), "no SAE 9"),
+            (lambda: atlas.decoder(9), "no SAE '9'"),
+            (lambda: atlas.decoder("gemma-scope"), "names 2 SAEs"),
             (lambda: atlas.cooccurrence(3), "Run 3 is no count"),
+            (lambda: atlas.cooccurrence(10**12), "A number is larger than any in the catalog"),
             (lambda: atlas.affinity(1, "fi"), "is no measure of affinity"),
             (lambda: atlas.lobes(3, 9), "has no such lobes"),
         ):

@@ -61,6 +61,22 @@ def test_features_are_observations(atlas: Atlas, stored: anndata.AnnData) -> Non
     assert set(stored.obs.n_blocks) == {300} and stored.obs.neuronpedia_url.isna().all()
 
 
+def test_masks_of_whole_numbers_choose_features(stored: anndata.AnnData) -> None:
+    live = stored[stored.obs.n_active > 0]
+    assert live.n_obs == (stored.obs.density > 0).sum() < stored.n_obs
+    assert stored[stored.obs.layer == 12].n_obs == stored.n_obs
+
+
+def test_what_was_read_is_written_anew(atlas: Atlas, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5ad"
+    with pd.option_context("future.infer_string", False):  # as docs/python.md says
+        atlas.anndata(1).write_h5ad(path)
+        read = anndata.read_h5ad(path)
+        read.obs["found"] = pd.Categorical(["a text"] * read.n_obs)
+        read.write_h5ad(path)
+    assert set(anndata.read_h5ad(path).obs.found) == {"a text"}
+
+
 def test_lobes_are_categories(atlas: Atlas, stored: anndata.AnnData) -> None:
     assert [name for name in stored.obs if "_k" in name] == ["angular_k3", "phi_k2", "phi_k3"]
     lobes = stored.obs.phi_k3
@@ -176,6 +192,13 @@ def test_another_count(atlas: Atlas) -> None:
     assert set(half.obs.n_blocks) != {300} == set(whole.obs.n_blocks)
 
 
+def test_names_are_those_of_one_sae(atlas: Atlas) -> None:
+    names = [atlas.anndata(sae).obs_names[5] for sae in (1, 2, 3)]
+    assert names == ["12:5", "sae 2:5", "sae 3:5"]  # two are of layer 20
+    for name in names:
+        assert len(atlas.query(f"features near {name} limit 1")) == 1
+
+
 def test_an_sae_without_a_layer_is_named_by_its_number(engine: sa.Engine) -> None:
     sparse.record(engine, sparse.draw(np.random.default_rng(3), 9, 5))
     with Atlas(engine.url.set(drivername="postgresql").render_as_string(False)) as atlas:
@@ -199,7 +222,7 @@ def test_mistakes_are_said(
     assert "cannot be written" in said(1, tmp_path / "file" / "x.csv")
     monkeypatch.setattr(annotated, "MOST", 100)
     assert "More than 50 pairs have an affinity above 0.1." in said(1, path)
-    with pytest.raises(errors.UnknownName, match="no SAE 9"):
+    with pytest.raises(errors.UnknownName, match="no SAE '9'"):
         atlas.anndata(9)
     monkeypatch.setitem(sys.modules, "anndata", None)  # as if it were not installed
     assert "pip install 'saeatlas[anndata]'" in said(1, path)

@@ -88,6 +88,17 @@ def test_csv(engine: sa.Engine, tmp_path: Path, name: str) -> None:
     assert _words(engine) == {"words", "quoted", "two", "lines", "another", "label"}
 
 
+def test_csv_with_blanks_after_commas(engine: sa.Engine, tmp_path: Path) -> None:
+    path = _text(tmp_path / "mine.csv", 'feature, text, source\n1, "apes, owls", me\n')
+    _ingest(engine, "local", csv=path)
+    assert _stored(engine, "text", "source") == [("apes, owls", "me")]
+
+
+def test_csv_without_rows_says_so(engine: sa.Engine, tmp_path: Path) -> None:
+    done = _ingest(engine, "local", csv=_text(tmp_path / "mine.csv", "feature,text\n"))
+    assert done.summary == "These files hold no labels."
+
+
 def test_what_is_said_anew_replaces_what_was(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     first = [{"feature": f, "text": text} for f, text in ((1, "zebras"), (1, "apes"), (2, "owls"))]
@@ -138,6 +149,9 @@ def test_a_source_leaves_others_alone(engine: sa.Engine, tmp_path: Path) -> None
         ("feature,text,score\n1,a,nan\n", "'nan' is not a score"),
         ('feature,text\n1,"open\n', "cannot be read as CSV"),
         (f"feature,text\n1,{'long ' * 3000}\n", "this label has 14,999 characters"),
+        (f"feature,text,source\n1,a,{'x' * 251}\n", "name of a source or method has 251"),
+        (f"feature,text,method\n1,a,{'x' * 9000}\n", "name of a source or method has 9,000"),
+        ("feature;text\n1;a\n", "It has: feature;text(.|\n)*with commas between"),
         ("feature,text\n1,\udcff\n", "cannot be read as CSV: 'utf-8' codec"),
     ],
 )
@@ -365,6 +379,19 @@ def test_delphis_hookpoints_are_kept_apart(engine: sa.Engine, tmp_path: Path) ->
         _ingest(engine, "local", delphi=folder, hookpoint="layers.4")
     _ingest(engine, "local", delphi=folder, hookpoint="layers.3/mlp")
     assert _stored(engine, "text", "method") == [("of the mlp", None)]
+
+
+def test_delphis_labels_of_another_layer(engine: sa.Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.update(tables.sae).values(layer=12))
+    folder = _delphi(tmp_path, {"gpt2.h.11--mlp_latent0": "of layer 11"})
+    with pytest.raises(errors.BadLabels, match=r"of gpt2\.h\.11--mlp, and r/local of layer 12"):
+        _ingest(engine, "local", delphi=folder)
+    assert _stored(engine) == []
+    _ingest(engine, "local", delphi=folder, hookpoint="gpt2.h.11--mlp")
+    other = _delphi(tmp_path / "other", {"layers.12_latent1": "of layer 12", "x_latent": "no"})
+    _ingest(engine, "local", delphi=other)
+    assert _stored(engine, "text") == [("of layer 11",), ("of layer 12",)]
 
 
 @pytest.mark.parametrize(

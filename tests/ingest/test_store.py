@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.ingest import store
 from saeatlas.ingest.saes import load
-from saeatlas.schema import tables
+from saeatlas.schema import saes, tables
 from tests import tiny
 
 
@@ -180,7 +180,7 @@ def named(engine: sa.Engine, tmp_path: Path) -> dict[str, int]:
 
 def _find(engine: sa.Engine, *names: str) -> list[str]:
     with engine.connect() as connection:
-        rows = store.find_saes(connection, names)
+        rows = saes.find(connection, names)
     return [f"{row.release}/{row.sae_id}" for row in rows]
 
 

@@ -20,6 +20,9 @@ from saeatlas.ingest.corpora.document import called
 from saeatlas.ingest.labels.source import Label, one_sae
 
 _NAME = re.compile(r"(.+)_(?:latent|feature)(\d{1,18})\.(?:txt|json)")
+_LAYER = re.compile(r"(?<![^.-])\d{1,9}(?![^.-])")
+"""The layer in a hookpoint's name, as layers.12--mlp."""
+
 _FAILED = "Explanation could not be parsed."
 """What Delphi writes where the model's answer held no explanation."""
 
@@ -51,7 +54,8 @@ class Explanations:
             )
         inner = whole / "explanations"
         self._folder = inner if inner.is_dir() else whole
-        self._files = self._of_one_hookpoint(hookpoint)
+        self._hookpoint, self._files = self._of_one_hookpoint(hookpoint)
+        self._is_sure = hookpoint is not None
 
     def labels(self, saes: Sequence[sa.Row[Any]], *, named: bool) -> Iterator[Label]:
         """Yield the labels, by latent.
@@ -71,11 +75,12 @@ class Explanations:
         Raises
         ------
         BadLabels
-            A file is not of this form.
+            A file is not of this form, or they are of another layer and no hookpoint was named.
         UnknownName
             No SAE is named, or several are.
         """
         sae = one_sae(saes, named=named)
+        self._require_layer(sae)
         scores = self._folder.parent / "scores" / "detection"
         method = self._explainer()
         for latent, path in self._files:
@@ -89,7 +94,7 @@ class Explanations:
             said = "" if text == _FAILED else text
             yield Label(path.name, sae, latent, said, "delphi", method, score)
 
-    def _of_one_hookpoint(self, hookpoint: str | None) -> list[tuple[int, Path]]:
+    def _of_one_hookpoint(self, hookpoint: str | None) -> tuple[str, list[tuple[int, Path]]]:
         named = [(path, _NAME.fullmatch(path.name)) for path in self._folder.iterdir()]
         found: dict[str, list[tuple[int, Path]]] = {}
         for path, name in named:
@@ -110,7 +115,18 @@ class Explanations:
                 exists=errors.nearest(hookpoint or "", found),
                 mend="Name one with --hookpoint, and its SAE with --sae.",
             )
-        return sorted(found[chosen])
+        return chosen, sorted(found[chosen])
+
+    def _require_layer(self, sae: sa.Row[Any]) -> None:
+        """Refuse another layer's, unless the user named the hookpoint: some count otherwise."""
+        layer = _LAYER.search(self._hookpoint)
+        if layer and not self._is_sure and sae.layer not in (None, int(layer[0])):
+            raise errors.BadLabels(
+                f"These labels are of {self._hookpoint}, and {sae.release}/{sae.sae_id} of layer "
+                f"{sae.layer}.",
+                mend="Name another SAE with --sae; if they are of this one, say so: "
+                f"--hookpoint {self._hookpoint}",
+            )
 
     def _explainer(self) -> str | None:
         path = self._folder.parent / "run_config.json"

@@ -8,14 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 
 from saeatlas import errors
-from saeatlas.ingest import store
 from saeatlas.ingest.corpora.document import excerpt, without_surrogates
 from saeatlas.ingest.labels.source import Label, Source, shortened
 from saeatlas.schema import connect, failures, labels, statistics, tables, vocabulary
 from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.saes import find as find_saes
 from saeatlas.schema.statements import statement
 
 _LONGEST = 10_000  # characters: a label is a sentence or two, and full text ends at a megabyte
+_LONGEST_NAME = 250  # of a source or method: both are in an index, whose rows have an end
 
 _incoming = sa.Table(
     "incoming_label",
@@ -95,7 +96,7 @@ class Ingested:
             lines.append(f"{self.empty:,} without text were left out.")
         if self.left:
             lines.append(f"Left out, of no SAE asked for: {shortened(sorted(self.left))}.")
-        return "\n".join(lines)
+        return "\n".join(lines) or "These files hold no labels."
 
 
 def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) -> Ingested:
@@ -131,7 +132,7 @@ def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) 
                 sa.select(tables.sae).order_by(tables.sae.c.id)
             ).all()
         else:
-            saes = store.find_saes(connection, [sae])
+            saes = find_saes(connection, [sae])
         _incoming.create(connection)
         rows = _Rows(source.labels(saes, named=sae is not None))
         columns = [column.name for column in _incoming.columns]
@@ -149,12 +150,12 @@ class _Rows(Iterable[tuple[Any, ...]]):
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         for label in self._found:
-            text = _clean(label.text)
-            _require_storable(label, text)
+            text, source, method = map(_clean, (label.text, label.source, label.method))
+            _require_storable(label, text, max(source, method, key=len))
             if text:
+                url = _clean(label.url) or None
                 yield (
-                    label.sae.id, label.feature, _clean(label.source), _clean(label.method) or None,
-                    text, label.score, _clean(label.url) or None,
+                    label.sae.id, label.feature, source, method or None, text, label.score, url
                 )  # fmt: skip
             else:
                 self.empty += 1
@@ -165,7 +166,7 @@ def _clean(text: str | None) -> str:
     return without_surrogates(text or "").replace("\0", "").strip()
 
 
-def _require_storable(label: Label, text: str) -> None:
+def _require_storable(label: Label, text: str, name: str) -> None:
     if not 0 <= label.feature < label.sae.d_sae:
         raise errors.BadLabels(
             f"{label.origin}: there is no feature {label.feature}.",
@@ -173,12 +174,16 @@ def _require_storable(label: Label, text: str) -> None:
             f"{label.sae.d_sae - 1:,}.",
             mend="Name the SAE that these labels are of: --sae; features count from 0.",
         )
-    if len(text) > _LONGEST:
-        raise errors.BadLabels(
-            f"{label.origin}: this label has {len(text):,} characters.",
-            exists=f"It begins with {excerpt(text)}; the longest taken has {_LONGEST:,}.",
-            mend="Shorten it, or leave it out.",
-        )
+    for what, value, longest in (
+        ("label", text, _LONGEST),
+        ("name of a source or method", name, _LONGEST_NAME),
+    ):
+        if len(value) > longest:
+            raise errors.BadLabels(
+                f"{label.origin}: this {what} has {len(value):,} characters.",
+                exists=f"It begins with {excerpt(value)}; the longest taken has {longest:,}.",
+                mend="Shorten it, or leave it out.",
+            )
 
 
 def _store(connection: sa.Connection, names: dict[int, str]) -> list[Stored]:

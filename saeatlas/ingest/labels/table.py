@@ -67,7 +67,7 @@ class LabelTable:
         sae = one_sae(saes, named=named)
         try:
             with self._open() as file:
-                reader = csv.DictReader(file, strict=True)
+                reader = csv.DictReader(file, strict=True, skipinitialspace=True)
                 self._require_columns(reader.fieldnames or [])
                 for row in reader:
                     yield self._label(row, f"{self._path.name}:{reader.line_num}", sae)
@@ -88,7 +88,8 @@ class LabelTable:
                 raise errors.BadLabels(
                     f"{self._path.name} has no column {name!r}.",
                     exists=f"It has: {', '.join(found) or 'none'}.",
-                    mend=f"Name its columns {', '.join(COLUMNS)}; only the first two are needed.",
+                    mend=f"Name its columns {', '.join(COLUMNS)}, with commas between them; only "
+                    "the first two are needed.",
                 )
 
     def _label(self, row: dict[str, Any], origin: str, sae: sa.Row[Any]) -> Label:

@@ -17,7 +17,7 @@ from saeatlas.ingest.corpora import places
 from saeatlas.ingest.tables import corpus as cutting
 from saeatlas.ingest.tables import delphi, files, stage
 from saeatlas.ingest.tables.stage import Source
-from saeatlas.schema import connect, failures, partitions, statistics, tables
+from saeatlas.schema import connect, failures, partitions, saes, statistics, tables
 from saeatlas.schema.statements import statement
 
 
@@ -119,7 +119,7 @@ def ingest_table(
     keep_above = float(np.float32(keep_above))  # the catalog keeps four bytes of it
     source = open_source(path, columns or {})
     with failures.translated(), engine.begin() as connection:
-        row = _one_sae(connection, sae)
+        row = saes.find_one(connection, sae)
         driver = connect.raw(connection)
         driver.execute(statement("lock", "saeatlas.ingest.tables"), {"source": source.source})
         terms = {"sae": row.id, "source": source.source, "source_sha256": source.fingerprint()}
@@ -174,17 +174,6 @@ def open_source(path: Path, columns: Mapping[str, str]) -> Source:
         if whole.suffix == ".safetensors"
         else "Write it as Parquet: pandas.DataFrame.to_parquet.",
     )
-
-
-def _one_sae(connection: sa.Connection, name: str) -> sa.Row[Any]:
-    rows = store.find_saes(connection, [name])
-    if len(rows) > 1:
-        raise errors.UnknownName(
-            f"{name!r} names {len(rows)} SAEs; a table's features belong to one.",
-            exists="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in rows),
-            mend="Name one of them.",
-        )
-    return rows[0]
 
 
 def _earlier(

@@ -1,0 +1,76 @@
+"""Affinities of the pairs that a run counted, made tile by tile."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas.schema import measures, tiles
+
+Array = np.ndarray[Any, Any]
+
+
+def parts(
+    connection: sa.Connection, run: int, measure: str
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Make an affinity part by part, for what needs not all of it at once.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id`` of a count of co-occurrence.
+    measure : str
+        One of `measures.FORMULAS`.
+
+    Yields
+    ------
+    (these, those, values)
+        Features of the rows and of the columns, and the affinities, float64. A pair comes once, in
+        either order; but where these are those, it comes in both.
+
+    Raises
+    ------
+    UnknownName
+        There is no such count or measure.
+    """
+    formula = measures.formula(measure)
+    n_blocks = tiles.blocks(connection, run)
+    counted, places = tiles.read_features(connection, run)
+    n = counted.astype(float)
+    for these, those, counts in tiles.parts(connection, run, places):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = formula(n_blocks, n[these, None], n[those], counts.astype(float))
+        yield these, those, values
+
+
+def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Array]:
+    """Make an affinity as one matrix.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id`` of a count of co-occurrence.
+    measure : str
+        One of `measures.FORMULAS`.
+
+    Returns
+    -------
+    features : ndarray of shape (n_live,), int64
+        Features whose pairs were counted, ascending.
+    values : ndarray of shape (n_live, n_live), float32
+
+    Raises
+    ------
+    UnknownName
+        There is no such count or measure.
+    """
+    features = np.flatnonzero(tiles.read_features(connection, run)[1] >= 0)
+    values = np.full((len(features), len(features)), np.nan, np.float32)
+    for these, those, part in parts(connection, run, measure):
+        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
+        values[np.ix_(i, j)] = part
+        values[np.ix_(j, i)] = part.T
+    return features, values
