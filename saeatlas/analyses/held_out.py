@@ -11,7 +11,7 @@ from saeatlas import errors
 from saeatlas.analyses.bitmaps import Bitmap
 from saeatlas.analyses.selection import select_counted
 from saeatlas.analyses.threshold import Threshold
-from saeatlas.schema import results, tables
+from saeatlas.schema import results, runs, tables
 
 Documents = Literal["held-out", "all"]
 
@@ -100,16 +100,7 @@ def find_source(connection: sa.Connection, lobes_run: int) -> Source:
     InputError
         They come from counts made elsewhere, or the count was removed.
     """
-    run = results.run
-    lobes = run.c.analysis == "lobes"
-    row = connection.execute(sa.select(run).where(run.c.id == lobes_run, lobes)).one_or_none()
-    if row is None:
-        known = connection.execute(sa.select(run.c.id).where(lobes).order_by(run.c.id)).scalars()
-        raise errors.UnknownName(
-            f"Run {lobes_run} is no run of lobes.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend="`saeatlas analyze lobes --cooccurrence RUN` makes one.",
-        )
+    row = runs.read(connection, lobes_run, "lobes")
     if row.recording is None:
         raise errors.InputError(
             f"The lobes of run {lobes_run} come from counts made elsewhere: there is no recording "
@@ -122,7 +113,7 @@ def find_source(connection: sa.Connection, lobes_run: int) -> Source:
             "any more which documents built them.",
             mend=_AGAIN.format(row.recording),
         )
-    query = sa.select(run.c.params).where(run.c.id == row.input_run)
+    query = sa.select(results.run.c.params).where(results.run.c.id == row.input_run)
     params = connection.execute(query).scalar_one()
     return Source(lobes_run, row.input_run, row.sae, row.recording, params)
 

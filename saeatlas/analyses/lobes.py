@@ -15,7 +15,7 @@ from saeatlas.analyses.lobe_affinities import Packed, Pairs, open_source
 from saeatlas.analyses.lobe_terms import DEFAULT_SEEDS, Terms
 from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.threshold import Threshold
-from saeatlas.schema import clusterings, results, runs
+from saeatlas.schema import clusterings, runs
 
 Array = np.ndarray[Any, Any]
 __all__ = ["DEFAULT_SEEDS", "Job", "Terms", "find"]
@@ -65,7 +65,7 @@ def find(
     """
     began, terms = time.perf_counter(), terms or Terms()
     with engine.connect() as connection:
-        row = _counted(connection, counts)
+        row = runs.read(connection, counts, "cooccurrence")
         _require_recording(row, terms, halves=halves)
         key = runs.input_hash(
             counts=row.input_sha256.hex(),
@@ -246,7 +246,7 @@ class Job:
             if step.stage != "done":
                 yield replace(step, stage=f"{half} half, {step.stage}")
         with self.engine.connect() as connection:
-            return _counted(connection, number)
+            return runs.read(connection, number, "cooccurrence")
 
 
 def _require_recording(row: sa.Row[Any], terms: Terms, *, halves: bool) -> None:
@@ -256,17 +256,3 @@ def _require_recording(row: sa.Row[Any], terms: Terms, *, halves: bool) -> None:
             f"Run {row.id} came from a file: its {lacking}.",
             mend=f"Leave out {'--halves' if halves else '--matrix-free'}.",
         )
-
-
-def _counted(connection: sa.Connection, number: int | None) -> sa.Row[Any]:
-    table = results.run
-    ours = table.c.analysis == "cooccurrence"
-    row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
-    if row is None:
-        known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
-        raise errors.UnknownName(
-            f"Run {number} is no count of co-occurrence.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend="`saeatlas analyze cooccurrence --recording NUMBER` makes one.",
-        )
-    return row

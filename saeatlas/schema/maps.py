@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import REAL, distinct_on
 
-from saeatlas import errors
-from saeatlas.schema import statistics
+from saeatlas.schema import runs, statistics
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.results import run
 from saeatlas.schema.tables import metadata
@@ -97,15 +96,7 @@ def read(connection: sa.Connection, number: int) -> Map:
     UnknownName
         The run is no map.
     """
-    made = sa.select(run.c.params).where(run.c.id == number, run.c.analysis == "maps")
-    params = connection.execute(made).scalar_one_or_none()
-    if params is None:
-        known = sa.select(run.c.id).where(run.c.analysis == "maps").order_by(run.c.id)
-        listed = ", ".join(map(str, connection.execute(known).scalars())) or "none"
-        raise errors.UnknownName(
-            f"Run {number} is no map.", exists=f"There is: {listed}.",
-            mend="`saeatlas analyze maps --sae SAE` makes one; `saeatlas status` lists runs.",
-        )  # fmt: skip
+    params = runs.read(connection, number, "maps").params
     order = sa.select(coordinate).where(coordinate.c.run == number).order_by(coordinate.c.feature)
     rows = connection.execute(order).all()
     features = np.array([row.feature for row in rows], np.int64)

@@ -13,6 +13,13 @@ from saeatlas import errors
 from saeatlas.schema import connect, results, tables
 from saeatlas.schema.statements import statement
 
+_KINDS = {
+    "cooccurrence": ("count of co-occurrence", "--recording N"),
+    "lobes": ("run of lobes", "--cooccurrence RUN"),
+    "maps": ("map", "--sae SAE"),
+}
+"""What a run of an analysis is called, and what the command wants that makes one."""
+
 
 def input_hash(**parts: Any) -> bytes:
     """Hash what a run reads and is asked for.
@@ -111,6 +118,39 @@ def find(connection: sa.Connection, analysis: str, key: bytes) -> int | None:
     )
     found: int | None = connection.execute(query).scalar_one_or_none()
     return found
+
+
+def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row[Any]:
+    """Read the row of a run of one kind.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    number : int or None
+        ``run.id``.
+    analysis : {'cooccurrence', 'lobes', 'maps'}
+
+    Returns
+    -------
+    sqlalchemy.Row
+        Of ``run``.
+
+    Raises
+    ------
+    UnknownName
+        There is no such run of this kind.
+    """
+    table, ours = results.run, results.run.c.analysis == analysis
+    row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
+    if row is None:
+        known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
+        what, made_by = _KINDS[analysis]
+        raise errors.UnknownName(
+            f"Run {number} is no {what}.",
+            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            mend=f"`saeatlas analyze {analysis} {made_by}` makes one.",
+        )
+    return row
 
 
 def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any) -> int:

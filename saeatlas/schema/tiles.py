@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas import errors
-from saeatlas.schema import connect, failures, partitions, results
+from saeatlas.schema import connect, failures, partitions, results, runs
 from saeatlas.schema.copy import copy_rows
 from saeatlas.schema.statements import statement
 
@@ -173,19 +172,7 @@ def blocks(connection: sa.Connection, run: int) -> int:
     UnknownName
         There is no such count.
     """
-    table = results.run
-    ours = table.c.analysis == "cooccurrence"
-    quality = connection.execute(
-        sa.select(table.c.quality).where(table.c.id == run, ours)
-    ).scalar_one_or_none()
-    if quality is None:
-        known = connection.execute(sa.select(table.c.id).where(ours)).scalars()
-        raise errors.UnknownName(
-            f"Run {run} is no count of co-occurrence.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend="`saeatlas analyze cooccurrence --recording N` makes one.",
-        )
-    return int(quality["n_blocks"])
+    return int(runs.read(connection, run, "cooccurrence").quality["n_blocks"])
 
 
 def parts(
