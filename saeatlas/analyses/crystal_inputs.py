@@ -7,10 +7,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses import cloud, conditions
+from saeatlas.analyses import chosen_features, cloud
 from saeatlas.analyses.crystal_search import Relation
 from saeatlas.analyses.crystal_terms import Terms
-from saeatlas.schema import connect, decoders, saes, tables, word_vectors, words
+from saeatlas.schema import connect, tables, word_vectors, words
 from saeatlas.schema.statements import statement
 
 Array = np.ndarray[Any, Any]
@@ -75,20 +75,15 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
     QueryFailed
         The condition does not run.
     """
-    vectors = decoders.read(connection, sae)
-    weights = saes.read(connection, sae).weights_sha256
-    facts: dict[str, Any] = {"sae": sae, "weights": weights.hex()}
-    features = np.arange(len(vectors))
-    if terms.features_where is not None:
-        features = conditions.features(connection, sae, terms.features_where)
-        facts["features"] = features.tolist()
-    units, kept, n_zero = cloud.directions(vectors[features])
+    chosen = chosen_features.read(connection, sae, terms.features_where)
+    features, facts = chosen.features, chosen.facts
+    units, kept, n_zero = cloud.directions(chosen.vectors[features])
     n_duplicates, features = len(features) - n_zero - len(kept), features[kept]
     recording = None
     attributes: dict[str, Array] = {}
     if not terms.keep_distractors:
         recording = _recording(connection, sae, terms)
-        attributes = _attributes(connection, sae, recording, len(vectors), facts)
+        attributes = _attributes(connection, sae, recording, len(chosen.vectors), facts)
     wanted = {
         name: values[features] for name, values in attributes.items() if name in terms.attributes
     }

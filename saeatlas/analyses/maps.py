@@ -9,11 +9,10 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses import conditions, layouts
+from saeatlas.analyses import chosen_features, layouts
+from saeatlas.analyses.chosen_features import Chosen
 from saeatlas.analyses.progress import Progress
-from saeatlas.schema import decoders, maps, runs, saes
-
-Array = np.ndarray[Any, Any]
+from saeatlas.schema import maps, runs
 
 FEWEST = 10
 """Features below which there is nothing to map."""
@@ -92,18 +91,12 @@ def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
     """
     began = time.perf_counter()
     with engine.connect() as connection:
-        row = saes.read(connection, sae)
-        vectors = decoders.read(connection, sae, of=terms.source)
-        facts: dict[str, Any] = {"sae": sae, "weights": row.weights_sha256.hex()}
-        features = np.arange(len(vectors))
-        if terms.features_where is not None:
-            features = conditions.features(connection, sae, terms.features_where)
-            facts["features"] = features.tolist()
-    key = runs.input_hash(seed=terms.seed, **facts | terms.params)
+        chosen = chosen_features.read(connection, sae, terms.features_where, of=terms.source)
+    key = runs.input_hash(seed=terms.seed, **chosen.facts | terms.params)
     with runs.claimed(engine, "maps", "map", key) as found:
         number, created = found, found is None
         if number is None:
-            job = Job(sae, features, vectors[features], terms)
+            job = Job(sae, chosen, terms)
             yield from job.run()
             number = job.publish(engine, key, time.perf_counter() - began)
     ask = f'saeatlas sql "select * from coordinates where run = {number}"'
@@ -116,16 +109,16 @@ class Job:
     Parameters
     ----------
     sae : int
-    features : ndarray of shape (n,), int64
-    vectors : ndarray of shape (n, d), float32
+    chosen : Chosen
     terms : Terms
     """
 
-    def __init__(self, sae: int, features: Array, vectors: Array, terms: Terms) -> None:
+    def __init__(self, sae: int, chosen: Chosen, terms: Terms) -> None:
         self.sae, self.terms = sae, terms
+        vectors = chosen.vectors[chosen.features]
         norms = np.linalg.norm(vectors, axis=1)
         some = norms > 0
-        self.features, self.n_zero = features[some], int((~some).sum())
+        self.features, self.n_zero = chosen.features[some], int((~some).sum())
         self.units = vectors[some] / norms[some, None]
         least = max(FEWEST, terms.reach + 1)
         if len(self.units) < least:

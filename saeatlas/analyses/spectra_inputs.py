@@ -8,8 +8,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses import conditions
-from saeatlas.schema import clouds, clusterings, covariances, decoders, results, saes, tables
+from saeatlas.analyses import chosen_features
+from saeatlas.schema import clouds, clusterings, covariances, results, saes, tables
 
 Array = np.ndarray[Any, Any]
 Source = Literal["decoder", "encoder", "activations"]
@@ -158,26 +158,25 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
     QueryFailed
         The condition does not run.
     """
-    row = saes.read(connection, sae)
-    facts: dict[str, Any] = {"sae": sae, "weights": row.weights_sha256.hex()}
     if terms.source == "activations":
-        _refuse_limits(terms)
-        recording = terms.recording or _newest(connection, sae)
-        covariance = covariances.read(connection, recording)
-        _require_own(connection, recording, sae)
-        facts |= {"recording": recording, "n": covariance.n}
-        return Inputs(sae, recording, facts, None, np.empty(0), None, covariance)
+        return _heard(connection, sae, terms)
     if terms.recording is not None:
         raise errors.InputError(
             "A recording has no vectors of features.", mend="Add --of activations."
         )
-    vectors = decoders.read(connection, sae, of=terms.source)
+    chosen = chosen_features.read(connection, sae, terms.features_where, of=terms.source)
     lobes = None if terms.within is None else _lobes(connection, sae, terms)
-    features = np.arange(len(vectors))
-    if terms.features_where is not None:
-        features = conditions.features(connection, sae, terms.features_where)
-        facts["features"] = features.tolist()
-    return Inputs(sae, None, facts, vectors, features, lobes, None)
+    return Inputs(sae, None, chosen.facts, chosen.vectors, chosen.features, lobes, None)
+
+
+def _heard(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
+    _refuse_limits(terms)
+    weights = saes.read(connection, sae).weights_sha256
+    recording = terms.recording or _newest(connection, sae)
+    covariance = covariances.read(connection, recording)
+    _require_own(connection, recording, sae)
+    facts = {"sae": sae, "weights": weights.hex(), "recording": recording, "n": covariance.n}
+    return Inputs(sae, recording, facts, None, np.empty(0), None, covariance)
 
 
 def _lobes(connection: sa.Connection, sae: int, terms: Terms) -> Sequence[clusterings.Labels]:

@@ -1,0 +1,67 @@
+"""The vectors of an SAE, and the features of it that an analysis is asked for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas.analyses import conditions
+from saeatlas.schema import decoders, saes
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What an analysis of vectors begins with.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (d_sae, d), float32
+        Of all features.
+    features : ndarray of shape (n,), int64
+        Those chosen, ascending.
+    facts : dict
+        What they depend on, for the run's hash.
+    """
+
+    vectors: Array
+    features: Array
+    facts: dict[str, Any]
+
+
+def read(
+    connection: sa.Connection, sae: int, condition: str | None, *, of: decoders.Kind = "decoder"
+) -> Chosen:
+    """Read vectors, and choose features.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Without a transaction that is still wanted.
+    sae : int
+        ``sae.id``.
+    condition : str or None
+        SQL on the columns of view ``features``; None for all of them.
+    of : {'decoder', 'encoder'}, default='decoder'
+
+    Returns
+    -------
+    Chosen
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such SAE or vectors, or no feature meets the condition.
+    QueryFailed
+        The condition does not run.
+    """
+    weights = saes.read(connection, sae).weights_sha256
+    facts: dict[str, Any] = {"sae": sae, "weights": weights.hex()}
+    vectors = decoders.read(connection, sae, of=of)
+    features = np.arange(len(vectors))
+    if condition is not None:
+        features = conditions.features(connection, sae, condition)
+        facts["features"] = features.tolist()
+    return Chosen(vectors, features, facts)
