@@ -11,19 +11,20 @@ import click
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.history import FileHistory
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from saeatlas import errors, settings
 from saeatlas.catalog import answers, query, sql
 from saeatlas.catalog.language import fields
 from saeatlas.catalog.language.complete import suggest
+from saeatlas.schema.statements import statement
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from saeatlas.catalog.answers import Answer
 
-SQL = re.compile(r"\s*(select|with|values|table|explain|show)\b", re.IGNORECASE)
+SQL = re.compile(r"[\s(]*((select|with|values|table|explain|show)\b|--|/\*)", re.IGNORECASE)
 """How a line of SQL begins."""
 
 HELP = f"""\
@@ -42,13 +43,11 @@ class Words(Completer):
     """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self.releases = [
-            row[0] for row in sql.answer_sql(engine, "select distinct release from saes").rows
-        ]
-        kinds = (*fields.KINDS.values(), fields.BY_SUBSET)
-        self.sql = sorted(
-            {kind.view for kind in kinds} | {field.name for kind in kinds for field in kind.fields}
-        )
+        def names(text: str) -> list[str]:
+            return [row[0] for row in sql.answer_sql(engine, text).rows]
+
+        self.releases = names("select distinct release from saes order by release")
+        self.sql = names(statement("sql_names", "saeatlas.catalog"))
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
         """Yield what may come next."""
@@ -73,42 +72,48 @@ def run(engine: sa.Engine, timeout: float, limit: int) -> None:
     limit : int
         Most rows to fetch.
     """
-    history = settings.load().data_dir.expanduser() / "history"
-    history.parent.mkdir(parents=True, exist_ok=True)
     prompt: PromptSession[str] = PromptSession(
-        "saeatlas> ", history=FileHistory(str(history)), completer=Words(engine),
-        complete_while_typing=False,
-    )  # fmt: skip
+        "saeatlas> ", history=_history(), completer=Words(engine), complete_while_typing=False
+    )
     click.echo("help explains, quit or Ctrl-D ends.")
     while True:
         try:
-            line = prompt.prompt().strip()
+            line = prompt.prompt().strip().rstrip("; ")
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
-        if line.rstrip(";") in ("quit", "exit"):
+        if line in ("quit", "exit"):
             return
-        if line:
+        if line == "help":
+            click.echo(HELP)
+        elif line:
             _answer(engine, line, timeout=timeout, limit=limit)
 
 
+def _history() -> History:
+    """Keep lines in a file that is its owner's alone; in memory where there can be none."""
+    path = settings.load().data_dir.expanduser() / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))
+
+
 def _answer(engine: sa.Engine, line: str, **limits: Any) -> None:
-    if line == "help":
-        click.echo(HELP)
-        return
     began = time.perf_counter()
     ask = sql.answer_sql if SQL.match(line) else query.answer
     try:
-        found: Answer = ask(engine, line.rstrip(";"), **limits)
+        found: Answer = ask(engine, line, **limits)
+        click.echo(answers.render(found, "table"))
+        for note in found.notes:
+            click.secho(f"note: {note}", dim=True)
+        rows = f"{len(found):,} rows" + (" and more" if found.more else "")
+        click.secho(f"{rows}, {1000 * (time.perf_counter() - began):.0f} ms", dim=True)
     except errors.AtlasError as error:
         click.secho(str(error), fg="red")
-        return
     except KeyboardInterrupt:
         click.echo("Stopped.")
-        return
-    click.echo(answers.render(found, "table"))
-    for note in found.notes:
-        click.secho(f"note: {note}", dim=True)
-    rows = f"{len(found):,} rows" + (" and more" if found.more else "")
-    click.secho(f"{rows}, {1000 * (time.perf_counter() - began):.0f} ms", dim=True)

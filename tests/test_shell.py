@@ -12,6 +12,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from saeatlas.catalog.language.complete import suggest
+from saeatlas.catalog.language.names import AFFINITIES
 from saeatlas.cli import cli
 from saeatlas.cli_shell import Words
 
@@ -25,12 +26,21 @@ def _typed(keys: str, *words: str) -> str:
 
 
 def test_lines_are_answered_and_mistakes_are_not_the_end(database_url: str, tmp_path: Path) -> None:
-    said = _typed("saes\rfeaturs\rselect 1 + 1 as two;\rselect nothing\r\rhelp\rquit\r")
+    said = _typed("saes\rfeaturs\rselect 1 + 1 as two;\rselect nothing\r\rhelp;\r;\rquit\r")
     assert "release" in said and "0 rows" in said
     assert "Nearest: features." in said and "features near" in said
     assert "two\n  2\n1 rows" in said and 'column "nothing" does not exist' in said
-    history = (tmp_path / "data" / "history").read_text()
-    assert "+select nothing" in history and "+saes" in history
+    path = tmp_path / "data" / "history"
+    assert "+select nothing" in path.read_text() and "+saes" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_there_need_not_be_a_history(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SAEATLAS_DATA_DIR", str(tmp_path / "file"))
+    assert "2 rows" in _typed("(select 1) union (select 2)\r-- a remark\rquit\r")
 
 
 def test_the_end_of_input_ends_it(database_url: str) -> None:
@@ -39,7 +49,7 @@ def test_the_end_of_input_ends_it(database_url: str) -> None:
 
 
 def _words(text: str) -> list[str]:
-    return [found.word for found in suggest(text, ["gemma-scope"])]
+    return [found.word for found in suggest(text, ["gemma-scope", "my own"])]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +62,8 @@ def _words(text: str) -> list[str]:
         ("features where lo", ["lobe"]),
         ("features near 12:1 where co", ["cosine"]),
         ("features order by n_", ["n_active", "n_blocks"]),
-        ("features of release ", ["gemma-scope"]),
+        ("features of release ", ["gemma-scope", '"my own"']),
+        ("features near ge", ["gemma-scope/"]),
         ("features with 12:1 by p", ["phi", "pmi"]),
         ("lobes of a", ["angular"]),
         ("lobes by subset of phi k 3 where won", ["won_share"]),
@@ -60,6 +71,17 @@ def _words(text: str) -> list[str]:
         ("features order by density d", ["desc"]),
         ("features where layer = ", []),
         ("nonsense ", []),
+        ("# a remark\nfeatures where den", ["density"]),
+        ("function v", ["function vectors"]),
+        ("blocks where 12:1 and p", ["position", "peak"]),
+        ("runs ", ["in", "limit", "of", "order", "where"]),
+        ("runs in re", ["recording", "release"]),
+        ("runs where fi", ["finished_at"]),
+        ("features where fi", ["fires"]),
+        ("features of p", []),
+        ("features with 12:1 b", ["by"]),
+        ("lobes by subset of ", ["layer", "release", "sae", *AFFINITIES]),
+        ("features where lobe = 1 of phi k 3 in ", ["run"]),
         ("features near 12:4821", []),
     ],
 )
@@ -76,4 +98,6 @@ def test_completion_knows_both_languages(engine: sa.Engine) -> None:
 
     assert offered("features where dens") == [("density", -4)]
     assert ("lobe_subsets", -6) in offered("select * from lobe_s")
+    assert ("neighbors", -5) in offered("select * from neigh")
+    assert offered("select * from clusterings where half_") == [("half_stability", -5)]
     assert offered("select ") == []

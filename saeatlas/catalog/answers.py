@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from saeatlas import errors
+from saeatlas.catalog.carets import width
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,15 +161,17 @@ def _csv(answer: Answer) -> str:
 
 def _table(answer: Answer, cells: Sequence[Sequence[str]]) -> str:
     lines = [list(answer.columns), *cells]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
     numeric = [
         any(isinstance(row[i], int | float | Decimal) for row in answer.rows)
         for i in range(len(widths))
     ]
     aligned = (
         " ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
+            f"{' ' * (most - width(cell))}{cell}"
+            if right
+            else f"{cell}{' ' * (most - width(cell))}"
+            for cell, most, right in zip(line, widths, numeric, strict=True)
         ).rstrip()
         for line in lines
     )

@@ -1,5 +1,31 @@
 """A line of a query with a caret under the place that is meant."""
 
+import unicodedata
+
+_NO_WIDTH = {"Mn", "Me", "Cf"}
+
+
+def width(text: str) -> int:
+    """Count the columns of a terminal that a text takes.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+
+    Returns
+    -------
+    int
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(character) in _NO_WIDTH
+        else 2 if unicodedata.east_asian_width(character) in "WF"
+        else 1
+        for character in text
+    )  # fmt: skip
+
 
 def caret(text: str, start: int, end: int | None = None) -> str:
     """Show where something stands.
@@ -16,10 +42,10 @@ def caret(text: str, start: int, end: int | None = None) -> str:
     Returns
     -------
     str
-        The line, and below it a caret a character.
+        The line, and carets below it.
     """
     first = text.rfind("\n", 0, start) + 1
     line = text[first:].split("\n", 1)[0].rstrip("\r")
-    space = "".join("\t" if character == "\t" else " " for character in text[first:start])
-    width = max(1, min((end or 0) - start, len(line) - len(space)))
-    return f"{line}\n{space}{'^' * width}"
+    before, meant = line[: start - first], line[start - first : (end or start + 1) - first]
+    space = "".join("\t" if each == "\t" else " " * width(each) for each in before)
+    return f"{line}\n{space}{'^' * max(1, width(meant))}"

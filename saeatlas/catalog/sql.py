@@ -1,5 +1,6 @@
 """Run a user's SQL, reading only, within limits of time and rows."""
 
+import math
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -106,7 +107,7 @@ def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connecti
     sqlalchemy.Connection
         Rolled back at the end.
     """
-    milliseconds = min(int(timeout * 1000) or int(timeout > 0), 2**31 - 1)
+    milliseconds = math.ceil(min(2**31 - 1, timeout * 1000))  # this order: not a number is neither
     with connect.reader(engine).connect() as connection:
         driver = connect.raw(connection)
         try:
@@ -120,10 +121,13 @@ def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connecti
             assert isinstance(error.orig, psycopg.Error)
             raise _failed(error.orig, "") from error
         finally:
-            if driver.info.transaction_status is TransactionStatus.ACTIVE:
+            if driver.closed or driver.info.transaction_status is TransactionStatus.ACTIVE:
                 connection.invalidate()  # as a COPY leaves it: the server still waits for us
-            elif not driver.closed:
-                driver.rollback()
+            else:
+                with failures.translated():
+                    driver.rollback()
+                    driver.execute(statement("release_locks", "saeatlas.catalog"))
+                    driver.rollback()
 
 
 def run(

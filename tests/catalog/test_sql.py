@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def test_forms(engine: sa.Engine, tmp_path: Path) -> None:
     assert again.columns.tolist() == ["n", "nothing", "word", "numbers"]
     assert again.word[0] == 'ß,"x"' and json.loads(again.numbers[0]) == [1.5, 2.0]
     assert render(answer, "table") == 'n nothing word  numbers\n1         ß,"x" [1.5, 2.0]'
+    wide = Answer(("word", "n"), [("日本", 1), ("a", 22)])
+    assert render(wide, "table") == "word  n\n日本  1\na    22"
     assert render(answer, "markdown").splitlines()[2] == '| 1 |  | ß,"x" | [1.5, 2.0] |'
     write(answer, "parquet", tmp_path / "out.parquet")
     stored = pd.read_parquet(tmp_path / "out.parquet")
@@ -146,6 +149,26 @@ def test_the_role_cannot_be_left(engine: sa.Engine, text: str) -> None:
     block = "do $$ begin reset role; perform pg_read_file('/etc/passwd'); end $$"
     with pytest.raises(errors.QueryFailed, match="permission denied"):
         read_sql(engine, block)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, math.nan])
+def test_no_time_is_too_long(engine: sa.Engine, timeout: float) -> None:
+    assert answer_sql(engine, "select 1 as n", timeout=timeout).rows == [(1,)]
+
+
+def test_a_session_that_ends_itself_is_a_sentence(
+    engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(errors.ServerUnreachable, match="went away"):
+        answer_sql(engine, "select pg_terminate_backend(pg_backend_pid())")
+    assert not caplog.records, "SQLAlchemy logs a traceback"
+    assert answer_sql(engine, "select 1").rows == [(1,)]
+
+
+def test_locks_are_let_go(engine: sa.Engine) -> None:
+    answer_sql(engine, "select pg_advisory_lock(1)")
+    held = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+    assert answer_sql(engine, held).rows == [(0,)]
 
 
 def test_nothing_takes_for_ever(engine: sa.Engine) -> None:

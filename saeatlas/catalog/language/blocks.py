@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
 from saeatlas.catalog.language import meant, nodes
-from saeatlas.catalog.language.conditions import Special, compared, condition
+from saeatlas.catalog.language.conditions import Special, as_stored, compared, condition
 from saeatlas.catalog.language.draft import Draft, Expression, whole
 from saeatlas.catalog.language.fields import HEARD
 from saeatlas.catalog.language.names import Recording, Sae
@@ -27,12 +27,12 @@ def compile_blocks(draft: Draft) -> sa.Select[Any]:
     where = draft.query.where
     named = list(_named(where)) if where is not None else []
     heard = Heard(draft, named) if named else None
-    for clause in ("recording", "corpus"):
-        number = draft.number(clause)
-        if number and not heard and clause == "recording":
-            raise draft.wrong(number.at, "No feature is named whose activations these could be.")
-        if number and clause == "corpus":
-            draft.restrict("corpus", [number.number])
+    if not heard:
+        said = draft.number("recording") or next(iter(draft.all(nodes.Of)), None)
+        if said:
+            raise draft.wrong(said.at, "No feature is named whose activations these could be.",
+                              mend="Name one: `blocks where 12:4821`.")  # fmt: skip
+        meant.keep_to(draft, "corpus")
     if where is not None:
         draft.conditions.append(condition(draft, where, heard.special if heard else refused(draft)))
     return draft.select()
@@ -84,33 +84,32 @@ class Heard:
         place = sa.func.array_position(rows.c.features, whole(node.number), type_=sa.Integer)
         return sa.func.coalesce(rows.c.peaks[place], sa.literal_column("0"), type_=REAL())
 
-    def special(self, node: nodes.InLobe | nodes.Fires | nodes.Active, negated: bool) -> Expression:
+    def special(self, node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
         """Compile how active a feature is.
 
         Parameters
         ----------
         node : InLobe, Fires or Active
-        negated : bool
-            Whether it stands in a ``not``: that makes no difference.
 
         Returns
         -------
         expression
         """
         if not isinstance(node, nodes.Active):
-            return refused(self._draft)(node, negated)
+            return refused(self._draft)(node)
         sae = self._draft.feature(node.feature)
         rows = self._rows[sae.id]
         if node.comparison is None or node.number is None:
             return whole(node.feature.number) == sa.any_(rows.c.features)
         least = self._recordings[sae.id].keep_above
         assert not isinstance(node.number.value, str)
-        if node.number.value < least:
+        if as_stored(node.number.value) < least:
             raise self._draft.wrong(
                 node.number.at, f"Recording {self._recordings[sae.id].id} keeps only maxima above "
                 f"{least:g}: nothing is known below.", mend=f"Compare with {least:g} or more.",
             )  # fmt: skip
-        return compared(self._peak(sae, node.feature), node.comparison, node.number)
+        peak = self._peak(sae, node.feature)
+        return compared(peak, node.comparison, node.number, single=True)
 
 
 def _named(node: nodes.Condition) -> Iterator[nodes.Active]:
@@ -135,7 +134,7 @@ def refused(draft: Draft) -> Special:
     callable
     """
 
-    def refuse(node: nodes.InLobe | nodes.Fires | nodes.Active, _negated: bool) -> Expression:
+    def refuse(node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
         raise draft.wrong(
             node.at, f"{draft.kind.name.capitalize()} have no such condition.",
             mend="Lobes and document types are asked of features, activity of blocks.",

@@ -125,10 +125,10 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         return nodes.Feature(number, where, None, release, _place(meta))
 
     def lobes(self, meta: Meta, parts: list[Any]) -> nodes.Lobes:
-        """``phi k 3``, perhaps ``in run 5``."""
-        affinity, k, _, run = parts
+        """``phi k 3``."""
+        affinity, k = parts
         word = nodes.Word(str(affinity), _place(affinity))
-        return nodes.Lobes(word, self._whole(k), run and self._whole(run), _place(meta))
+        return nodes.Lobes(word, self._whole(k), _place(meta))
 
     def where(self, _meta: Meta, parts: list[nodes.Condition]) -> nodes.Condition:
         """``where ...``."""
@@ -172,8 +172,9 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         return self._test(meta, parts[0], "known")
 
     def in_lobe(self, meta: Meta, parts: list[Any]) -> nodes.InLobe:
-        """``lobe = 2 of phi k 3``."""
-        return nodes.InLobe(parts[0], parts[1], _place(meta))
+        """``lobe = 2 of phi k 3``, perhaps ``in run 5``."""
+        test, lobes, _, run = parts
+        return nodes.InLobe(test, lobes, run and self._whole(run), _place(meta))
 
     def fires(self, meta: Meta, parts: list[Token]) -> nodes.Fires:
         """Read ``fires in "Github" > 0.2``."""

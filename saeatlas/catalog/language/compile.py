@@ -32,6 +32,9 @@ CLAUSES: dict[str, str] = {
 }
 """The clauses that each kind of rows takes."""
 
+MOST_VALUES = 65_535
+"""Values of a statement, at most: their number goes to the server in 16 bits."""
+
 _CLAUSE_NAMES: dict[type[nodes.Clause], str] = {
     nodes.OfLobes: "of lobes", nodes.OfFeature: "of feature", nodes.BySubset: "by subset",
 }  # fmt: skip
@@ -116,11 +119,16 @@ def compile_query(query: nodes.Query, names: Names) -> Compiled:
         else:
             by_subset = any(isinstance(clause, nodes.BySubset) for clause in query.clauses)
             statement = compile_rows(draft := Draft(query, BY_SUBSET if by_subset else kind, names))
-        limit = draft.limit if query.limit is None else query.limit
-        compiled = Compiled(statement, limit, tuple(dict.fromkeys(draft.notes)))
-        assert compiled.bound  # here, where a depth that is too much is caught
+        compiled = Compiled(statement, draft.most, tuple(dict.fromkeys(draft.notes)))
+        n = len(compiled.bound[1])  # here, where a depth that is too much is caught
     except RecursionError as error:
-        raise errors.BadQuery("The query's conditions are nested too deeply.") from error
+        raise errors.BadQuery(
+            "The query's conditions are nested too deeply, or its vectors are too many."
+        ) from error
+    if n > MOST_VALUES:
+        raise errors.BadQuery(f"The query holds {n:,} values.",
+                              exists=f"PostgreSQL takes up to {MOST_VALUES:,}.",
+                              mend="Ask several times, for a part of them each.")  # fmt: skip
     return compiled
 
 

@@ -1,6 +1,7 @@
 """Conditions of a query as expressions of SQL: a function a node."""
 
 import operator
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -20,9 +21,9 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 
-Special = Callable[[nodes.InLobe | nodes.Fires | nodes.Active, bool], Expression]
-"""Compiles the conditions that not every kind of rows has. Its second argument says whether a
-``not`` stands before it, where unknown must be NULL and not false."""
+Special = Callable[[nodes.InLobe | nodes.Fires | nodes.Active], Expression]
+"""Compiles the conditions that not every kind of rows has. What is unknown must be NULL, not false:
+a ``not`` may stand before it."""
 
 _TYPES = {
     "integer": "a number", "number": "a number", "text": "a text", "boolean": "true or false",
@@ -30,9 +31,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-def condition(
-    draft: Draft, node: nodes.Condition, special: Special, *, negated: bool = False
-) -> Expression:
+def condition(draft: Draft, node: nodes.Condition, special: Special) -> Expression:
     """Compile a condition.
 
     Parameters
@@ -41,8 +40,6 @@ def condition(
     node : Condition
     special : callable
         Compiles lobes, document types and features; it raises for what the kind of rows lacks.
-    negated : bool, default=False
-        Whether it stands in a ``not``.
 
     Returns
     -------
@@ -53,14 +50,14 @@ def condition(
     BadQuery
     """
     if isinstance(node, nodes.Any):
-        return sa.or_(*(condition(draft, part, special, negated=negated) for part in node.parts))
+        return sa.or_(*(condition(draft, part, special) for part in node.parts))
     if isinstance(node, nodes.All):
-        return sa.and_(*(condition(draft, part, special, negated=negated) for part in node.parts))
+        return sa.and_(*(condition(draft, part, special) for part in node.parts))
     if isinstance(node, nodes.Not):
-        return sa.not_(condition(draft, node.part, special, negated=True))
+        return sa.not_(condition(draft, node.part, special))
     if isinstance(node, nodes.Comparison):
         return test(draft, node, *draft.find(node.name))
-    return special(node, negated)
+    return special(node)
 
 
 def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field) -> Expression:
@@ -96,6 +93,7 @@ def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field)
     if node.operator == "in":
         return column.in_(values)
     if node.operator == "like":
+        _check_pattern(draft, node.values[0])
         return column.like(values[0])
     compared: Expression = COMPARISONS[node.operator](column, values[0])
     return compared
@@ -122,7 +120,7 @@ def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
     given = value.value
     if isinstance(given, int | float):
         if field.type in ("integer", "number"):
-            return number(value)
+            return number(value, single=field.single)
     elif field.type == "text" and not (given == "null" and not value.quoted):
         return sa.literal(given, sa.Text)
     elif field.type == "boolean" and given in ("true", "false"):
@@ -140,12 +138,32 @@ def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
                       mend=mend)  # fmt: skip
 
 
-def number(value: nodes.Value) -> Expression:
+def as_stored(given: float) -> float:
+    """Round a number as single precision does, in which 0.1 is stored as another than in double.
+
+    Parameters
+    ----------
+    given : float
+
+    Returns
+    -------
+    float
+        Itself if single precision has none so large.
+    """
+    try:
+        return float(struct.unpack("f", struct.pack("f", given))[0])
+    except OverflowError:
+        return given
+
+
+def number(value: nodes.Value, *, single: bool = False) -> Expression:
     """Bind a number.
 
     Parameters
     ----------
     value : Value
+    single : bool, default=False
+        Whether it is compared with numbers in single precision.
 
     Returns
     -------
@@ -153,10 +171,14 @@ def number(value: nodes.Value) -> Expression:
     """
     given = value.value
     assert not isinstance(given, str)
-    return whole(given) if isinstance(given, int) else sa.literal(given, sa.Double)
+    if isinstance(given, int):
+        return whole(given)
+    return sa.literal(as_stored(given) if single else given, sa.Double)
 
 
-def compared(left: Expression, comparison: str, value: nodes.Value) -> Expression:
+def compared(
+    left: Expression, comparison: str, value: nodes.Value, *, single: bool = False
+) -> Expression:
     """Compare with a number.
 
     Parameters
@@ -164,13 +186,22 @@ def compared(left: Expression, comparison: str, value: nodes.Value) -> Expressio
     left : expression
     comparison : str
     value : Value
+    single : bool, default=False
+        Whether the left is in single precision.
 
     Returns
     -------
     expression
     """
-    made: Expression = COMPARISONS[comparison](left, number(value))
+    made: Expression = COMPARISONS[comparison](left, number(value, single=single))
     return made
+
+
+def _check_pattern(draft: Draft, value: nodes.Value) -> None:
+    text = str(value.value)
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        raise draft.wrong(value.at, "Nothing follows the \\ at the end.",
+                          mend="\\% is a % itself, \\_ a _, and \\\\ a \\.")  # fmt: skip
 
 
 def _moment(text: str) -> datetime | None:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language.fields import BROUGHT
 from saeatlas.catalog.language.kind import Field, Kind
 from saeatlas.catalog.language.mistakes import mistake
 from saeatlas.catalog.language.names import Names, Sae
@@ -38,7 +39,7 @@ class Draft:
         What may be compared and ordered by.
     conditions, order : list of expression
     limit : int or None
-        Rows unless the query says how many.
+        Rows unless the query says how many, or orders them otherwise.
     notes : list of str
         What was meant where the query left it open.
     """
@@ -179,12 +180,18 @@ class Draft:
             This kind of rows has none of this name.
         """
         if word.text not in self.fields:
-            known = [*self.fields, *(field.name for field in self.kind.more)]
-            raise mistake(
-                self.text, word.at, f"{self.kind.name.capitalize()} have no field {word.text!r}.",
-                name=word.text, known=known, mend="docs/query.md lists the fields.",
-            )  # fmt: skip
+            raise self._no_field(word)
         return self.columns[word.text], self.fields[word.text]
+
+    def _no_field(self, word: Word) -> errors.BadQuery:
+        kind = self.kind.name
+        wrong = f"{kind.capitalize()} have no field {word.text!r}"
+        for (of, clause), brought in BROUGHT.items():
+            if of == kind and word.text in {field.name for field in brought}:
+                return self.wrong(word.at, f"{wrong} here.", mend=f"`{kind} {clause}` have it.")
+        known = [*self.fields, *(field.name for field in self.kind.more)]
+        return self.wrong(word.at, f"{wrong}.", name=word.text, known=known,
+                          mend="docs/query.md lists the fields.")  # fmt: skip
 
     def wrong(self, at: Place, wrong: str, **more: Any) -> errors.BadQuery:
         """Make the error of a place in this query.
@@ -212,6 +219,13 @@ class Draft:
             asked.append((column.desc() if part.descending else column.asc()).nulls_last())
         return asked + self.order
 
+    @property
+    def most(self) -> int | None:
+        """Rows at most: the first of another order are not the nearest, so then there are all."""
+        if self.query.limit is None:
+            return None if self.query.order else self.limit
+        return self.query.limit
+
     def select(self) -> sa.Select[Any]:
         """Put the statement together.
 
@@ -225,24 +239,25 @@ class Draft:
             for name, column in self.columns.items()
         ]
         statement = sa.select(*columns).select_from(self.source).where(*self.conditions)
-        limit = self.limit if self.query.limit is None else self.query.limit
-        return statement.order_by(*order).limit(limit)
+        return statement.order_by(*order).limit(self.most)
 
 
-def view(name: str, *columns: str) -> sa.FromClause:
+def view(name: str, *columns: str, called: str | None = None) -> sa.FromClause:
     """Name a view of the schema atlas.
 
     Parameters
     ----------
     name : str
     *columns : str
+    called : str, optional
+        Its name in the statement. Default: its own.
 
     Returns
     -------
     sqlalchemy.FromClause
     """
     parts: list[sa.ColumnClause[Any]] = [sa.column(column) for column in columns]
-    return sa.table(name, *parts, schema="atlas").alias(name)
+    return sa.table(name, *parts, schema="atlas").alias(called or name)
 
 
 def among(column: Expression, numbers: Iterable[int]) -> Expression:

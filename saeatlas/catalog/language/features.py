@@ -1,6 +1,6 @@
 """``features``: by their fields, near or with another, about something."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable
 
 import sqlalchemy as sa
 
@@ -9,7 +9,8 @@ from saeatlas.catalog.language.build import MOST
 from saeatlas.catalog.language.conditions import compared, condition, test
 from saeatlas.catalog.language.draft import Draft, Expression, among, view, whole
 from saeatlas.catalog.language.fields import COSINE, COUNTS, LABEL, LOBE, PARTNER
-from saeatlas.catalog.language.names import Count, Sae
+from saeatlas.catalog.language.kind import Kind
+from saeatlas.catalog.language.names import Count, Names, Sae
 from saeatlas.catalog.language.nodes import Place, Word
 from saeatlas.schema.lobes import MEASURES
 
@@ -24,10 +25,14 @@ NEAREST = 10
 
 
 class Features(Draft):
-    """A select of features; counts are joined when a field of theirs is named."""
+    """A select of features; counts and lobes are joined when they are named."""
 
     _saes: list[Sae] | None = None
     _counts: list[Count] | None = None
+
+    def __init__(self, query: nodes.Query, kind: Kind, names: Names) -> None:
+        super().__init__(query, kind, names)
+        self._joined: dict[tuple[str, Hashable], sa.FromClause] = {}
 
     @property
     def saes(self) -> list[Sae]:
@@ -75,78 +80,78 @@ class Features(Draft):
         return super().find(word)
 
     def _count(self, at: Place) -> None:
-        found = self.counts(at)
         names = ("run", "sae", "feature", *(field.name for field in COUNTS))
         counts = view("feature_counts", *names)
-        columns = self.view.c
-        self.source = self.source.outerjoin(
-            counts,
-            among(counts.c.run, (count.run for count in found))
-            & (counts.c.sae == columns.sae)
-            & (counts.c.feature == columns.feature),
-        )
+        runs = (count.run for count in self.counts(at))
+        self._join(("feature_counts", None), counts, among(counts.c.run, runs))
         self.add(COUNTS, counts)
 
-    def special(self, node: nodes.InLobe | nodes.Fires | nodes.Active, negated: bool) -> Expression:
+    def special(self, node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
         """Compile what only features have: lobes and document types.
 
         Parameters
         ----------
         node : InLobe, Fires or Active
-        negated : bool
-            Whether it stands in a ``not``.
 
         Returns
         -------
         expression
         """
         if isinstance(node, nodes.InLobe):
-            return self._in_lobe(node, negated)
+            return self._in_lobe(node)
         if isinstance(node, nodes.Fires):
-            return self._fires(node, negated)
+            return compared(self._share(node), node.comparison, node.number)
         raise self.wrong(
             node.at, "A feature is not active in a feature.",
             mend="`blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.",
         )  # fmt: skip
 
-    def _in_lobe(self, node: nodes.InLobe, negated: bool) -> Expression:
-        if node.test.name.text != LOBE.name or node.test.operator in ("null", "known", "like"):
+    def _in_lobe(self, node: nodes.InLobe) -> Expression:
+        if node.test.name.text != LOBE.name:
             raise self.wrong(node.lobes.at, "No lobe is said before these lobes.",
                              mend="Write `lobe = 2 of phi k 3`.")  # fmt: skip
-        found = meant.clusterings(self, node.lobes, self.saes)
-        members = view("lobe_features", "sae", "clustering", "lobe", "feature")
-        inside = sa.select(members.c.sae, members.c.feature).where(
-            among(members.c.clustering, (one.id for one in found)),
-            test(self, node.test, members.c.lobe, LOBE),
-        )
-        made = sa.tuple_(self.view.c.sae, self.view.c.feature).in_(inside)
-        return self._where_known(made, (one.sae for one in found)) if negated else made
+        found = meant.clusterings(self, node.lobes, self.saes, node.run)
+        numbers = tuple(one.id for one in found)
+        key = ("lobe_features", numbers)
+        if key not in self._joined:
+            names = ("sae", "clustering", "lobe", "feature")
+            members = view("lobe_features", *names, called=self._called("lobe_features"))
+            self._join(key, members, among(members.c.clustering, numbers))
+        return test(self, node.test, self._joined[key].c.lobe, LOBE)
 
-    def _where_known(self, made: Expression, saes: Iterable[int]) -> Expression:
-        """Let it be NULL for SAEs that nothing is known of, so that its negation is too."""
-        return sa.case((among(self.view.c.sae, saes), made))
-
-    def _fires(self, node: nodes.Fires, negated: bool) -> Expression:
-        found = self.counts(node.at)
-        heard = [count for count in found if count.recording is not None]
-        known = self.names.subsets(count.recording for count in heard if count.recording)
-        if node.subset.text not in known:
-            raise self.wrong(node.subset.at, f"No document was of type {node.subset.text!r}.",
-                             name=node.subset.text, known=known,
+    def _share(self, node: nodes.Fires) -> Expression:
+        """Join the shares of a document type's blocks in which features are active."""
+        subset = node.subset.text
+        counts = [count for count in self.counts(node.at) if count.recording is not None]
+        known = self.names.subsets(count.recording for count in counts if count.recording)
+        if subset not in known:
+            raise self.wrong(node.subset.at, f"No document was of type {subset!r}.",
+                             name=subset, known=known,
                              mend="`saeatlas query documents` shows them.")  # fmt: skip
-        parts = []
-        for count in heard:
-            call = sa.func.atlas.subset_shares(
-                whole(count.run), sa.literal(node.subset.text, sa.Text)
-            )
-            shares = call.table_valued("feature", "share").alias("shares")
-            firing = sa.select(shares.c.feature).where(
-                compared(shares.c.share, node.comparison, node.number)
-            )
-            own = self.view.c.sae == whole(count.sae)
-            parts.append(sa.and_(own, self.view.c.feature.in_(firing)))
-        made = sa.or_(*parts)
-        return self._where_known(made, (count.sae for count in heard)) if negated else made
+        key = ("firing", subset)
+        if key not in self._joined:
+            parts = []
+            for count in counts:
+                call = sa.func.atlas.subset_shares(whole(count.run), sa.literal(subset, sa.Text))
+                shares = call.table_valued("feature", "share").alias("shares")
+                sae = whole(count.sae).label("sae")
+                parts.append(sa.select(sae, shares.c.feature, shares.c.share))
+            self._join(key, sa.union_all(*parts).alias(self._called("firing")), sa.true())
+        share: Expression = self._joined[key].c.share
+        return share
+
+    def _called(self, name: str) -> str:
+        """Name what is joined, also a second time."""
+        others = sum(joined == name for joined, _ in self._joined)
+        return f"{name}_{others + 1}" if others else name
+
+    def _join(self, key: tuple[str, Hashable], rows: sa.FromClause, which: Expression) -> None:
+        """Join what is known of features; of the others it is NULL, and so is its negation."""
+        own = self.view.c
+        self.source = self.source.outerjoin(
+            rows, which & (rows.c.sae == own.sae) & (rows.c.feature == own.feature)
+        )
+        self._joined[key] = rows
 
 
 def compile_features(draft: Features) -> sa.Select[tuple[object, ...]]:
@@ -216,10 +221,12 @@ def _with(draft: Features, node: nodes.With) -> None:
 
 def _about(draft: Features, node: nodes.About) -> None:
     saes = draft.listed
-    one = sa.null() if saes is None or len(saes) > 1 else whole(saes[0].id)
+    several = saes is not None and len(saes) > 1
+    one = sa.null() if saes is None or several else whole(saes[0].id)
     draft.limit = NEAREST
-    narrowed = draft.query.where is not None or draft.query.order or (saes and len(saes) > 1)
-    most = MOST if narrowed else draft.limit if draft.query.limit is None else draft.query.limit
+    query = draft.query
+    narrowed = query.where is not None or query.order or draft.number("run") or several
+    most = MOST if narrowed or draft.most is None else draft.most
     call = sa.func.atlas.about(sa.literal(node.text, sa.Text), whole(most), one)
     names = ("sae", "feature", *(field.name for field in LABEL))
     found = call.table_valued(*names, with_ordinality="ordinality").alias("about")
@@ -242,17 +249,20 @@ def _near(draft: Features, near: nodes.Near) -> list[Sae]:
             draft.conditions.append(
                 sa.not_((draft.view.c.sae == whole(sae.id)) & among(draft.view.c.feature, named))
             )
-    draft.columns[COSINE.name] = 1 - vectors.distance(draft.view.c.decoder, near, saes)
+    distance = vectors.distance(draft.view.c.decoder, near, saes)
+    draft.columns[COSINE.name] = vectors.cosine(distance)
     draft.fields[COSINE.name] = COSINE
+    draft.limit = NEAREST
     return saes
 
 
 def _candidates(draft: Features, near: nodes.Near, saes: list[Sae]) -> None:
     """Compare only what an index finds, where there is one and all it finds may be shown."""
-    wanted = NEAREST if draft.query.limit is None else draft.query.limit
+    wanted = draft.most
     if (
         draft.query.where is not None
         or draft.number("run")
+        or wanted is None
         or wanted > _BY_INDEX
         or any(sae.id not in draft.names.indexed for sae in draft.saes)
     ):
@@ -268,9 +278,8 @@ def _nearest(draft: Features, near: nodes.Near, saes: list[Sae]) -> sa.Select[tu
     del draft.columns[COSINE.name]
     distance = vectors.distance(draft.view.c.decoder, near, saes).label("distance")
     draft.order = [distance, draft.view.c.sae, draft.view.c.feature]
-    draft.limit = NEAREST
     nearest = draft.select().add_columns(distance).subquery("nearest")
     columns = [column for column in nearest.c if column.name != "distance"]
-    cosine = (1 - nearest.c.distance).label(COSINE.name)
+    cosine = vectors.cosine(nearest.c.distance).label(COSINE.name)
     order = (nearest.c.distance, nearest.c.sae, nearest.c.feature)
     return sa.select(*columns, cosine).order_by(*order)

@@ -29,7 +29,7 @@ COUNTS = (
 )
 """Fields of a feature that come from a count of co-occurrence."""
 
-COSINE = Field("cosine", "number", "Cosine with what it is near to; in [-1, 1]. NaN for a vector "
+COSINE = Field("cosine", "number", "Cosine with what it is near to; in [-1, 1]. NULL for a vector "
                "of length 0.")  # fmt: skip
 PARTNER = (
     Field("value", "number", "The measure of affinity: phi unless another is named."),
@@ -41,8 +41,9 @@ LABEL = tuple(of(labels.label, "text", "source", "method", "score"))
 """Of a feature's labels the one that fits best."""
 HEARD = (
     Field("recording", "integer", "Recording that the first feature named is read from."),
-    Field("peak", "number", "Maximum activation of the first feature named; 0 if none is stored."),
-)
+    Field("peak", "number", "Maximum activation of the first feature named; 0 if none is stored.",
+          single=True),
+)  # fmt: skip
 LOBE = Field("lobe", "integer", "Number of a lobe, from 0: `lobe = 2 of phi k 3`.")
 """A feature has a lobe of each clustering."""
 
@@ -237,3 +238,12 @@ KINDS = {
     )
 }  # fmt: skip
 """By the words that a query begins with."""
+
+BROUGHT = {
+    ("features", "near"): (COSINE,),
+    ("features", "with"): PARTNER,
+    ("features", "about"): LABEL,
+    ("function vectors", "near"): (COSINE,),
+    ("blocks", "where 12:4821"): HEARD,
+}
+"""Fields that are there with a clause only, by kind of rows and clause."""

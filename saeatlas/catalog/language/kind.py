@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 
 Type = Literal["integer", "number", "text", "boolean", "time", "json"]
 
@@ -21,11 +21,14 @@ class Field:
         json is shown, and cannot be compared.
     comment : str
         Its unit, its range, what NULL means.
+    single : bool, default=False
+        Whether a number is stored in single precision.
     """
 
     name: str
     type: Type
     comment: str
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ def of(table: sa.Table, *names: str) -> Iterator[Field]:
     ------
     Field
     """
-    for name in names:
-        column, _, called = name.partition("=")
-        comment = table.c[column].comment
-        assert comment is not None
-        yield Field(called or column, _type(table.c[column]), comment)
+    for each in names:
+        name, _, called = each.partition("=")
+        column = table.c[name]
+        assert column.comment is not None
+        single = isinstance(column.type, REAL)
+        yield Field(called or name, _type(column), column.comment, single)

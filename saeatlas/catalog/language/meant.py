@@ -63,7 +63,9 @@ def _note(found: Sequence[Count], saes: Sequence[Sae]) -> str:
     return note + (f"; none of SAE {_listed(without)}" if without else "")
 
 
-def clusterings(draft: Draft, node: nodes.Lobes, saes: Iterable[Sae]) -> list[Clustering]:
+def clusterings(
+    draft: Draft, node: nodes.Lobes, saes: Iterable[Sae], run: int | None
+) -> list[Clustering]:
     """Choose a clustering for each SAE: the newest of this affinity and k.
 
     Parameters
@@ -71,6 +73,8 @@ def clusterings(draft: Draft, node: nodes.Lobes, saes: Iterable[Sae]) -> list[Cl
     draft : Draft
     node : Lobes
     saes : iterable of Sae
+    run : int or None
+        The run that made it, or judged it, if it is said.
 
     Returns
     -------
@@ -89,15 +93,12 @@ def clusterings(draft: Draft, node: nodes.Lobes, saes: Iterable[Sae]) -> list[Cl
         )  # fmt: skip
     ids = {sae.id for sae in saes}
     ours = [one for one in draft.names.clusterings if one.sae in ids]
-    runs = {node.run}
-    if node.run is not None:  # a run that judged lobes means these
-        runs |= {one.run for one in ours for other in draft.names.judged
-                 if other.run == node.run and other.clustering == one.id}  # fmt: skip
+    judged = {one.clustering for one in draft.names.judged if one.run == run}
     best = {
         one.sae: one
         for one in ours
         if (one.affinity, one.k) == (node.affinity.text, node.k)
-        and (node.run is None or one.run in runs)
+        and (run is None or one.run == run or one.id in judged)
     }
     if not best:
         raise draft.wrong(
@@ -182,6 +183,33 @@ def recordings(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> dict[int, 
             f"{one.keep_above:g}"
         )
     return found
+
+
+def keep_to(draft: Draft, of: str) -> None:
+    """Keep only rows of ``in run 5`` or the like, if it is said.
+
+    Parameters
+    ----------
+    draft : Draft
+    of : {'run', 'recording', 'corpus'}
+
+    Raises
+    ------
+    BadQuery
+        There is no such run.
+    """
+    number = draft.number(of)
+    if number is None:
+        return
+    there = {
+        "run": draft.names.analyses,
+        "recording": {one.id for one in draft.names.recordings},
+        "corpus": draft.names.corpora,
+    }[of]
+    if number.number not in there:
+        raise draft.wrong(number.at, f"There is no {of} {number.number}.",
+                          exists=f"There is: {_listed(sorted(there), 30) or 'none'}.")  # fmt: skip
+    draft.restrict(of, [number.number])
 
 
 def _listed(parts: Iterable[object], most: int = 8) -> str:

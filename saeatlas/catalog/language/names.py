@@ -157,6 +157,11 @@ class Names:
         return [Recording._make(row) for row in self._all(query)]
 
     @cached_property
+    def corpora(self) -> set[int]:
+        """All corpora, whether or not an SAE listened."""
+        return {row.id for row in self._all(sa.select(tables.corpus.c.id))}
+
+    @cached_property
     def analyses(self) -> dict[int, str]:
         """The analysis of each run."""
         c = results.run.c

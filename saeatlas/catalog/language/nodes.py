@@ -90,14 +90,11 @@ class Lobes:
     ----------
     affinity : Word
     k : int
-    run : int or None
-        The run that made it, if it is said.
     at : Place
     """
 
     affinity: Word
     k: int
-    run: int | None
     at: Place = field(compare=False)
 
 
@@ -253,10 +250,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class InLobe:
-    """``lobe = 2 of phi k 3``."""
+    """``lobe = 2 of phi k 3``.
+
+    Parameters
+    ----------
+    test : Comparison
+    lobes : Lobes
+    run : int or None
+        The run that made them, or judged them, if it is said.
+    at : Place
+    """
 
     test: Comparison
     lobes: Lobes
+    run: int | None
     at: Place = field(compare=False)
 
 

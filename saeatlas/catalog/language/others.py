@@ -1,6 +1,5 @@
 """Kinds that are rows of one view: lobes, spectra, crystals, function vectors, labels, runs ..."""
 
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,11 +36,8 @@ def compile_rows(draft: Draft) -> sa.Select[Any]:
         _near(draft, near)
     elif draft.listed is not None:
         draft.restrict("sae", (sae.id for sae in draft.listed))
-    for name in ("run", "recording", "corpus"):
-        number = draft.number(name)
-        if number:
-            _known(draft, number)
-            draft.restrict(name, [number.number])
+    for name in ("recording", "corpus") if lobes else ("run", "recording", "corpus"):
+        meant.keep_to(draft, name)
     if draft.query.where is not None:
         draft.conditions.append(condition(draft, draft.query.where, refused(draft)))
     return draft.select()
@@ -49,17 +45,15 @@ def compile_rows(draft: Draft) -> sa.Select[Any]:
 
 def _of_lobes(draft: Draft, node: nodes.Lobes) -> None:
     """Keep to the newest lobes of this affinity and k, and to the newest run that judged them."""
-    run = draft.number("run")
-    if run and node.run is None:
-        node = replace(node, run=run.number)
-    found = meant.clusterings(draft, node, draft.listed or draft.named)
+    said = draft.number("run")
+    run = said.number if said else None
+    found = meant.clusterings(draft, node, draft.listed or draft.named, run)
     draft.restrict("clustering", (one.id for one in found))
     if draft.kind is not BY_SUBSET:
         return
     ids = {one.id for one in found}
     judged = [one for one in draft.names.judged if one.clustering in ids]
-    if node.run in {one.run for one in judged}:
-        judged = [one for one in judged if one.run == node.run]
+    judged = [one for one in judged if one.run == run] or judged
     best = {one.clustering: one.run for one in judged}
     if not best:
         raise draft.wrong(
@@ -95,19 +89,7 @@ def _near(draft: Draft, near: nodes.Near) -> None:
     look = vectors.where_to_look(draft, near, saes[0])
     draft.restrict("sae", (sae.id for sae in look))
     distance = vectors.distance(draft.view.c.direction, near, saes)
-    draft.columns[COSINE.name] = 1 - distance
+    draft.columns[COSINE.name] = vectors.cosine(distance)
     draft.fields[COSINE.name] = COSINE
     draft.order = [distance, *draft.order]
     draft.limit = NEAREST
-
-
-def _known(draft: Draft, number: nodes.InNumber) -> None:
-    there = {
-        "run": draft.names.analyses,
-        "recording": {one.id for one in draft.names.recordings},
-        "corpus": {one.corpus for one in draft.names.recordings},
-    }[number.of]
-    if number.number not in there:
-        listed = ", ".join(map(str, sorted(there))) or "none"
-        raise draft.wrong(number.at, f"There is no {number.of} {number.number}.",
-                          exists=f"There is: {listed}.")  # fmt: skip

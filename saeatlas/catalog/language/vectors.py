@@ -132,6 +132,22 @@ def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:
     return made
 
 
+def cosine(distance: Expression) -> Expression:
+    """Write the cosine of a distance: NULL for a vector of length 0, whose distance is NaN.
+
+    Parameters
+    ----------
+    distance : expression
+
+    Returns
+    -------
+    expression
+    """
+    # to PostgreSQL NaN is more than any number: it would meet `cosine > 0.3` and come first
+    made: Expression = 1 - sa.func.nullif(distance, sa.literal_column("'NaN'"), type_=sa.Double())
+    return made
+
+
 def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
     """Write the search of an index for what is near a sum.
 

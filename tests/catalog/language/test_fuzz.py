@@ -108,6 +108,7 @@ def test_queries_of_the_grammar(asked: sa.Engine, text: str) -> None:
 @given(value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_the_sql_shown_means_the_same(asked: sa.Engine, value: str) -> None:
     quoted = value.replace("'", "''")
-    made = query.compiled(asked, f"runs where analysis != '{quoted}' and run > 0")
-    assert sql.answer_sql(asked, made.shown()).rows == query.answer(asked, "runs").rows
+    text = f"runs where analysis != '{quoted}' and run > 0"
+    made = query.compiled(asked, text)
+    assert sql.answer_sql(asked, made.shown()).rows == query.answer(asked, text).rows
     assert made.bound[1]["param_1"] == value

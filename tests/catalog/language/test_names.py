@@ -145,6 +145,34 @@ A feature is not active in a feature.
 features where 12:1 > 2
                ^^^^^^^^
 `blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.""",
+    'features about "日本́" where densty > 0.1': """\
+Features have no field 'densty'.
+features about "日本́" where densty > 0.1
+                            ^^^^^^
+Nearest: density.
+Known: release, sae_id, layer, site, sae, feature, decoder_norm, threshold, neuronpedia_url, \
+text, source, method, score, n_active, n_blocks, density.
+docs/query.md lists the fields.""",
+    "features where cosine > 0.1": """\
+Features have no field 'cosine' here.
+features where cosine > 0.1
+               ^^^^^^
+`features near` have it.""",
+    "blocks order by peak": """\
+Blocks have no field 'peak' here.
+blocks order by peak
+                ^^^^
+`blocks where 12:4821` have it.""",
+    'labels where text like "\\alpha\\"': """\
+Nothing follows the \\ at the end.
+labels where text like "\\alpha\\"
+                       ^^^^^^^^^
+\\% is a % itself, \\_ a _, and \\\\ a \\.""",
+    "blocks of sae 9 limit 3": """\
+No feature is named whose activations these could be.
+blocks of sae 9 limit 3
+       ^^^^^^^^
+Name one: `blocks where 12:4821`.""",
     "blocks near 12:1": """\
 Blocks have no `near`.
 blocks near 12:1
@@ -212,7 +240,20 @@ def test_an_empty_catalog_says_what_is_missing(engine: sa.Engine) -> None:
 
 def test_too_deep_is_an_error(asked: sa.Engine) -> None:
     deep = "runs where " + "not (run = 1 or " * 2000 + "run = 2" + ")" * 2000
-    assert _said(asked, deep) == "The query's conditions are nested too deeply."
+    said = "The query's conditions are nested too deeply, or its vectors are too many."
+    assert _said(asked, deep) == said
+    assert _said(asked, "features near 12:1" + " + 12:2" * 2000) == said
+
+
+def test_too_many_values_are_an_error(asked: sa.Engine) -> None:
+    listed = ", ".join(map(str, range(65_536)))
+    assert (
+        _said(asked, f"features where feature in ({listed})")
+        == """\
+The query holds 65,536 values.
+PostgreSQL takes up to 65,535.
+Ask several times, for a part of them each."""
+    )
 
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), BY_SUBSET], ids=lambda kind: kind.name)
