@@ -3,7 +3,7 @@
 -- analyses/conditions.py.
 set transaction read only;
 -- an index of vectors looks at so many before it answers
-set local hnsw.ef_search = 200;
+set local hnsw.ef_search = 300;
 do $$
 begin
     set local role atlas_reader;
