@@ -98,7 +98,7 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     assert "Removed recording 1" in run("remove", "recording", "1").stdout
     assert "Removed SAE 1" in run("remove", "sae", "saes/one").stdout
     assert "Removed corpus 1" in run("remove", "corpus", "1").stdout
-    assert run("status").stdout.count("none yet") == 4
+    assert run("status").stdout.count("none yet") == 5
 
 
 def test_ctrl_c_ends_in_a_sentence_and_the_same_command_goes_on(

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from saeatlas.catalog.language.complete import suggest
 from saeatlas.catalog.language.names import AFFINITIES
 from saeatlas.cli import cli
-from saeatlas.cli_shell import Words
+from saeatlas.commands.shell import Words
 
 
 def _typed(keys: str, *words: str) -> str:

@@ -1,4 +1,4 @@
-"""What is in the catalog: SAEs, corpora, recordings, and the room they take."""
+"""What is in the catalog: SAEs, corpora, recordings, words, runs, and the room they take."""
 
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ class Status:
         Version of PostgreSQL and pgvector.
     size : int
         Bytes on the server's disk.
-    saes, corpora, recordings, runs : Answer
-        One row each; subsets of a corpus are listed in its row.
+    saes, corpora, recordings, words, runs : Answer
+        One row each; subsets of a corpus are listed in its row, words by their spaces.
     """
 
     database: str
@@ -31,6 +31,7 @@ class Status:
     saes: Answer
     corpora: Answer
     recordings: Answer
+    words: Answer
     runs: Answer
 
 
@@ -49,7 +50,8 @@ def read_status(engine: sa.Engine) -> Status:
         server, size = connection.execute(
             sa.text(statement("status_server", "saeatlas.catalog"))
         ).one()
-        answers = [_answer(connection, part) for part in ("saes", "corpora", "recordings", "runs")]
+        parts = ("saes", "corpora", "recordings", "words", "runs")
+        answers = [_answer(connection, part) for part in parts]
     return Status(connect.shown(engine.url), server, size, *answers)
 
 

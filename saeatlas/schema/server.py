@@ -12,6 +12,7 @@ from saeatlas import errors, settings
 
 DATABASE = "saeatlas"
 _KEEP = "keep-running"
+_MADE = "PG_VERSION"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def state() -> ServerState:
     pid = _postmaster(folder)
     users = _users(folder) if pid else []
     kept = (folder.parent / _KEEP).exists()
-    return ServerState(folder, (folder / "PG_VERSION").exists(), pid, kept, len(users))
+    return ServerState(folder, (folder / _MADE).exists(), pid, kept, len(users))
 
 
 def _library() -> Any:
@@ -141,6 +142,8 @@ def _handle(folder: Path, *, start: bool) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         kept = (folder.parent / _KEEP).exists()
+        if start:
+            _initialise(library, folder)
         handle = library.get_server(folder, cleanup_mode=None if kept else "stop", start=start)
     except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
         raise errors.ServerUnreachable(
@@ -151,6 +154,30 @@ def _handle(folder: Path, *, start: bool) -> Any:
     with handle._lock:  # the library counts users by process number and never forgets a killed one
         handle.global_process_id_list.put(_users(folder))
     return handle
+
+
+def _initialise(library: Any, folder: Path) -> None:
+    """Make the files of a new server, whose settings are then its owner's."""
+    if (folder / _MADE).exists():
+        return
+    handle = library.get_server(folder, start=False)
+    with handle._lock:  # another process may be about it too
+        if not (folder / _MADE).exists():
+            handle.ensure_pgdata_inited()
+            with (folder / "postgresql.conf").open("a") as settings_file:
+                settings_file.write(f"\n# added by SAE Atlas\nshared_buffers = {_cache()}MB\n")
+
+
+def _cache() -> int:
+    """Choose how many MB of tables the server keeps in memory: an eighth of it, 128 to 512.
+
+    PostgreSQL's own 128 MB are less than the decoder vectors of one layer, or their index.
+    """
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        whole = 0
+    return min(max(whole // 2**23, 128), 512)
 
 
 def _users(folder: Path) -> list[int]:

@@ -44,6 +44,15 @@ def test_the_server_starts_on_demand_and_stops_with_its_last_user(data_dir: Path
     assert server.state().exists and server.state().pid is None
 
 
+def test_a_new_server_keeps_more_in_memory_and_settings_are_its_owners(data_dir: Path) -> None:
+    buffers = server._cache()
+    assert 128 <= buffers <= 512
+    assert _cli("sql", "show shared_buffers").stdout.split()[-1] == f"{buffers}MB"
+    with (data_dir / "postgresql.conf").open("a") as file:
+        file.write("shared_buffers = 64MB\n")
+    assert _cli("sql", "show shared_buffers").stdout.split()[-1] == "64MB"
+
+
 def test_a_started_server_stays_until_it_is_stopped(data_dir: Path) -> None:
     assert "Running" in _cli("db", "start").stdout
     _cli("status")

@@ -22,6 +22,7 @@ CLAUSES: dict[str, str] = {
     "blocks": "of, in recording, in corpus",
     "lobes": "of, in, in run, of lobes, by subset",
     "spectra": "of, in, in run, in recording",
+    "maps": "of, in, in run",
     "crystals": "of, in, in run, with",
     "function vectors": "of, in, in run, near",
     "runs": "of, in, in recording",

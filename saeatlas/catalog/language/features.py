@@ -205,8 +205,12 @@ def _with(draft: Features, node: nodes.With) -> None:
                           name=measure, known=MEASURES)  # fmt: skip
     draft.look_in([sae])
     count = draft.counts(node.feature.at)[0]
+    bounded = node.comparison is not None
+    draft.limit = None if bounded else NEAREST
+    narrowed = bounded or draft.query.where is not None or draft.query.order
+    most = sa.null() if narrowed or draft.most is None else whole(draft.most)
     call = sa.func.atlas.partners(
-        whole(count.run), whole(node.feature.number), sa.literal(measure, sa.Text), sa.null()
+        whole(count.run), whole(node.feature.number), sa.literal(measure, sa.Text), most
     )
     names = ("other", *(field.name for field in PARTNER))
     partners = call.table_valued(*names).alias("partners")
@@ -215,8 +219,6 @@ def _with(draft: Features, node: nodes.With) -> None:
     draft.order = [partners.c.value.desc(), draft.view.c.feature]
     if node.comparison and node.number:
         draft.conditions.append(compared(partners.c.value, node.comparison, node.number))
-    else:
-        draft.limit = NEAREST
 
 
 def _about(draft: Features, node: nodes.About) -> None:

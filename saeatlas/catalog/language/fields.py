@@ -131,6 +131,30 @@ _SPECTRA = Kind(
     ),
     ("layer", "sae", "spectrum"),
 )
+_MAPS = Kind(
+    "maps",
+    "maps",
+    (
+        _RUN,
+        *_named(),
+        _SAE,
+        Field("method", "text", "tsne or pca."),
+        Field("source", "text", "Vectors that are mapped: decoder or encoder."),
+        Field("features_where", "text", "Condition on the features. NULL if all were taken."),
+        Field("dimensions", "integer", "2 of maps in the plane, 3 in space."),
+        Field("perplexity", "number", "Of tsne: about how many near features count. NULL of pca."),
+        Field("n_features", "integer", "Features on it."),
+        Field("neighbours_kept", "number", "Share of a feature's ten nearest that are among its "
+              "ten nearest on the map; in [0, 1]."),
+        Field("neighbours_chance", "number", "The same of a random map."),
+        Field("distances_kept", "number", "Spearman's correlation of distances in space with those "
+              "on the map; in [-1, 1]."),
+        Field("variance_share", "number", "Of pca: share of the variance along its axes; in "
+              "[0, 1]. NULL of tsne."),
+        Field("finished_at", "time", "When it was made."),
+    ),
+    ("layer", "sae", "run"),
+)  # fmt: skip
 _RUNS = Kind(
     "runs",
     "runs",
@@ -233,8 +257,8 @@ _LABELS = Kind(
 KINDS = {
     kind.name: kind
     for kind in (
-        _FEATURES, _BLOCKS, _LOBES, _SPECTRA, _CRYSTALS, _FUNCTION_VECTORS, _RUNS, _SAES,
-        _RECORDINGS, _DOCUMENTS, _LABELS,
+        _FEATURES, _BLOCKS, _LOBES, _SPECTRA, _MAPS, _CRYSTALS, _FUNCTION_VECTORS, _RUNS,
+        _SAES, _RECORDINGS, _DOCUMENTS, _LABELS,
     )
 }  # fmt: skip
 """By the words that a query begins with."""

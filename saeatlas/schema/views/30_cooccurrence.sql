@@ -118,14 +118,19 @@ create function atlas.partners(
 returns table (other integer, value double precision, n_both integer, n_feature integer, n_other integer)
 language sql stable parallel safe
 begin atomic
-    select pairs.other, affinity.value, pairs.n_both, pairs.n_feature, pairs.n_other
-    from atlas.pairs,
-        atlas.affinity(
-            partners.measure, pairs.n_blocks, pairs.n_feature, pairs.n_other, pairs.n_both
-        ) as affinity (value)
-    where pairs.run = partners.run and pairs.feature = partners.feature
-        and affinity.value is not null
-    order by affinity.value desc, pairs.other
+    select found.other, found.value, found.n_both, found.n_feature, found.n_other
+    from (
+        select
+            pairs.other, pairs.n_both, pairs.n_feature, pairs.n_other,
+            atlas.affinity(
+                partners.measure, pairs.n_blocks, pairs.n_feature, pairs.n_other, pairs.n_both
+            ) as value
+        from atlas.pairs
+        where pairs.run = partners.run and pairs.feature = partners.feature
+        offset 0 -- or the formula is computed again to compare and to order
+    ) as found
+    where found.value is not null
+    order by found.value desc, found.other
     limit partners.k;
 end;
 comment on function atlas.partners(integer, integer, text, integer) is

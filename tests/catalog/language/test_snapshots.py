@@ -28,6 +28,7 @@ QUERIES = {
     "features_near_ordered": "features near 12:10 in release gemma-scope where cosine > 0.4 "
     "and feature != 3 order by layer desc, cosine desc limit 5",
     "features_near_counted": "features near 12:3 where density > 0.1 limit 4",
+    "features_with_first": "features with 12:4821 by lift limit 3",
     "features_with": "features with 12:4821 by phi > 0.2                # by jaccard, lift ...",
     "features_with_default": "features with gemma-scope/12:1008 in run 2 where n_both > 3",
     "blocks_where": 'blocks where 12:4095 > 1 and not 12:77 and subset = "ArXiv"',
@@ -36,6 +37,7 @@ QUERIES = {
     "lobes_by_subset": "lobes by subset of phi k 3                         # the dashboard's join",
     "lobes": "lobes of phi k 2",
     "spectra": "spectra where layer between 0 and 25",
+    "maps": "maps of layer 12 where method = pca",
     "runs": "runs where analysis = lobes",
     "runs_since": 'runs of layer 12 where finished_at > "2020-01-31" and preset = "default"',
     "saes": 'saes where has_encoder = false and release like "gemma%" or d_in < 9',

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    import sqlalchemy as sa
+from saeatlas.commands.console import catalog
+from saeatlas.commands.options import options
 
+if TYPE_CHECKING:
     from saeatlas.catalog.answers import Answer, Format
 
-Command = Callable[..., Any]
-
-
-def add_to(group: click.Group) -> None:
-    """Add the commands to a group.
-
-    Parameters
-    ----------
-    group : click.Group
-    """
-    for command in (query_command, sql_command, shell_command):
-        group.add_command(command)
-
-
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
-
-
-_limited = _options(
+_limited = options(
     click.option(
         "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True,
         help="Seconds that it may take; 0 for as long as it likes.",
@@ -42,7 +23,7 @@ _limited = _options(
         help="Most rows to fetch.",
     ),
 )  # fmt: skip
-_answered = _options(
+_answered = options(
     click.option(
         "--format", "form", default="table", show_default=True,
         type=click.Choice(["table", "csv", "json", "parquet", "markdown"]),
@@ -51,12 +32,6 @@ _answered = _options(
                  help="File to write."),
     _limited,
 )  # fmt: skip
-
-
-def _catalog() -> sa.Engine:
-    from saeatlas.schema.connect import open_catalog
-
-    return open_catalog()
 
 
 @click.command("sql")
@@ -70,7 +45,7 @@ def sql_command(query: str, form: Format, output: Path | None, **limits: Any) ->
     from saeatlas.catalog import sql
 
     _check(form, output)
-    _show(sql.answer_sql(_catalog(), query, **limits), form, output)
+    _show(sql.answer_sql(catalog(), query, **limits), form, output)
 
 
 @click.command("query")
@@ -90,20 +65,20 @@ def query_command(
 
     _check(form, output)
     if show_sql:
-        click.echo(query.compiled(_catalog(), text).shown())
+        click.echo(query.compiled(catalog(), text).shown())
     elif explain:
-        click.echo(query.explain(_catalog(), text))
+        click.echo(query.explain(catalog(), text))
     else:
-        _show(query.answer(_catalog(), text, **limits), form, output)
+        _show(query.answer(catalog(), text, **limits), form, output)
 
 
 @click.command("shell")
 @_limited
 def shell_command(**limits: Any) -> None:
     """Ask at a prompt, in the query language or in SQL, with completion and history."""
-    from saeatlas import cli_shell
+    from saeatlas.commands import shell
 
-    cli_shell.run(_catalog(), **limits)
+    shell.run(catalog(), **limits)
 
 
 def _check(form: Format, output: Path | None) -> None:

@@ -1,0 +1,1 @@
+"""The commands of `saeatlas`: options, one library call, print. A module a group."""

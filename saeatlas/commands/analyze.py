@@ -1,0 +1,156 @@
+"""`saeatlas analyze`: counts, and the lobes that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from saeatlas.commands.console import catalog, follow_stages, one_sae
+from saeatlas.commands.options import AFFINITIES, KS, SEED, numbers
+
+
+@click.group()
+def analyze() -> None:
+    """Count and map what the catalog holds; results are tables with a run."""
+
+
+@analyze.command("cooccurrence")
+@click.option("--recording", type=int, required=True, help="Number of the recording.")
+@click.option(
+    "--threshold",
+    default="1.0",
+    show_default=True,
+    help="A feature is active above this; theta+1.5 adds its own JumpReLU threshold.",
+)
+@click.option("--subset", "subsets", multiple=True, help="Count only documents of this type.")
+@click.option("--documents-where", help="Count only documents that meet this SQL condition.")
+@click.option(
+    "--half",
+    type=click.Choice(["first", "second"]),
+    help="Count one half of the documents, drawn by a hash: judge on the other.",
+)
+@click.option(
+    "--min-blocks",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Leave out features active in fewer blocks.",
+)
+@click.option(
+    "--engine",
+    "method",
+    type=click.Choice(["sql", "torch"]),
+    default="sql",
+    show_default=True,
+    help="Count in the database, or by torch on a GPU.",
+)
+def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None:
+    """Count in how many blocks each two features of a recording are active together.
+
+    Example: saeatlas analyze cooccurrence --recording 1 --subset Github --subset ArXiv
+    """
+    from saeatlas.analyses import cooccurrence
+    from saeatlas.analyses.threshold import Threshold
+
+    progress = cooccurrence.count(
+        catalog(), recording, threshold=Threshold.parse(threshold), **options
+    )
+    follow_stages(progress)
+
+
+@analyze.command("lobes")
+@click.option("--cooccurrence", "counts", type=int, required=True, help="Run that counted.")
+@AFFINITIES
+@KS
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: as published, dead features and all.")  # fmt: skip
+@click.option("--min-blocks", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Features active in fewer blocks get no lobe.")  # fmt: skip
+@click.option("--assign", type=click.Choice(["kmeans", "cluster_qr"]), default="kmeans",
+              show_default=True, help="How points of the embedding become lobes.")  # fmt: skip
+@click.option("--matrix-free", is_flag=True,
+              help="Never make the matrix of all pairs: phi and simple matching of many features, "
+              "from the bits of the blocks.")  # fmt: skip
+@click.option("--halves", is_flag=True,
+              help="See how far lobes from either half of the documents agree.")  # fmt: skip
+@click.option("--seed", type=int, help="[default: 0; for the preset paper 42]")
+def analyze_lobes(
+    counts: int, affinities: Sequence[str], ks: list[int], halves: bool, seed: int | None,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Find lobes: features that go together, by spectral clustering.
+
+    Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
+    """
+    from saeatlas.analyses import bilinear, lobes
+
+    options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
+    if affinities or options["matrix_free"]:
+        options["affinities"] = affinities or bilinear.MEASURES
+    if ks:
+        options["ks"] = ks
+    follow_stages(lobes.find(catalog(), counts, lobes.Terms(**options), halves=halves))
+
+
+@analyze.command("geometry")
+@click.option("--sae", required=True, help="SAE, by name or number.")
+@KS
+@click.option("--cooccurrence", type=int, help="Only features counted in this run.")
+@SEED
+def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
+    """Cluster features by the angles of their decoder vectors.
+
+    Example: saeatlas analyze geometry --sae 1 --cooccurrence 1 --k 2,3,8
+    """
+    from saeatlas.analyses import geometry
+
+    engine = catalog()
+    follow_stages(geometry.find(engine, one_sae(engine, sae), ks=ks or geometry.KS, **options))
+
+
+@analyze.command("subsets")
+@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
+@AFFINITIES
+@click.option("--k", "ks", callback=numbers, metavar="K,K,...",
+              help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
+@click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
+              show_default=True, help="Judge documents that built no lobe, or all.")  # fmt: skip
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: the largest share wins.")  # fmt: skip
+@SEED
+def analyze_subsets(lobes_run: int, **options: Any) -> None:
+    """Find which lobe wins each block, and which document types a lobe prefers.
+
+    Example: saeatlas analyze subsets --lobes 2
+    """
+    from saeatlas.analyses import subsets
+
+    follow_stages(subsets.judge(catalog(), lobes_run, **options))
+
+
+@analyze.command("spatiality")
+@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
+@click.option("--geometry", "geometry_run", type=int, required=True, help="Run of geometry.")
+@AFFINITIES
+@KS
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: 100 trials, no correction.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=1000, show_default=True,
+              help="Permutations of each kind.")  # fmt: skip
+@click.option("--vector-trials", type=click.IntRange(min=0), default=19, show_default=True,
+              help="Clouds of vectors of each kind, each clustered anew.")  # fmt: skip
+@click.option("--classify-up-to", type=click.IntRange(min=0), default=8, show_default=True,
+              help="Largest k whose lobes are classified.")  # fmt: skip
+@click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,
+              help="Features of like frequency that are shuffled among each other.")  # fmt: skip
+@SEED
+def analyze_spatiality(lobes_run: int, geometry_run: int, **options: Any) -> None:
+    """Test whether lobes are spatial: related to the geometry of decoder vectors.
+
+    Example: saeatlas analyze spatiality --lobes 2 --geometry 3
+    """
+    from saeatlas.analyses import spatiality
+
+    follow_stages(spatiality.test(catalog(), lobes_run, geometry_run, **options))

@@ -1,0 +1,130 @@
+"""`saeatlas analyze spectra`, `maps` and `crystals`: the geometry of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from saeatlas.commands.analyze import analyze
+from saeatlas.commands.console import catalog, chosen_saes, follow_stages, one_sae
+from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
+
+
+@analyze.command("spectra")
+@CHOSEN_SAES
+@click.option("--of", "source", type=click.Choice(["decoder", "encoder", "activations"]),
+              default="decoder", show_default=True,
+              help="Vectors of features, or what the SAE hears.")  # fmt: skip
+@click.option("--recording", type=int, help="Whose activations.  [default: the newest]")
+@click.option("--within", type=int, help="Run of lobes or geometry: a spectrum a lobe.")
+@AFFINITIES
+@click.option("--k", "ks", callback=numbers, metavar="K,K,...",
+              help="Only lobes of these k.  [default: all]")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--components", callback=numbers, default="10,50,100,200",
+              show_default=True, metavar="D,D,...",
+              help="Principal components for clustering entropy.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=19, show_default=True,
+              help="Clouds drawn for each null.")  # fmt: skip
+@click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
+              show_default=True, help="paper: as published, without nulls.")  # fmt: skip
+@SEED
+def analyze_spectra(
+    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+) -> None:
+    """Measure how vectors spread over directions, and whether they cluster.
+
+    Example: saeatlas analyze spectra --release gemma-scope --layers 0-25
+    """
+    from saeatlas.analyses import spectra, spectra_inputs
+
+    terms = spectra_inputs.Terms(**options)
+    engine = catalog()
+    for number in chosen_saes(engine, saes, release, layers):
+        follow_stages(spectra.find(engine, number, terms))
+
+
+@analyze.command("maps")
+@CHOSEN_SAES
+@click.option("--method", type=click.Choice(["tsne", "pca"]), default="tsne",
+              show_default=True, help="t-SNE, or principal components.")  # fmt: skip
+@click.option("--of", "source", type=click.Choice(["decoder", "encoder"]), default="decoder",
+              show_default=True, help="Vectors whose directions are mapped.")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--dimensions", type=click.IntRange(2, 3), default=2, show_default=True,
+              help="A map in the plane, or in space.")  # fmt: skip
+@click.option("--perplexity", type=click.FloatRange(min=1), default=30.0, show_default=True,
+              help="Of tsne: about how many near features count.")  # fmt: skip
+@SEED
+def analyze_maps(
+    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+) -> None:
+    """Map features by the directions of their vectors, near ones near each other.
+
+    Example: saeatlas analyze maps --release gemma-scope --layers 12
+    """
+    from saeatlas.analyses import maps
+
+    terms = maps.Terms(**options)
+    engine = catalog()
+    for number in chosen_saes(engine, saes, release, layers):
+        follow_stages(maps.find(engine, number, terms))
+
+
+@analyze.command("crystals")
+@click.option("--sae", help="SAE whose features are searched, by name or number.")
+@click.option("--words", help="Space of words, by name or number: its relations are measured; with "
+              "--sae and --relations given, searched for among features.")  # fmt: skip
+@click.option("--relations", type=click.Choice(["found", "given"]), default="found",
+              show_default=True,
+              help="Function vectors found among features, or those of words.")  # fmt: skip
+@click.option("--relation", "names", multiple=True,
+              help="Of words: only this relation; repeatable.  [default: all]")  # fmt: skip
+@click.option("--features", "features_where", metavar="SQL",
+              help="Only features that meet this condition.")  # fmt: skip
+@click.option("--neighbours", type=click.IntRange(min=1), default=16, show_default=True,
+              help="Nearest neighbours that a feature is paired with.")  # fmt: skip
+@click.option("--least", type=float, default=0.6, show_default=True,
+              help="Least cosine of sides, and of legs.")  # fmt: skip
+@click.option("--rate", type=float, default=0.05, show_default=True,
+              help="Largest false discovery rate.")  # fmt: skip
+@click.option("--recording", type=int,
+              help="For densities and positions.  [default: the newest]")  # fmt: skip
+@click.option("--attribute", "attributes", multiple=True,
+              help="Measured attribute to project out: log_density, position or top_token_length; "
+              "repeatable.  [default: all]")  # fmt: skip
+@click.option("--keep-distractors", is_flag=True,
+              help="Compare vectors as they are: whiten and project out nothing.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=2), default=199, show_default=True,
+              help="Of words: times that partners, and relations, are shuffled.")  # fmt: skip
+@SEED
+def analyze_crystals(
+    sae: str | None, words: str | None, relations: str, names: Sequence[str], trials: int,
+    seed: int, attributes: Sequence[str], **options: Any,
+) -> None:  # fmt: skip
+    """Find parallelograms and trapezoids of features, and the function vectors they follow.
+
+    Of words: how far the pairs of known relations follow one vector each.
+
+    Example: saeatlas analyze crystals --sae 1
+    """
+    from saeatlas.analyses import crystal_terms, crystals, word_relations
+
+    if (sae is not None) != (words is None or relations == "given"):
+        raise click.UsageError("Give --sae; --words; or both with --relations given.")
+    if relations == "given" and words is None:
+        raise click.UsageError("--relations given are those of --words SPACE.")
+    engine = catalog()
+    if sae is None:
+        assert words is not None
+        progress = word_relations.measure(engine, words, names=names, trials=trials, seed=seed)
+    else:
+        if attributes:
+            options["attributes"] = attributes
+        terms = crystal_terms.Terms(words=words, seed=seed, **options)
+        progress = crystals.find(engine, one_sae(engine, sae), terms)
+    follow_stages(progress)

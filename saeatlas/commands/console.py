@@ -1,0 +1,121 @@
+"""What commands share: the catalog, the SAEs named, bars of progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from saeatlas import errors
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from saeatlas.ingest.store import StoredSae
+
+
+def catalog() -> sa.Engine:
+    """Open the catalog: SAEATLAS_DATABASE_URL, else the embedded server."""
+    from saeatlas.schema.connect import open_catalog
+
+    return open_catalog()
+
+
+def one_sae(engine: sa.Engine, name: str) -> int:
+    """Find the number of an SAE by any of its names."""
+    from saeatlas.schema import saes
+
+    with engine.connect() as connection:
+        return int(saes.find_one(connection, name).id)
+
+
+def chosen_saes(
+    engine: sa.Engine, saes: Sequence[str], release: str | None, layers: range | None
+) -> list[int]:
+    """Find SAEs by name, release and layer, in the order of layers."""
+    from saeatlas.schema.saes import find as find_saes
+
+    if bool(saes) == bool(release):
+        raise click.UsageError("Give --sae, or --release.")
+    with engine.connect() as connection:
+        rows = find_saes(connection, list(saes) or [str(release)])
+    chosen = [row for row in rows if layers is None or row.layer in layers]
+    if not chosen:
+        raise errors.UnknownName(
+            "None of these SAEs is of the layers asked for.",
+            exists=f"They are of layers {', '.join(sorted({str(row.layer) for row in rows}))}.",
+            mend="Choose other --layers.",
+        )
+    chosen.sort(key=lambda row: (row.layer is None, row.layer, row.id))
+    return [int(row.id) for row in chosen]
+
+
+def say_stored(stored: StoredSae) -> None:
+    """Print an SAE that was ingested, or was there."""
+    done = "ingested" if stored.created else "already there"
+    if stored.encoder_added:
+        done += ", encoder added"
+    elif not stored.created:
+        done += ", unchanged"
+    size = f"{stored.d_sae:,} features of {stored.d_in:,} dimensions"
+    click.echo(f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}")
+
+
+def _tokens_a_second(last: Any) -> str:
+    return f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
+
+
+def blocks_a_second(last: Any) -> str:
+    """Say how fast blocks are made."""
+    return f"{last.blocks_per_second:,.0f} blocks/s" if last.blocks_per_second else ""
+
+
+def follow(
+    progress: Any,
+    total: int | None,
+    *,
+    doing: str = "listening",
+    rate: Callable[[Any], str] = _tokens_a_second,
+) -> None:
+    """Show a bar with documents, how many a second and the time left; then the result."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("documents  {task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+    )
+    try:
+        with bars.Progress(*columns) as bar:
+            task = bar.add_task(doing, total=total, rate="")
+            for last in progress:
+                bar.update(task, completed=last.documents, total=last.total, rate=rate(last))
+            bar.update(task, total=last.documents)
+    except KeyboardInterrupt:
+        click.echo("The same command goes on where this one stopped.", err=True)
+        raise
+    click.echo(last.summary)
+
+
+def follow_stages(progress: Any) -> None:
+    """Show a bar for each stage of an analysis, with the time left; then the run."""
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    with closing(progress), bars.Progress(*columns) as bar:
+        tasks: dict[str, Any] = {}
+        for last in progress:
+            if last.stage not in tasks and last.stage != "done":
+                tasks[last.stage] = bar.add_task(last.stage, total=last.total)
+            if last.stage in tasks:
+                bar.update(tasks[last.stage], completed=last.done, total=last.total)
+    click.echo(last.summary)

@@ -1,0 +1,278 @@
+"""`saeatlas ingest`: SAEs, activations, counts and simulated worlds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from saeatlas.commands.console import blocks_a_second, catalog, follow, say_stored
+from saeatlas.commands.options import options
+
+
+@click.group()
+def ingest() -> None:
+    """Bring SAEs and what they say of a corpus into the catalog."""
+
+
+_allow_zero_rows = click.option(
+    "--allow-zero-rows", is_flag=True, help="Accept features whose decoder vector is all zero."
+)
+
+_encoder = click.option(
+    "--encoder",
+    is_flag=True,
+    help="Keep the encoder vectors too; adds them to an SAE that is there.",
+)
+
+
+@ingest.command("sae")
+@click.option("--release", help="sae-lens release or hub repository; with --path, a name for it.")
+@click.option("--sae-id", help="SAE within the release; with --path, a name for it.")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path),
+    help="sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.",
+)
+@click.option("--hook-name", help="Where it listens, if its files do not say.")
+@click.option("--model-name", help="Model it was trained on, if its files do not say.")
+@_allow_zero_rows
+@_encoder
+def ingest_sae(encoder: bool, **names: Any) -> None:
+    """Ingest one SAE.
+
+    Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
+    """
+    from saeatlas.ingest import saes, store
+
+    engine = catalog()
+    loaded = saes.load(**names)
+    with engine.begin() as connection:
+        say_stored(store.store_sae(connection, loaded, encoder=encoder))
+
+
+@ingest.command("layers")
+@click.argument("layers")
+@click.option("--release", required=True, help="sae-lens release.")
+@click.option("--width", help="Number of features as the release writes it: 16k.")
+@click.option("--l0", help="41, closest:50 or canonical.")
+@click.option("--site", type=click.Choice(["resid", "mlp", "att"]), help="If it has several.")
+@_allow_zero_rows
+@_encoder
+def ingest_layers(allow_zero_rows: bool, encoder: bool, **wanted: Any) -> None:
+    """Ingest one SAE for each of LAYERS, as 0-5 or 0,4,8-11.
+
+    Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
+    """
+    from saeatlas.ingest import registry, saes, store
+
+    layers = registry.parse_layers(wanted.pop("layers"))
+    entries = registry.select(wanted.pop("release"), layers, **wanted)
+    engine = catalog()
+    for entry in entries:
+        loaded = saes.load(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)
+        with engine.begin() as connection:
+            say_stored(store.store_sae(connection, loaded, encoder=encoder))
+
+
+_corpus_options = options(
+    click.option(
+        "--corpus",
+        required=True,
+        help="Hub data set, JSONL (.gz, .zst), Parquet, or a folder of texts.",
+    ),
+    click.option("--split", default="train", show_default=True, help="Split of a hub data set."),
+    click.option("--config", help="Configuration of a hub data set."),
+    click.option("--text-field", default="text", show_default=True, help="Field with the text."),
+    click.option("--subset-field", help="Field with the document type: meta.pile_set_name."),
+    click.option(
+        "--on-bad-document",
+        type=click.Choice(["error", "skip"]),
+        default="error",
+        show_default=True,
+        help="Stop at an unreadable document, or leave it out and count it.",
+    ),
+)
+
+_listening_options = options(
+    click.option(
+        "--documents", type=click.IntRange(min=1), help="Documents to read. Default: all."
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(["default", "paper"]),
+        default="default",
+        show_default=True,
+        help="paper: only activations above 1, and no special token but BOS left out.",
+    ),
+    click.option("--context", type=click.IntRange(min=2), help="Tokens of a document. [1024]"),
+    click.option("--block", type=click.IntRange(min=1), help="Tokens of a block. [256]"),
+    click.option("--tail", help="Partial last blocks: drop, keep, or least tokens. [drop]"),
+    click.option("--keep-above", type=float, help="Store only maxima above this. [0; paper: 1]"),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Precision. [float32]",
+    ),
+    click.option("--device", help="cpu, cuda, mps. Default: the fastest there is."),
+    click.option("--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time. [8192]"),
+    click.option("--text", "store_text", is_flag=True, help="Store each block's text too."),
+    click.option(
+        "--covariance",
+        is_flag=True,
+        help="Collect mean and covariance of what each SAE hears, from the first document on.",
+    ),
+    click.option("--force", is_flag=True, help="Go on though the SAE does not fit the model."),
+)
+
+
+@ingest.command("activations")
+@click.option("--model", required=True, help="Hub id or folder of a transformers model.")
+@click.option("--sae", "saes", multiple=True, required=True, help="Name, number, or a release.")
+@_corpus_options
+@_listening_options
+def ingest_activations(
+    model: str,
+    saes: tuple[str, ...],
+    corpus: str,
+    split: str,
+    config: str | None,
+    text_field: str,
+    subset_field: str | None,
+    on_bad_document: Any,
+    preset: Any,
+    **options: Any,
+) -> None:
+    """Run a model over a corpus and store what each block activates in the SAEs.
+
+    One forward pass serves all SAEs named. Stopped at any moment and run again, it goes on.
+
+    Example: saeatlas ingest activations --model gpt2 --corpus pile.jsonl.zst
+    --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
+    """
+    from saeatlas.ingest import activations, corpora
+    from saeatlas.ingest.options import Options
+
+    terms = Options.of(preset, **options)
+    documents = corpora.open_corpus(
+        corpus,
+        text_field=text_field,
+        subset_field=subset_field,
+        split=split,
+        config=config,
+        on_bad_document=on_bad_document,
+    )
+    progress = activations.record(
+        catalog(), model=model, corpus=documents, saes=saes, options=terms
+    )
+    follow(progress, total=terms.documents)
+
+
+@ingest.command("table")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sae", required=True, help="SAE that the features belong to.")
+@click.option(
+    "--keep-above", type=float, default=0.0, show_default=True, help="Store only maxima above this."
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="Name of a column in the file, as feature=latent.",
+)
+@click.option(
+    "--corpus", type=int, help="Number of the corpus whose documents and blocks these are."
+)
+def ingest_table(path: Path, columns: tuple[str, ...], **terms: Any) -> None:
+    """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
+
+    Example: saeatlas ingest table latents/model.layers.12 --sae gemma-scope/layer_12
+    """
+    from saeatlas.ingest import tables
+
+    renamed = dict(_pair(column) for column in columns)
+    result = tables.ingest_table(catalog(), path, columns=renamed, **terms)
+    click.echo(result.summary)
+
+
+_simulation_options = options(
+    click.option("--features", type=int, help="Features, dead ones included. [1024]"),
+    click.option("--d-model", type=int, help="Width of a decoder vector. [128]"),
+    click.option("--lobes", type=int, help="Lobes planted, of equal size. [3]"),
+    click.option("--active", type=float, help="Mean active features a block. [6.7% of them]"),
+    click.option("--blocks-per-document", type=int, help="Blocks of each document. [3]"),
+    click.option("--subsets", type=int, help="Document types, each preferring a lobe. [3 a lobe]"),
+    click.option(
+        "--preference",
+        type=float,
+        help="How much a document's lobe decides. 0: features are independent. [0.5]",
+    ),
+    click.option(
+        "--geometry",
+        type=float,
+        help="How much decoder vectors follow lobes. 0: not at all, 1: strongly. [0.2]",
+    ),
+    click.option("--density-exponent", type=float, help="Densities fall as rank^-this. [1]"),
+    click.option(
+        "--spectrum-exponent",
+        type=float,
+        help="Eigenvalues fall as rank^-this. 0: isotropic. [0.4]",
+    ),
+    click.option("--parallelograms", type=int, help="Parallelograms planted. [20]"),
+    click.option("--trapezoids", type=int, help="Trapezoids planted. [10]"),
+    click.option("--function-vectors", type=int, help="Directions that crystals share. [5]"),
+    click.option("--distractors", type=int, help="Directions that shift crystals' points. [0]"),
+    click.option("--dead", type=float, help="Share of features never active. [0.02]"),
+    click.option("--seed", type=int, help="Another seed, another world. [0]"),
+)
+
+
+@ingest.command("simulated")
+@click.option(
+    "--blocks", type=click.IntRange(min=1), default=5_000, show_default=True,
+    help="Blocks wanted, in whole documents.",
+)  # fmt: skip
+@_simulation_options
+@click.option("--release", default="simulated", show_default=True, help="Release to name it.")
+@click.option("--sae-id", help="Name within the release. [1024x128-seed0]")
+@click.option("--layer", type=click.IntRange(min=0), help="Layer that it is said to listen to.")
+def ingest_simulated(
+    blocks: int, release: str, sae_id: str | None, layer: int | None, **given: Any
+) -> None:
+    """Make up an SAE, its features and what blocks activate: a catalog with a known answer.
+
+    What was planted stands in planted_feature and planted_crystal. More --blocks add to it.
+
+    Example: saeatlas ingest simulated --features 16384 --d-model 2304 --blocks 150000 --lobes 3
+    """
+    from saeatlas.ingest import simulated
+    from saeatlas.ingest.simulation import Terms
+
+    terms = Terms(**{name: value for name, value in given.items() if value is not None})
+    progress = simulated.simulate(
+        catalog(), terms, blocks=blocks, release=release, sae_id=sae_id, layer=layer
+    )
+    follow(progress, None, doing="simulating", rate=blocks_a_second)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not OURS=THEIRS, as feature=latent.")
+    return ours, theirs
+
+
+@ingest.command("cooccurrence")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sae", required=True, help="SAE that the features belong to.")
+def ingest_cooccurrence(path: Path, sae: str) -> None:
+    """Ingest counts of co-occurrence made elsewhere: the published code's .npz files.
+
+    Example: saeatlas ingest cooccurrence histogram.npz --sae gemma-scope/layer_12
+    """
+    from saeatlas.ingest import histogram
+
+    run, created = histogram.ingest_cooccurrence(catalog(), path, sae=sae)
+    click.echo(f"Run {run}: {'ingested' if created else 'already there, unchanged'}")

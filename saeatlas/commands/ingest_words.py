@@ -1,0 +1,97 @@
+"""`saeatlas ingest words`, `tokens` and `labels`: what words say of features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from saeatlas.commands.console import catalog, follow_stages, one_sae
+from saeatlas.commands.ingest import ingest
+
+
+@ingest.command("words")
+@click.argument("pairs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--model", help="Hub id or folder of a transformers model that reads the words.")
+@click.option("--layers", help="Its layers, as 0,12 or 0-25.")
+@click.option("--site", type=click.Choice(["resid_post", "resid_pre"]), default="resid_post",
+              show_default=True, help="The residual stream after a layer, or before.")  # fmt: skip
+@click.option("--vectors", type=click.Path(path_type=Path),
+              help="Ready vectors instead: word2vec, GloVe or .npz.")  # fmt: skip
+@click.option("--name", help="Name of the vectors.  [default: the model's or the file's]")
+@click.option("--frequencies", "frequency_file", type=click.Path(path_type=Path),
+              help="CSV or TSV with words and their counts.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32",
+              show_default=True, help="Precision of the model.")  # fmt: skip
+@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+def ingest_words(
+    pairs: tuple[Path, ...], model: str | None, layers: str | None, vectors: Path | None,
+    name: str | None, frequency_file: Path | None, **reading: Any,
+) -> None:  # fmt: skip
+    """Ingest word pairs, one relation a file, and the vectors of their words.
+
+    PAIRS are JSON lists of {"input": ..., "output": ...}. Without any, the words of all relations
+    of the catalog are read.
+
+    Example: saeatlas ingest words country-capital.json --model google/gemma-2-2b --layers 0,12
+    """
+    from saeatlas.ingest import registry, word_reader, words
+
+    if bool(model) == bool(vectors) or bool(model) != bool(layers):
+        raise click.UsageError("Give --model and --layers, or --vectors.")
+    given: Any = {"name": name, "frequency_file": frequency_file}
+    if vectors:
+        click.echo(words.take(catalog(), pairs, vectors, **given))
+    else:
+        terms = word_reader.Terms(str(model), registry.parse_layers(str(layers)), **reading)
+        follow_stages(words.listen(catalog(), pairs, terms, **given))
+
+
+@ingest.command("tokens")
+@click.option("--model", required=True, help="Hub id or folder of the model it was trained on.")
+@click.option("--sae", required=True, help="SAE, by name or number.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True,
+              help="Tokens of each feature.")  # fmt: skip
+@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+def ingest_tokens(sae: str, **terms: Any) -> None:
+    """Find the tokens that each feature promotes most, through the model's unembedding.
+
+    Example: saeatlas ingest tokens --model gpt2 --sae gpt2-small-res-jb/blocks.8.hook_resid_pre
+    """
+    from saeatlas.ingest import feature_tokens
+
+    engine = catalog()
+    follow_stages(feature_tokens.find(engine, one_sae(engine, sae), **terms))
+
+
+@ingest.command("labels")
+@click.option("--sae", help="SAE that the labels are of; Neuronpedia's say so themselves.")
+@click.option(
+    "--neuronpedia",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder or file of Neuronpedia's explanations; repeatable.",
+)
+@click.option(
+    "--neuronpedia-id",
+    metavar="MODEL/SOURCE",
+    help="Take the labels of this source for the SAE's, which names no page itself.",
+)
+@click.option(
+    "--delphi", type=click.Path(path_type=Path), help="Folder of a run of Delphi: explanations."
+)
+@click.option("--hookpoint", help="Which of Delphi's hookpoints, if the folder has several.")
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path),
+    help="CSV with feature, text[, source, score, method, url].",
+)
+def ingest_labels(sae: str | None, **files: Any) -> None:
+    """Bring in what features are said to be about. What is said anew replaces what was.
+
+    Example: saeatlas ingest labels --neuronpedia v1/gemma-2-2b/12-gemmascope-res-16k
+    """
+    from saeatlas.ingest import labels
+
+    click.echo(labels.ingest_labels(catalog(), labels.open_source(**files), sae=sae).summary)
