@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.analyses import cloud, neighbours
+from saeatlas.analyses import cloud
 
 Array = np.ndarray[Any, Any]
 
 NEAREST = 10
-"""Nearest others that are looked for again on the map."""
+"""Nearest others of each vector that are looked for on the map."""
 
 _PAIRS = 100_000
 """Pairs whose distances are compared."""
@@ -75,14 +75,13 @@ def pca(units: Array, dimensions: int) -> tuple[Array, float]:
     return points * np.sign(largest), float(found.values[:dimensions].sum() / found.values.sum())
 
 
-def tsne(units: Array, near: tuple[Array, Array], start: Array, perplexity: float) -> Array:
+def tsne(units: Array, start: Array, perplexity: float) -> Array:
     """Lay vectors out so that each keeps its near ones: t-SNE of exact neighbours.
 
     Parameters
     ----------
     units : ndarray of shape (n, d), float32
-    near : (ndarray, ndarray) of shape (n, at least 3 * perplexity + 1)
-        Of each the distances to its nearest others, and which they are.
+        n > 3 * perplexity + 1.
     start : ndarray of shape (n, 2) or (n, 3), float32
         Where they stand before: `pca`.
     perplexity : float
@@ -102,39 +101,22 @@ def tsne(units: Array, near: tuple[Array, Array], start: Array, perplexity: floa
     van der Maaten, "Accelerating t-SNE using tree-based algorithms", JMLR 15, 2014.
     Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics", 2019: the start.
     """
-    from scipy.sparse import csr_matrix
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    n = len(units)
-    width = min(reach(perplexity), n - 1)
-    distances, others = (part[:, :width] for part in near)
-    # scikit-learn wants each point in its own row, at distance 0
-    values = np.column_stack([np.zeros(n), distances]).ravel()
-    columns = np.column_stack([np.arange(n), others]).ravel()
-    graph = csr_matrix((values, columns, np.arange(n + 1) * (width + 1)), shape=(n, n))
     begin = (start * (_START / start[:, 0].std())).astype(np.float32)
-    layout = TSNE(
-        start.shape[1], perplexity=perplexity, metric="precomputed", init=begin, random_state=0
-    )
-    with threadpool_limits(1 if n < _SHARED else None, "openmp"):
-        points: Array = layout.fit_transform(graph)
+    layout = TSNE(start.shape[1], perplexity=perplexity, init=begin, random_state=0)
+    with threadpool_limits(1 if len(units) < _SHARED else None, "openmp"):
+        points: Array = layout.fit_transform(units)
     return points.astype(np.float32)
 
 
-def reach(perplexity: float) -> int:
-    """Count the nearest others that a t-SNE of this perplexity looks at."""
-    return int(3 * perplexity + 1)
-
-
-def faith(units: Array, near: Array, points: Array, seed: int) -> Faith:
+def faith(units: Array, points: Array, seed: int) -> Faith:
     """Measure what a layout keeps of nearness and of distance.
 
     Parameters
     ----------
     units : ndarray of shape (n, d), float32
-    near : ndarray of shape (n, at least 10), int
-        Nearest others in space.
     points : ndarray of shape (n, 2) or (n, 3)
     seed : int
         Of the 100,000 pairs whose distances are compared.
@@ -144,13 +126,11 @@ def faith(units: Array, near: Array, points: Array, seed: int) -> Faith:
     Faith
     """
     from scipy.stats import spearmanr
-    from sklearn.neighbors import NearestNeighbors
 
     n = len(units)
     k = min(NEAREST, n - 1)
-    there = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
     base = np.arange(n)[:, None] * n
-    kept = np.isin(base + there, base + near[:, :k]).mean()
+    kept = np.isin(base + _nearest(points, k), base + _nearest(units, k)).mean()
     rng = np.random.default_rng(seed)
     one = rng.integers(n, size=_PAIRS)
     other = (one + rng.integers(1, n, size=_PAIRS)) % n
@@ -163,6 +143,8 @@ def faith(units: Array, near: Array, points: Array, seed: int) -> Faith:
     return Faith(float(kept), k / (n - 1), float(spearmanr(in_space, on_map).statistic))
 
 
-def nearest(units: Array, k: int) -> tuple[Array, Array]:
-    """Find the k nearest others of each, or all others where there are fewer."""
-    return neighbours.nearest(units, min(k, len(units) - 1))
+def _nearest(rows: Array, k: int) -> Array:
+    from sklearn.neighbors import NearestNeighbors
+
+    found: Array = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False)
+    return found

@@ -53,9 +53,9 @@ class Terms:
         return params
 
     @property
-    def reach(self) -> int:
-        """Nearest others of a feature that the method looks at."""
-        return layouts.reach(self.perplexity) if self.method == "tsne" else 0
+    def fewest(self) -> int:
+        """Features that a map needs."""
+        return max(FEWEST, int(3 * self.perplexity) + 2) if self.method == "tsne" else FEWEST
 
 
 def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
@@ -120,25 +120,22 @@ class Job:
         some = norms > 0
         self.features, self.n_zero = chosen.features[some], int((~some).sum())
         self.units = vectors[some] / norms[some, None]
-        least = max(FEWEST, terms.reach + 1)
-        if len(self.units) < least:
+        if len(self.units) < terms.fewest:
             raise errors.InputError(
                 f"{len(self.units):,} features with a direction are too few: this map needs "
-                f"{least:,}.",
+                f"{terms.fewest:,}.",
                 mend="Choose more features, less --perplexity, or --method pca.",
             )
 
     def run(self) -> Iterator[Progress]:
-        """Find who is near whom, lay the features out, and judge the result."""
+        """Lay the features out, and judge the result."""
         terms, began = self.terms, time.perf_counter()
-        yield Progress("nearest features", 0, 3, 0.0)
-        near = layouts.nearest(self.units, max(layouts.NEAREST, terms.reach))
-        yield Progress(f"map by {terms.method}", 1, 3, time.perf_counter() - began)
+        yield Progress(f"map by {terms.method}", 0, 2, 0.0)
         self.points, share = layouts.pca(self.units, terms.dimensions)
         if terms.method == "tsne":
-            self.points = layouts.tsne(self.units, near, self.points, terms.perplexity)
-        yield Progress("what it keeps", 2, 3, time.perf_counter() - began)
-        faith = layouts.faith(self.units, near[1], self.points, terms.seed)
+            self.points = layouts.tsne(self.units, self.points, terms.perplexity)
+        yield Progress("what it keeps", 1, 2, time.perf_counter() - began)
+        faith = layouts.faith(self.units, self.points, terms.seed)
         self.quality = {"n_features": len(self.units), "n_zero": self.n_zero, **asdict(faith)}
         if terms.method == "pca":
             self.quality["variance_share"] = share

@@ -154,11 +154,6 @@ def run(
     driver = connect.raw(connection)
     try:
         query: LiteralString = text.encode()  # type: ignore[assignment]
-    except UnicodeEncodeError as error:
-        raise errors.QueryFailed(
-            "The statement holds a character that no text can hold."
-        ) from error
-    try:
         with failures.translated(), driver.cursor() as cursor:
             rows = [] if limit is None else _first(cursor, query, params, limit + 1)
             if not rows:  # streamed, no rows have no columns either
@@ -173,6 +168,10 @@ def run(
             integers = frozenset(i for i, column in places if column.type_code in _INTEGERS)
             kept = [tuple(map(_value, row)) for row in rows[:limit]]
             return Answer(columns, kept, integers, len(rows) > len(kept))
+    except UnicodeEncodeError as error:
+        raise errors.QueryFailed(
+            "The statement, or a parameter, holds a character that no text can hold."
+        ) from error
     except psycopg.Error as error:
         raise _failed(error, text) from error
 

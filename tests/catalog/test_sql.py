@@ -85,6 +85,10 @@ def test_integers_with_nulls_stay_integers(engine: sa.Engine) -> None:
 def test_parameters_are_bound(engine: sa.Engine) -> None:
     assert read_sql(engine, "select %s as word", ["'; drop"]).word[0] == "'; drop"
     assert read_sql(engine, "select 5 % 3 as rest").rest[0] == 2
+    for strange, said in (("\udc80", "no text can hold"), ("\0", "NUL")):
+        with pytest.raises(errors.QueryFailed, match=said):
+            read_sql(engine, "select %s as word", [strange])
+        assert len(read_sql(engine, "select 1")) == 1
 
 
 def test_vectors_come_back_as_numbers(engine: sa.Engine) -> None:

@@ -16,6 +16,7 @@ from saeatlas.catalog.language.nodes import Place
 
 _END = r"\b"
 _STRANGE = "[\0\ud800-\udfff]"
+_SQL = {"select", "with", "values", "table", "explain"}
 _WORDS = {
     "NAME": "a name",
     "NUMBER": "a number",
@@ -164,6 +165,10 @@ def _unexpected(error: lark.UnexpectedInput, text: str) -> errors.BadQuery:
     at = Place(start, start + len(word))
     if word in "\"'":
         return mistake(text, at, "A text is not closed.")
+    if start == 0 and word.lower() in _SQL:
+        return mistake(
+            text, at, "This begins as SQL.", exists=listed, mend="`saeatlas sql` runs SQL."
+        )
     close = difflib.get_close_matches(word.lower(), filter(str.isalpha, words), n=1)
     near = [f"Nearest: {close[0]}."] if close else []
     return mistake(text, at, f"{word!r} is not expected here.", exists="\n".join([*near, listed]))

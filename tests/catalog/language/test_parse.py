@@ -128,6 +128,7 @@ def test_a_query_that_ends_too_early() -> None:
         "           ^\n"
         "Expected: a name, a number, a text in quotes.\n" + PAGE
     )
+    assert "`saeatlas sql` runs SQL." in _said("select * from features")
     assert _said("  ").startswith("The query is empty.\nExpected: blocks, crystals,")
 
 
