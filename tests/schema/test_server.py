@@ -11,8 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from saeatlas import errors
+from saeatlas.catalog import sql
 from saeatlas.catalog.status import read_status
 from saeatlas.schema import connect, server
 
@@ -144,4 +146,42 @@ def test_a_server_that_goes_away_is_said_to_be_gone(tcp_url: str) -> None:
     engine = connect.open_catalog(tcp_url)
     with engine.connect() as connection, pytest.raises(errors.ServerUnreachable):
         connection.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+    engine.dispose()
+
+
+@pytest.fixture
+def composed_url(server_folder: Path) -> Iterator[str]:
+    """A server on which the script of docker-compose.yml has run."""
+    handle = server._handle(server_folder / "composed", start=True)
+    compose = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text("utf-8"))
+    script = compose["configs"]["owner"]["content"].replace("$$", "$")
+    host = sa.engine.make_url(handle.get_uri()).query["host"]
+    environment = os.environ | {
+        "PATH": f"{handle.bin_path}:{os.environ['PATH']}", "PGHOST": str(host),
+        "POSTGRES_USER": "postgres", "POSTGRES_PASSWORD": "it's $x",
+    }  # fmt: skip
+    subprocess.run(["bash", "-ec", script], check=True, env=environment, capture_output=True)
+    yield f"postgresql://saeatlas@/saeatlas?host={host}"
+    server.shut_down(handle.pgdata)
+
+
+def test_the_owner_that_the_container_makes_is_no_superuser(composed_url: str) -> None:
+    engine = connect.open_catalog(composed_url)
+    assert sql.read_sql(engine, "select current_user as me").me[0] == "atlas_reader"
+    leave = "select set_config('role', 'none', true), {}"
+    for smuggled in (
+        "query_to_xml('select pg_read_file(''/etc/passwd'')', true, true, '')",
+        "query_to_xml('select lo_import(''/etc/passwd'')', true, true, '')",
+    ):
+        with pytest.raises(errors.QueryFailed, match="permission denied|read-only"):
+            sql.read_sql(engine, leave.format(smuggled))
+    for body in (
+        "perform pg_read_file('/etc/passwd')",
+        "copy model from program 'true'",
+        "insert into atlas.model (name) values ('smuggled')",
+        "perform set_config('transaction_read_only', 'off', true)",
+    ):
+        with pytest.raises(errors.QueryFailed, match="permission denied|read-only|read-write"):
+            sql.read_sql(engine, f"do $$ begin reset role; {body}; end $$")
+    assert sql.read_sql(engine, "select * from model").empty
     engine.dispose()
