@@ -239,7 +239,7 @@ def test_lobes_are_those_of_the_matrix(engine: sa.Engine, planted: int) -> None:
         if (one.affinity, one.k) == ("phi", 4):
             assert adjusted_mutual_info_score(one.lobes, truth[one.features]) > 0.9
     with engine.connect() as connection:
-        table = lobes.results.run
+        table = results.run
         query = sa.select(table).where(table.c.analysis == "lobes").order_by(table.c.id)
         first, second = connection.execute(query).all()
     assert "matrix_free" not in first.params and second.params["matrix_free"] is True

@@ -30,6 +30,9 @@ from tests.conftest import _admin, _url
 
 Array = np.ndarray[Any, Any]
 
+N = 7500
+"""Features from which on PostgreSQL takes the index: it expects to look at 300 of its entries."""
+
 
 def _clustered(n: int, d: int, seed: int = 0) -> Array:
     """Draw vectors around some centres."""
@@ -64,17 +67,17 @@ def _ask(engine: sa.Engine, text: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
-    """5,000 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all.
+    """7,500 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all.
 
     The last 300 of them, turned around, are layer 20. Odd and even features are lobes.
     """
     _admin(server_url, "create database wide template template_atlas")
     engine = connect.open_catalog(_url(server_url, "wide"))
-    vectors = _clustered(5000, 2304)
+    vectors = _clustered(N, 2304)
     for layer, own in ((10, vectors), (20, vectors[:-301:-1])):
         tiny.store_bare(engine, own, f"layer {layer}", layer=layer)
     assert _index(engine)
-    every = np.arange(5000)
+    every = np.arange(N)
     zeros = {"modularity": [0.0, 0.0]}
     parity = clusterings.Made(
         "angular", 2, every, every % 2, {"ncut": 0.0, "modularity": 0.0}, zeros
@@ -102,7 +105,7 @@ def test_the_index_is_used_and_what_it_finds_is_compared_exactly(
     assert cosines == sorted(cosines, reverse=True) and len(set(features)) == 10
     hits = [
         len(set(_ask(engine, f"features near sae 1:{i}")) & set(_nearest(vectors, i, 10)))
-        for i in range(0, 5000, 250)
+        for i in range(0, N, 375)
     ]
     assert np.mean(hits) >= 9.8
 
@@ -130,8 +133,8 @@ def test_another_layer_is_searched_by_its_own_index(wide: tuple[sa.Engine, Array
     text = "features near 20:7 in layer 10"
     assert "feature_1_near" in _plan(engine, text)
     found = _ask(engine, text)
-    assert found[0] == 4992, "its own vector, where the other layer has it"
-    assert len({*_nearest(vectors, 4992, 9)} & {*found}) >= 8
+    assert found[0] == N - 8, "its own vector, where the other layer has it"
+    assert len({*_nearest(vectors, N - 8, 9)} & {*found}) >= 8
     for exact in ("features near 10:7 in layer 20", "features near 10:7 in release bare"):
         assert "_near" not in _plan(engine, exact)
 
@@ -140,7 +143,7 @@ def test_lobes_of_an_indexed_layer_are_searched_exactly(wide: tuple[sa.Engine, A
     engine, vectors = wide
     text = "features near sae 1:7 where lobe = 1 of angular k 2"
     assert "_near" not in _plan(engine, text)
-    expected = [i for i in _nearest(vectors, 7, 4999) if i % 2 == 1][:10]
+    expected = [i for i in _nearest(vectors, 7, N - 1) if i % 2 == 1][:10]
     assert _ask(engine, text) == expected
 
 
