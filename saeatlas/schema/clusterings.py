@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.schema import lobes, results, statistics
-from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.copy import copy_rows, read_numbers
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,10 @@ def read(
 
 
 def _labels(connection: sa.Connection, row: sa.Row[Any]) -> Labels:
-    member = lobes.lobe_member
-    rows = connection.execute(
-        sa.select(member.c.feature, member.c.lobe)
-        .where(member.c.clustering == row.id)
-        .order_by(member.c.feature)
-    ).all()
-    features, labels = np.array(rows, np.int64).reshape(-1, 2).T.copy()
-    return Labels(row.id, row.affinity, row.k, features, labels)
+    member = lobes.lobe_member.c
+    query = sa.select(member.feature, member.lobe).where(member.clustering == row.id)
+    features, labels = read_numbers(connection, query.order_by(member.feature))
+    return Labels(row.id, row.affinity, row.k, features.astype(np.int64), labels.astype(np.int64))
 
 
 def _unknown(connection: sa.Connection, run: int, rows: Sequence[sa.Row[Any]]) -> Exception:

@@ -1,4 +1,4 @@
-"""Bulk loading: the one binary COPY, with numpy arrays going out as they are."""
+"""Bulk transfer: the one binary COPY each way, between tables and numpy arrays."""
 
 import struct
 from collections.abc import Iterable, Sequence
@@ -27,6 +27,18 @@ _NAMES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (sa.Boolean, "bool"),
     (sa.Text, "text"),
 )
+
+
+_DTYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
+    (sa.BigInteger, ">i8"),
+    (sa.Integer, ">i4"),
+    (REAL, ">f4"),
+    (DOUBLE_PRECISION, ">f8"),
+)
+"""What numbers come as, by SQLAlchemy's class; the first that fits counts."""
+
+_HEAD, _TAIL = 19, 2
+"""Bytes before the first row of a binary COPY, and after the last."""
 
 
 class _ArrayDumper(Dumper):
@@ -126,6 +138,50 @@ def copy_rows(
                 copy.write_row(row)
                 n += 1
     return n
+
+
+def read_numbers(
+    connection: sa.Connection, query: sa.Select[Any]
+) -> tuple[np.ndarray[Any, Any], ...]:
+    """Read columns of numbers by binary COPY, straight into arrays.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    query : sqlalchemy.Select
+        Its columns are whole numbers, real or double precision, and never NULL.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_rows,)
+        One a column: int32, int64, float32 or float64, as stored.
+
+    Raises
+    ------
+    ValueError
+        There is a NULL.
+    DatabaseError
+        The server failed.
+    """
+    fields = [("n", ">i2")]
+    for i, column in enumerate(query.selected_columns):
+        dtype = next(dtype for known, dtype in _DTYPES if isinstance(column.type, known))
+        fields += [(f"length_{i}", ">i4"), (f"value_{i}", dtype)]
+    record = np.dtype(fields)
+    text: Any = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+    driver = connect.raw(connection)
+    copy = sql.SQL("copy ({}) to stdout (format binary)").format(sql.SQL(text))
+    with failures.translated(), driver.cursor() as cursor, cursor.copy(copy) as parts:
+        data = b"".join(parts)
+    n, rest = divmod(len(data) - _HEAD - _TAIL, record.itemsize)
+    rows = np.frombuffer(data, record, n, _HEAD)
+    names = [name for name in record.names or () if name.startswith("value_")]
+    whole = all(
+        (rows[name.replace("value", "length")] == record[name].itemsize).all() for name in names
+    )
+    if rest or not whole:
+        raise ValueError("a column of numbers holds a NULL")
+    return tuple(rows[name].astype(record[name].newbyteorder("=")) for name in names)
 
 
 def _oid(

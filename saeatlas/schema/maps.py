@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import REAL, distinct_on
 
 from saeatlas.schema import runs, statistics
-from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.copy import copy_rows, read_numbers
 from saeatlas.schema.results import run
 from saeatlas.schema.tables import metadata
 
@@ -97,11 +97,11 @@ def read(connection: sa.Connection, number: int) -> Map:
         The run is no map.
     """
     params = runs.read(connection, number, "maps").params
-    order = sa.select(coordinate).where(coordinate.c.run == number).order_by(coordinate.c.feature)
-    rows = connection.execute(order).all()
-    features = np.array([row.feature for row in rows], np.int64)
-    points = np.array([tuple(row)[2:] for row in rows], np.float32)[:, : params["dimensions"]]
-    return Map(number, params["method"], params["source"], features, points)
+    c = coordinate.c
+    query = sa.select(c.feature, *(c[axis] for axis in AXES[: params["dimensions"]]))
+    features, *axes = read_numbers(connection, query.where(c.run == number).order_by(c.feature))
+    points = np.column_stack(axes)
+    return Map(number, params["method"], params["source"], features.astype(np.int64), points)
 
 
 def newest(connection: sa.Connection, sae: int) -> list[Map]:

@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas.schema import connect, failures, partitions, results, runs
-from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.copy import copy_rows, read_numbers
 from saeatlas.schema.statements import statement
 
 TILE = 128
@@ -114,14 +114,10 @@ def read_features(
     (n, places) : ndarrays of shape (d_sae,), int64
         Blocks of each feature; its place in the matrix, -1 for none.
     """
-    feature = results.cooccurrence_feature
-    rows = connection.execute(
-        sa.select(feature.c.n, sa.func.coalesce(feature.c.place, -1))
-        .where(feature.c.run == run)
-        .order_by(feature.c.feature)
-    ).all()
-    n, places = np.array(rows, np.int64).reshape(-1, 2).T.copy()
-    return n, places
+    feature = results.cooccurrence_feature.c
+    query = sa.select(feature.n, sa.func.coalesce(feature.place, -1)).where(feature.run == run)
+    n, places = read_numbers(connection, query.order_by(feature.feature))
+    return n.astype(np.int64), places.astype(np.int64)
 
 
 def read(connection: sa.Connection, run: int) -> Counts:

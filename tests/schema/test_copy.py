@@ -5,9 +5,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, REAL
 
 from saeatlas.schema import connect, partitions, tables
-from saeatlas.schema.copy import copy_rows
+from saeatlas.schema.copy import copy_rows, read_numbers
 
 _floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -68,3 +69,43 @@ def test_a_failed_copy_leaves_nothing(connection: sa.Connection) -> None:
     ):
         copy_rows(connection, part, columns, (1 / 0 for _ in range(1)))  # type: ignore[misc]
     assert sa.inspect(connection).has_table("activation_1", schema="atlas") is False
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1),
+            st.floats(width=32), st.floats(),
+        ),
+        max_size=9,
+    )
+)  # fmt: skip
+def test_numbers_come_straight_as_arrays(
+    connection: sa.Connection, rows: list[tuple[int, int, float, float]]
+) -> None:
+    types = (sa.Integer(), sa.BigInteger(), REAL(), DOUBLE_PRECISION())
+    made = sa.Table(
+        "numbers", sa.MetaData(),
+        *(sa.Column(n, k) for n, k in zip("iabcd", (sa.Integer(), *types), strict=True)),
+        prefixes=["temporary"],
+    )  # fmt: skip
+    with connection.begin() as transaction:
+        made.create(connection)
+        if rows:
+            given = [dict(zip("iabcd", (i, *row), strict=True)) for i, row in enumerate(rows)]
+            connection.execute(sa.insert(made), given)
+        c = made.c
+        query = sa.select(c.a, c.b, c.c, c.d).where(c.i >= 0).order_by(c.i)
+        found = read_numbers(connection, query)
+        transaction.rollback()
+    for i, (dtype, own) in enumerate(zip("iqfd", found, strict=True)):
+        np.testing.assert_array_equal(own, np.array([row[i] for row in rows], dtype))
+        assert own.dtype == np.dtype(dtype)
+
+
+def test_numbers_are_known(connection: sa.Connection) -> None:
+    for null in (sa.null(), sa.literal_column("case when true then null end")):
+        query = sa.select(sa.cast(null, sa.Integer), sa.literal_column("1", sa.Integer))
+        with pytest.raises(ValueError, match="NULL"):
+            read_numbers(connection, query)
