@@ -29,6 +29,7 @@ from tests import plans, tiny
 from tests.conftest import _admin, _url
 
 Array = np.ndarray[Any, Any]
+pytestmark = pytest.mark.xdist_group("wide")
 
 N = 7500
 """Features from which on PostgreSQL takes the index: it expects to look at 300 of its entries."""
