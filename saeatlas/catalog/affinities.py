@@ -69,8 +69,5 @@ def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Arra
     """
     features = np.flatnonzero(tiles.read_features(connection, run)[1] >= 0)
     values = np.full((len(features), len(features)), np.nan, np.float32)
-    for these, those, part in parts(connection, run, measure):
-        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
-        values[np.ix_(i, j)] = part
-        values[np.ix_(j, i)] = part.T
+    tiles.put_together(values, features, parts(connection, run, measure))
     return features, values

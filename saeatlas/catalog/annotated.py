@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.catalog import affinities, feature_table
-from saeatlas.schema import decoders, maps, measures, results, tables
+from saeatlas.schema import decoders, maps, measures, results, saes, tables
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -75,9 +75,8 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     measures.formula(terms.affinity)  # or say that there is none
     table = feature_table.read(connection, sae, terms.cooccurrence)
     obs = table.frame
-    obs.index = feature_table.index(
-        f"{_layer(connection, sae)}:{feature}" for feature in obs["feature"]
-    )
+    named = _named(connection, sae)
+    obs.index = feature_table.index(f"{named}:{feature}" for feature in obs["feature"])
     vectors = decoders.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
@@ -108,11 +107,10 @@ def _imported() -> Any:
     return anndata
 
 
-def _layer(connection: sa.Connection, sae: int) -> str:
-    """Say how a query names features of this SAE: by its layer if no other has the same."""
-    c = tables.sae.c
-    layer = connection.execute(sa.select(c.layer).where(c.id == sae)).scalar_one()
-    same = connection.execute(sa.select(c.id).where(c.layer == layer)).all()
+def _named(connection: sa.Connection, sae: int) -> str:
+    """Say how a query names this SAE before a feature: by its layer if no other has the same."""
+    layer = saes.read(connection, sae).layer
+    same = connection.execute(sa.select(tables.sae.c.id).where(tables.sae.c.layer == layer)).all()
     return str(layer) if len(same) == 1 and layer is not None else f"sae {sae}"
 
 

@@ -1,4 +1,4 @@
--- What SQL can name in the catalog: views, their columns, functions. Used by cli_shell.py.
+-- What SQL can name in the catalog: views, their columns, functions. Used by commands/shell.py.
 with views as (
     select oid, relname from pg_class where relnamespace = 'atlas'::regnamespace and relkind = 'v'
 )

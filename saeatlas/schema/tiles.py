@@ -143,11 +143,30 @@ def read(connection: sa.Connection, run: int) -> Counts:
     n, places = read_features(connection, run)
     features = np.flatnonzero(places >= 0)
     matrix = np.zeros((len(features), len(features)), np.int32)
-    for these, those, counts in parts(connection, run, places):
-        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
-        matrix[np.ix_(i, j)] = counts
-        matrix[np.ix_(j, i)] = counts.T
+    put_together(matrix, features, parts(connection, run, places))
     return Counts(n_blocks, n, features, matrix)
+
+
+def put_together(
+    matrix: np.ndarray[Any, Any],
+    features: np.ndarray[Any, Any],
+    parts: Iterable[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]],
+) -> None:
+    """Write parts into the whole symmetric matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_live, n_live)
+        Written to.
+    features : ndarray of shape (n_live,), int64
+        Those of its rows and columns, ascending.
+    parts : iterable of (ndarray, ndarray, ndarray)
+        As `parts` yields them, or values made of them.
+    """
+    for these, those, values in parts:
+        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
+        matrix[np.ix_(i, j)] = values
+        matrix[np.ix_(j, i)] = values.T
 
 
 def blocks(connection: sa.Connection, run: int) -> int:

@@ -132,6 +132,21 @@ def test_features_that_are_on_no_map_are_nowhere(engine: sa.Engine) -> None:
     assert made.uns["runs"]["X_pca"]["run"] == done.run
 
 
+def test_gathering_takes_as_many_statements_for_many_features(engine: sa.Engine) -> None:
+    asked: list[int] = []
+    for sae, n in enumerate((30, 300), 1):
+        tiny.store_bare(engine, np.eye(n, 8, dtype=np.float32) + 1, str(n), layer=sae)
+        with engine.connect() as connection:
+            said: list[str] = []
+            sa.event.listen(
+                connection, "before_cursor_execute", lambda *given, said=said: said.append(given[2])
+            )
+            made = annotated.gather(connection, sae, annotated.Terms())
+        assert made.obs_names[n - 1] == f"{sae}:{n - 1}"
+        asked.append(len(said))
+    assert asked[0] == asked[1] < 30
+
+
 def test_it_says_where_it_comes_from(atlas: Atlas, stored: anndata.AnnData) -> None:
     said = stored.uns
     assert (said["release"], said["sae_id"], said["sae"]) == ("gemma-scope", "layer_12", 1)

@@ -105,6 +105,9 @@ BY_SUBSET = Kind(
 )
 """What ``lobes`` are when asked for ``by subset``."""
 
+_FEATURES_WHERE = Field(
+    "features_where", "text", "Condition on the features. NULL if all were taken."
+)
 _SPECTRA = Kind(
     "spectra",
     "spectra",
@@ -116,7 +119,7 @@ _SPECTRA = Kind(
         *of(results.run, "recording"),
         *of(spectra.spectrum, "source"),
         *of(results.run, "preset"),
-        Field("features_where", "text", "Condition on the features. NULL if all were taken."),
+        _FEATURES_WHERE,
         *of(spectra.spectrum, "clustering"),
         *of(lobes.clustering, "affinity", "k"),
         *of(spectra.spectrum, "lobe"),
@@ -140,7 +143,7 @@ _MAPS = Kind(
         _SAE,
         Field("method", "text", "tsne or pca."),
         Field("source", "text", "Vectors that are mapped: decoder or encoder."),
-        Field("features_where", "text", "Condition on the features. NULL if all were taken."),
+        _FEATURES_WHERE,
         Field("dimensions", "integer", "2 of maps in the plane, 3 in space."),
         Field("perplexity", "number", "Of tsne: about how many near features count. NULL of pca."),
         Field("n_features", "integer", "Features on it."),
