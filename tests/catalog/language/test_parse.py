@@ -174,6 +174,6 @@ def test_the_caret_stands_under_the_place_behind_tabs_too() -> None:
 
 def test_the_parser_is_made_quickly() -> None:
     parser.cache_clear()
-    began = time.process_time()
+    began = time.thread_time()
     parser()
-    assert time.process_time() - began < 0.3  # 0.03 on an idle machine
+    assert time.thread_time() - began < 0.3  # 0.03 on an idle machine
