@@ -30,12 +30,15 @@ import sqlalchemy as sa
 from ingest import catalog
 from numba import config
 
-from saeatlas.analyses import bitmaps, bits, cooccurrence
-from saeatlas.analyses.bitmaps import Bitmap
-from saeatlas.analyses.threshold import Threshold
-from saeatlas.ingest.simulated import simulate
+from saeatlas.analyses.counting import bitmaps, cooccurrence
+from saeatlas.analyses.counting import read_bits as bits
+from saeatlas.analyses.counting.bitmaps import Bitmap
+from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms
-from saeatlas.schema import connect, remove, results, tables, tiles
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.rows import pair_counts, remove
 
 
 def selfjoin(connection: sa.Connection, recording: int, blocks: int) -> tuple[float, int]:
@@ -94,7 +97,7 @@ def _working_bytes(connection: sa.Connection) -> int:
 
 def read_bits(engine: sa.Engine, bitmap: Bitmap) -> np.ndarray:
     """Read the bitmaps as packed bits of shape (d_sae, n_bytes)."""
-    table = results.bitmap_chunk
+    table = tables.bitmap_chunk
     with engine.connect() as connection:
         query = sa.select(table).where(table.c.bitmap == bitmap.id).order_by(table.c.chunk)
         chunks = connection.execute(query).all()
@@ -152,12 +155,12 @@ def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) ->
     size = _size(engine, run)
     partners = _partners(engine, run, features)
     with engine.connect() as connection:
-        counted = tiles.read(connection, run)
+        counted = pair_counts.read(connection, run)
     with engine.begin() as connection:
         remove.remove_run(connection, run)
     _, run, torch = apart(engine, recording, "torch")
     with engine.connect() as connection:
-        _require_same(counted, tiles.read(connection, run).n_both, "torch")
+        _require_same(counted, pair_counts.read(connection, run).n_both, "torch")
     packed = read_bits(engine, bitmap)[counted.features]
     popping = _popcount(packed, counted)
     product = np.zeros((len(packed), len(packed)), np.int32)
@@ -210,7 +213,7 @@ def growth(sizes: list[str]) -> None:
     print("\n".join(rows))
 
 
-def _popcount(packed: np.ndarray, counted: tiles.Counts) -> float:
+def _popcount(packed: np.ndarray, counted: pair_counts.Counts) -> float:
     words = np.pad(packed, ((0, len(packed) % 2), (0, 0))).view(np.uint64)
     kernels.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
     counts = np.zeros((len(words), len(words)), np.int32)
@@ -242,7 +245,7 @@ def _size(engine: sa.Engine, run: int | None) -> int:
         return int(connection.exec_driver_sql(query).scalar_one())
 
 
-def _require_same(counted: tiles.Counts, other: np.ndarray, way: str) -> None:
+def _require_same(counted: pair_counts.Counts, other: np.ndarray, way: str) -> None:
     for first in range(0, len(other), 1024):  # a part at a time: no copies of the whole
         part = np.s_[first : first + 1024, : first + 1024]
         assert not np.tril(other[part] - counted.n_both[part], first).any(), f"{way} disagrees"

@@ -28,13 +28,14 @@ import sqlalchemy as sa
 from ingest import catalog
 from safetensors.numpy import load_file
 
-from saeatlas.analyses import crystals, parallels
-from saeatlas.analyses.crystal_search import Found, Search
-from saeatlas.analyses.crystal_terms import LEAST, Terms
-from saeatlas.ingest.simulated import simulate
+from saeatlas.analyses.crystals import crystals, parallelograms
+from saeatlas.analyses.crystals.params import LEAST, Terms
+from saeatlas.analyses.crystals.search import Found, Search
+from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
-from saeatlas.schema import connect, results
-from saeatlas.schema.crystals import crystal
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.tables import crystal
 
 CLOUDS = 50
 SIZES = (2_048, 4_096, 8_192, 16_384, 32_768)
@@ -84,7 +85,7 @@ def planted(features: int, d_model: int, n: int) -> dict[str, float]:
 def judged(engine: sa.Engine, run: int) -> tuple[float, float, int]:
     """Return recall, share of false findings, and findings."""
     corner = (crystal.c.a, crystal.c.b, crystal.c.c, crystal.c.d)
-    truth = results.planted_crystal.c
+    truth = tables.planted_crystal.c
     with engine.connect() as connection:
         found = connection.execute(sa.select(*corner).where(crystal.c.run == run)).all()
         known = connection.execute(
@@ -155,7 +156,7 @@ def brute(n: int, d: int) -> dict[str, float]:
     points[n // 2 :] = points[: n - n // 2] + points[0] + 0.3 * points[n // 2 :]
     ends = np.array(list(itertools.combinations(range(n), 2)))
     began = time.perf_counter()
-    found = parallels.search(points, ends, LEAST)
+    found = parallelograms.search(points, ends, LEAST)
     ours = time.perf_counter() - began
     began = time.perf_counter()
     expected = set()
@@ -166,7 +167,7 @@ def brute(n: int, d: int) -> dict[str, float]:
         back = (points[others[:, 1]] - points[others[:, 0]]) @ side < 0
         others[back] = others[back][:, ::-1]
         corners = np.column_stack([np.tile((a, b), (len(others), 1)), others])
-        good = parallels.measure(points, corners).quality >= LEAST
+        good = parallelograms.measure(points, corners).quality >= LEAST
         expected |= {tuple(one) for one in corners[good].tolist()}
     theirs = time.perf_counter() - began
     same = {tuple(one) for one in found.corners.tolist()}

@@ -27,14 +27,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from saeatlas.demo import tour
-from saeatlas.ingest import activations, listening, recordings
+from saeatlas.ingest.activations import forward, record, recordings
+from saeatlas.ingest.activations.options import Options
+from saeatlas.ingest.activations.recordings import Chunk, Cut
+from saeatlas.ingest.activations.writer import Writer
 from saeatlas.ingest.corpora import Corpus, open_corpus
-from saeatlas.ingest.options import Options
-from saeatlas.ingest.recordings import Chunk, Cut
-from saeatlas.ingest.writer import Writer
-from saeatlas.schema import connect, saes, server, tables
-from saeatlas.schema.copy import copy_rows
-from saeatlas.schema.remove import remove_corpus
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, embedded
+from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.rows import saes
+from saeatlas.schema.rows.remove import remove_corpus
 
 D_SAE, ACTIVE, BLOCKS_A_DOCUMENT, DOCUMENTS_A_CHUNK = 16_384, 1_090, 3, 64
 
@@ -44,12 +46,12 @@ def catalog() -> Iterator[sa.Engine]:
     """Run an embedded server of the benchmark's own, gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "postgres"
-        engine = connect.open_catalog(server.url(path))
+        engine = connect.open_catalog(embedded.url(path))
         try:
             yield engine
         finally:
             engine.dispose()
-            server.shut_down(path)
+            embedded.shut_down(path)
 
 
 def blocks(n: int, rng: np.random.Generator) -> list[recordings.Peaks]:
@@ -122,9 +124,9 @@ def measure_copy(n_blocks: int, rounds: int) -> float:
     return statistics.median(ratios)
 
 
-def forward_alone(ensemble: listening.Ensemble, corpus: Corpus, options: Options) -> float:
+def forward_alone(ensemble: forward.Ensemble, corpus: Corpus, options: Options) -> float:
     """Seconds that reading, the forward pass and the SAEs take, without a database."""
-    size = activations.chunk_documents(options)
+    size = record.chunk_documents(options)
     documents = corpus.documents()
     begin = time.perf_counter()
     while part := list(islice(documents, size)):
@@ -132,11 +134,11 @@ def forward_alone(ensemble: listening.Ensemble, corpus: Corpus, options: Options
     return time.perf_counter() - begin
 
 
-def ingest(engine: sa.Engine, ensemble: listening.Ensemble, corpus: Corpus, o: Options) -> float:
+def ingest(engine: sa.Engine, ensemble: forward.Ensemble, corpus: Corpus, o: Options) -> float:
     """Seconds that the same takes with everything stored, into an empty catalog."""
     with engine.connect() as connection:
         connection.detach()
-        session = activations.Session(engine, connection, corpus, ensemble, o)
+        session = record.Session(engine, connection, corpus, ensemble, o)
         begin = time.perf_counter()
         for _ in session.run():
             pass
@@ -158,7 +160,7 @@ def measure_ingest(per_subset: int, rounds: int) -> float:
         list(tour.ingest_saes(engine))
         with engine.connect() as connection:
             rows = saes.find(connection, [tour.RELEASE])
-        ensemble = listening.assemble(str(tour.MODEL), rows, options)
+        ensemble = forward.assemble(str(tour.MODEL), rows, options)
         forward_alone(ensemble, corpus, options)  # warm
         for _ in range(rounds):
             ours = ingest(engine, ensemble, corpus, options)

@@ -30,15 +30,19 @@ from ingest import catalog
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_mutual_info_score
 
-from saeatlas.analyses import agreement, bitmaps, bits, clusters, cooccurrence, embedding, lobes
-from saeatlas.analyses.affinities import MEASURES, Affinity, describe
-from saeatlas.analyses.bilinear import Bilinear
-from saeatlas.analyses.lobe_affinities import Pairs
-from saeatlas.analyses.selection import select_blocks
-from saeatlas.analyses.threshold import Threshold
-from saeatlas.ingest.simulated import simulate
+from saeatlas.analyses.counting import bitmaps, cooccurrence, read_bits
+from saeatlas.analyses.counting.block_selection import select_blocks
+from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.analyses.lobes import clustering, embedding, lobes
+from saeatlas.analyses.lobes.affinities import MEASURES, Affinity, describe
+from saeatlas.analyses.lobes.bilinear import Bilinear
+from saeatlas.analyses.lobes.sources import Pairs
+from saeatlas.analyses.stats import agreement
+from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms
-from saeatlas.schema import clusterings, connect, tables, tiles
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.rows import clusterings, pair_counts
 
 KS = [2, 4, 8, 16]
 
@@ -71,7 +75,7 @@ def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
     ours, seconds = [], []
     for k in ks:
         began = time.perf_counter()
-        ours.append(clusters.cut(points, k).labels)
+        ours.append(clustering.cut(points, k).labels)
         seconds.append(time.perf_counter() - began)
     total = time.perf_counter() - started
     weights = np.vstack([rows for _, rows in affinity.rows()]).astype(np.float64)
@@ -81,7 +85,7 @@ def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
         theirs.append(_theirs(weights, k, 0))
         times.append(time.perf_counter() - began)
         others.append(_theirs(weights, k, 1))
-    cuts = clusters.measure(affinity, degrees, ours + theirs)
+    cuts = clustering.measure(affinity, degrees, ours + theirs)
     ratios = [a.ncut / b.ncut for a, b in zip(cuts[: len(ks)], cuts[len(ks) :], strict=True)]
     amis = list(map(adjusted_mutual_info_score, ours, theirs))
     own = list(map(adjusted_mutual_info_score, theirs, others))
@@ -102,13 +106,13 @@ def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
 
 def _theirs(weights: np.ndarray, k: int, seed: int) -> np.ndarray:
     model = SpectralClustering(k, affinity="precomputed", random_state=seed)
-    return clusters.numbered(model.fit(weights).labels_)
+    return clustering.numbered(model.fit(weights).labels_)
 
 
 def _single(affinity: Affinity, k: int) -> float:
     started = time.perf_counter()
     degrees, _, _ = describe(affinity)
-    clusters.cut(embedding.embed(affinity, degrees, k), k)
+    clustering.cut(embedding.embed(affinity, degrees, k), k)
     return time.perf_counter() - started
 
 
@@ -147,10 +151,10 @@ def from_bits(url: str, recording: int) -> dict[str, float]:
     with engine.connect() as connection:
         query = sa.text("select distinct feature from atlas.feature_bitmap order by feature")
         features = np.array(connection.execute(query).scalars().all())
-        packed = bits.read_selected(connection, bitmap, chosen, features)
-    affinity = Bilinear("phi", chosen.n_blocks, bits.count(packed), packed)
+        packed = read_bits.read_selected(connection, bitmap, chosen, features)
+    affinity = Bilinear("phi", chosen.n_blocks, read_bits.count(packed), packed)
     degrees, _ = affinity.survey()
-    cutting = clusters.Cutting("phi", affinity, degrees, features, KS)
+    cutting = clustering.Cutting("phi", affinity, degrees, features, KS)
     for step in cutting.steps():
         print(f"step {step}: {time.perf_counter() - started:,.0f} s", flush=True)
     return _cost(started) | {"residual": cutting.embedding.residual}
@@ -214,7 +218,7 @@ def main() -> None:
             print(json.dumps({"minutes": round(seconds / 60, 2), "peak_gb": round(peak, 2)}))
             return
         with engine.connect() as connection:
-            counts = tiles.read(connection, run)
+            counts = pair_counts.read(connection, run)
     _, affinity = Pairs(counts).choose(given.affinity, lobes.Terms())
     figures = measure(affinity, [2, 4, 8, 16, 32] if given.quick else [2**i for i in range(1, 9)])
     _print(figures)

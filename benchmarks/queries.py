@@ -30,12 +30,14 @@ import numpy as np
 import sqlalchemy as sa
 from ingest import catalog
 
-from saeatlas.analyses import cooccurrence, lobes, subsets
-from saeatlas.analyses.threshold import Threshold
+from saeatlas.analyses.counting import cooccurrence
+from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.analyses.lobes import lobes
+from saeatlas.analyses.subsets import subsets
 from saeatlas.catalog import query
-from saeatlas.ingest.simulated import simulate
+from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
-from saeatlas.schema import nearest
+from saeatlas.schema.rows import vector_index
 
 CALLS = 200
 KINDS: dict[str, Callable[[int], str]] = {
@@ -64,9 +66,9 @@ def fill(engine: sa.Engine, layers: int, features: int, d_model: int, blocks: in
     for _ in subsets.judge(engine, found.run):
         pass
     began = time.perf_counter()
-    if d_model <= nearest.MOST:
+    if d_model <= vector_index.MOST:
         with engine.begin() as connection:
-            nearest.create(connection, 1)
+            vector_index.create(connection, 1)
     seconds = time.perf_counter() - began
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze")

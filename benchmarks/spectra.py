@@ -29,12 +29,14 @@ from ingest import catalog
 from scipy.linalg import blas
 from sklearn.neighbors import NearestNeighbors
 
-from saeatlas.analyses import cloud, spectra
-from saeatlas.analyses.neighbours import nearest
-from saeatlas.analyses.spectra_inputs import Terms
-from saeatlas.ingest.simulated import simulate
+from saeatlas.analyses.spectra import spectra
+from saeatlas.analyses.spectra.exact_neighbours import nearest
+from saeatlas.analyses.spectra.inputs import Terms
+from saeatlas.analyses.stats import pca
+from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
-from saeatlas.schema import connect, tables
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
 
 SAMPLE = 2048
 
@@ -75,7 +77,7 @@ def spectrum(n: int, d: int, rounds: int) -> dict[str, float]:
         return scipy.linalg.eigh(products, driver="evd", overwrite_a=True, check_finite=False)[0]
 
     seconds = [
-        (timed(lambda: cloud.principal_axes(vectors))[0], timed(calls)[0]) for _ in range(rounds)
+        (timed(lambda: pca.principal_axes(vectors))[0], timed(calls)[0]) for _ in range(rounds)
     ]
     ours, theirs = np.median(seconds, axis=0)
     return {"seconds": float(ours), "two_calls": float(theirs)}

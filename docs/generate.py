@@ -10,7 +10,7 @@ from saeatlas.catalog.language import fields, parse
 from saeatlas.catalog.language.compile import CLAUSES
 from saeatlas.catalog.language.kind import Field, Kind
 from saeatlas.cli import cli
-from saeatlas.schema import clouds, crystals, labels, lobes, maps, spectra, words
+from saeatlas.schema import tables
 
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
@@ -29,13 +29,8 @@ def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
 def schema() -> str:
     """Every table and column with its comment, as Markdown."""
     dialect = postgresql.dialect()
-    # importing them is what adds their tables
-    assert clouds.encoder.metadata is lobes.lobe.metadata is maps.coordinate.metadata
-    assert maps.coordinate.metadata is spectra.spectrum.metadata
-    assert words.relation.metadata is labels.label.metadata is lobes.lobe.metadata
-    assert crystals.crystal.metadata is lobes.lobe.metadata
     parts = []
-    for table in lobes.lobe.metadata.sorted_tables:
+    for table in tables.metadata.sorted_tables:
         keys = ", ".join(column.name for column in table.primary_key)
         parts.append(f"## {table.name}\n\n{table.comment} Key: {keys}.\n")
         parts.append("| column | type | |\n|---|---|---|")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from saeatlas.catalog import sql
 from saeatlas.demo import tour
-from saeatlas.schema import connect
+from saeatlas.schema.database import connect
 
 PICTURED = "belongs to which type"
 WIDTH, ROW, LEFT, BAR = 730, 26, 250, 380

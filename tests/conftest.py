@@ -20,7 +20,7 @@ os.environ.setdefault(
     str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
 )
 
-from saeatlas.schema import connect, server
+from saeatlas.schema.database import connect, embedded
 
 _numbers = itertools.count()
 
@@ -47,7 +47,7 @@ def server_folder() -> Iterator[Path]:
 def server_url(server_folder: Path) -> Iterator[URL]:
     """A server of this test process' own, with a catalog to copy from."""
     folder = server_folder / "own"
-    base = connect._with_driver(server.url(folder))
+    base = connect._with_driver(embedded.url(folder))
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it need not survive
         _admin(base, f"alter system set {setting} = off")
     _admin(base, "select pg_reload_conf()")
@@ -55,7 +55,7 @@ def server_url(server_folder: Path) -> Iterator[URL]:
     engine = connect.open_catalog(_url(base, "template_atlas"))
     engine.dispose()
     yield base
-    server.shut_down(folder)
+    embedded.shut_down(folder)
 
 
 def _url(base: URL, database: str) -> str:

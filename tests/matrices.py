@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from saeatlas.analyses.affinities import ByRows
+from saeatlas.analyses.lobes.affinities import ByRows
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.ingest import recordings
-from saeatlas.ingest.recordings import Chunk, Cut, Peaks
-from saeatlas.ingest.writer import Writer
-from saeatlas.schema import partitions, tables
-from saeatlas.schema.copy import copy_rows
+from saeatlas.ingest.activations import recordings
+from saeatlas.ingest.activations.recordings import Chunk, Cut, Peaks
+from saeatlas.ingest.activations.writer import Writer
+from saeatlas.schema import tables
+from saeatlas.schema.database import partitions
+from saeatlas.schema.database.copy import copy_rows
 
 Array = np.ndarray[Any, Any]
 

@@ -13,7 +13,7 @@ from sae_lens.registry import SAE_CLASS_REGISTRY
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from saeatlas.ingest import saes, store
+from saeatlas.ingest.saes import load, store
 from saeatlas.schema import tables
 
 D_MODEL, N_LAYERS, D_SAE = 24, 3, 96
@@ -158,7 +158,7 @@ def store_bare(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decoder.npz"
         np.savez(path, W_dec=vectors)
-        loaded = saes.load(path=path, release="bare", sae_id=sae_id, allow_zero_rows=True)
+        loaded = load.load(path=path, release="bare", sae_id=sae_id, allow_zero_rows=True)
     with engine.begin() as connection:
         stored = store.store_sae(connection, loaded)
         if columns:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.analyses import conditions
-from saeatlas.schema import decoders, saes
+from saeatlas.analyses import sql_filters
+from saeatlas.schema.rows import sae_vectors, saes
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ class Chosen:
 
 
 def read(
-    connection: sa.Connection, sae: int, condition: str | None, *, of: decoders.Kind = "decoder"
+    connection: sa.Connection, sae: int, condition: str | None, *, of: sae_vectors.Kind = "decoder"
 ) -> Chosen:
     """Read vectors, and choose features.
 
@@ -59,9 +59,9 @@ def read(
     """
     weights = saes.read(connection, sae).weights_sha256
     facts: dict[str, Any] = {"sae": sae, "weights": weights.hex()}
-    vectors = decoders.read(connection, sae, of=of)
+    vectors = sae_vectors.read(connection, sae, of=of)
     features = np.arange(len(vectors))
     if condition is not None:
-        features = conditions.features(connection, sae, condition)
+        features = sql_filters.features(connection, sae, condition)
         facts["features"] = features.tolist()
     return Chosen(vectors, features, facts)

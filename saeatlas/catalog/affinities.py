@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.schema import measures, tiles
+from saeatlas.schema import measures
+from saeatlas.schema.rows import pair_counts
 
 Array = np.ndarray[Any, Any]
 
@@ -36,10 +37,10 @@ def parts(
         There is no such count or measure.
     """
     formula = measures.formula(measure)
-    n_blocks = tiles.blocks(connection, run)
-    counted, places = tiles.read_features(connection, run)
+    n_blocks = pair_counts.blocks(connection, run)
+    counted, places = pair_counts.read_features(connection, run)
     n = counted.astype(float)
-    for these, those, counts in tiles.parts(connection, run, places):
+    for these, those, counts in pair_counts.parts(connection, run, places):
         with np.errstate(invalid="ignore", divide="ignore"):
             values = formula(n_blocks, n[these, None], n[those], counts.astype(float))
         yield these, those, values
@@ -67,7 +68,7 @@ def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Arra
     UnknownName
         There is no such count or measure.
     """
-    features = np.flatnonzero(tiles.read_features(connection, run)[1] >= 0)
+    features = np.flatnonzero(pair_counts.read_features(connection, run)[1] >= 0)
     values = np.full((len(features), len(features)), np.nan, np.float32)
-    tiles.put_together(values, features, parts(connection, run, measure))
+    pair_counts.put_together(values, features, parts(connection, run, measure))
     return features, values

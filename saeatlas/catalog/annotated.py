@@ -10,7 +10,8 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.catalog import affinities, feature_table
-from saeatlas.schema import decoders, maps, measures, results, saes, tables
+from saeatlas.schema import measures, tables
+from saeatlas.schema.rows import maps, sae_vectors, saes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -77,7 +78,7 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     obs = table.frame
     named = _named(connection, sae)
     obs.index = feature_table.index(f"{named}:{feature}" for feature in obs["feature"])
-    vectors = decoders.read(connection, sae)
+    vectors = sae_vectors.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
     runs = dict(table.runs)
@@ -121,8 +122,8 @@ def _described(connection: sa.Connection, sae: int, used: dict[str, int]) -> dic
     row = connection.execute(query).mappings().one()
     runs = {}
     for name, number in used.items():
-        run = results.run.c
-        one = connection.execute(sa.select(results.run).where(run.id == number)).one()
+        run = tables.run.c
+        one = connection.execute(sa.select(tables.run).where(run.id == number)).one()
         runs[name] = {
             "run": number, "analysis": one.analysis, "params": json.dumps(one.params),
             "code_version": one.code_version, "finished_at": one.finished_at.isoformat(),

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import affinities, annotated, query, sql
-from saeatlas.schema import clusterings, connect, decoders, maps, saes, tiles
-from saeatlas.schema.tiles import Counts
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.rows import clusterings, maps, pair_counts, sae_vectors, saes
+from saeatlas.schema.rows.pair_counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +127,7 @@ class Atlas:
         UnknownName
         """
         with self.engine.connect() as connection:
-            return decoders.read(connection, _number(connection, sae))
+            return sae_vectors.read(connection, _number(connection, sae))
 
     def cooccurrence(self, run: int) -> Counts:
         """Read a count of co-occurrence.
@@ -145,7 +147,7 @@ class Atlas:
         UnknownName
         """
         with self.engine.connect() as connection:
-            return tiles.read(connection, run)
+            return pair_counts.read(connection, run)
 
     def affinity(self, run: int, measure: str = "phi") -> "pd.DataFrame":
         """Make an affinity of a count of co-occurrence.
@@ -231,7 +233,7 @@ class Atlas:
 
         with self.engine.connect() as connection:
             made = maps.read(connection, run)
-        columns = list(maps.AXES[: made.points.shape[1]])
+        columns = list(tables.AXES[: made.points.shape[1]])
         features = pd.Index(made.features, name="feature")
         return pd.DataFrame(made.points, index=features, columns=columns, copy=False)
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import annotated, feature_table, sql
-from saeatlas.schema import tiles
+from saeatlas.schema.rows import pair_counts
 
 FORMS = (".parquet", ".csv", ".h5ad")
 """What features are written as, by the end of the file's name."""
@@ -35,7 +35,7 @@ def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
         The file cannot be written.
     """
     with engine.connect() as connection:
-        counts = tiles.read(connection, run)
+        counts = pair_counts.read(connection, run)
     histogram = np.diag(counts.n.astype(np.int32))
     histogram[np.ix_(counts.features, counts.features)] = counts.n_both
     with _written(path) as part, part.open("wb") as file:  # a path without .npz would get it added

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.catalog import sql
 from saeatlas.catalog.language.names import Count, Names
-from saeatlas.schema import clusterings, saes
-from saeatlas.schema.statements import statement
+from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import clusterings, saes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def read(connection: sa.Connection, sae: int, cooccurrence: int | None = None) -
     saes.read(connection, sae)  # or say that there is none
     count = _count([one for one in names.counts if one.sae == sae], cooccurrence)
     params = {"sae": sae, "run": count and count.run}
-    frame = sql.run(connection, statement("feature_table", "saeatlas.catalog"), params).frame()
+    frame = sql.run(connection, statement(__name__, "feature_table"), params).frame()
     frame = frame.astype(dict.fromkeys(_REALS, "float64"))
     for name in _TEXTS:
         frame[name] = _categories(frame[name])

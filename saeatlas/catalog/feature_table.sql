@@ -1,6 +1,7 @@
+-- name: feature_table
 -- The features of an SAE, with a count of co-occurrence and the best label of each: of the highest
--- score, labels without any last; ties by source, method and text.
--- Parameters: sae (sae.id), run (run.id of the count, NULL for none). Used by feature_table.py.
+-- score, labels without any last; ties by source, method and text. Parameters: sae (sae.id), run
+-- (run.id of the count, NULL for none).
 select
     feature.release, feature.sae_id, feature.layer, feature.feature, feature.decoder_norm,
     feature.threshold, counted.n_active, counted.n_blocks, counted.density, best.text as label,

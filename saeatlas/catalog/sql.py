@@ -11,14 +11,13 @@ import psycopg
 import sqlalchemy as sa
 from pgvector import HalfVector, SparseVector, Vector
 from pgvector.psycopg import register_vector
-from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from saeatlas import errors
 from saeatlas.catalog.answers import Answer
 from saeatlas.catalog.carets import caret
-from saeatlas.schema import connect, failures
-from saeatlas.schema.statements import run_ddl, statement
+from saeatlas.schema.database import connect, failures
+from saeatlas.schema.database.statements import statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,8 +111,8 @@ def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connecti
         driver = connect.raw(connection)
         try:
             with failures.translated():
-                driver.execute(statement("read_only"))
-                run_ddl(driver, "statement_timeout", milliseconds=sql.Literal(milliseconds))
+                connect.read_only(driver)
+                connect.limit_time(driver, milliseconds)
                 if driver.adapters.types.get("vector") is None:
                     register_vector(driver)
             yield connection
@@ -126,7 +125,7 @@ def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connecti
             else:
                 with failures.translated():
                     driver.rollback()
-                    driver.execute(statement("release_locks", "saeatlas.catalog"))
+                    driver.execute(statement(__name__, "release_locks"))
                     driver.rollback()
 
 
@@ -210,3 +209,8 @@ def _failed(error: psycopg.Error, text: str) -> errors.QueryFailed:
         exists=None if place is None else caret(text, int(place) - 1),
         mend="\n".join(hint for hint in hints if hint),
     )
+
+
+def known_names() -> str:
+    """Return the statement that lists what SQL can name: views, their columns, functions."""
+    return statement(__name__, "sql_names")

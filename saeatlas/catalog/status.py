@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from saeatlas.catalog.answers import Answer
-from saeatlas.schema import connect
-from saeatlas.schema.statements import statement
+from saeatlas.schema.database import connect
+from saeatlas.schema.database.statements import statement
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,12 @@ def read_status(engine: sa.Engine) -> Status:
     Status
     """
     with engine.connect() as connection:
-        server, size = connection.execute(
-            sa.text(statement("status_server", "saeatlas.catalog"))
-        ).one()
+        server, size = connection.execute(sa.text(statement(__name__, "server"))).one()
         parts = ("saes", "corpora", "recordings", "words", "runs")
         answers = [_answer(connection, part) for part in parts]
     return Status(connect.shown(engine.url), server, size, *answers)
 
 
 def _answer(connection: sa.Connection, part: str) -> Answer:
-    rows = connection.execute(sa.text(statement(f"status_{part}", "saeatlas.catalog")))
+    rows = connection.execute(sa.text(statement(__name__, part)))
     return Answer(tuple(rows.keys()), [tuple(row) for row in rows])

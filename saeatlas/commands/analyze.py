@@ -51,8 +51,8 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 
     Example: saeatlas analyze cooccurrence --recording 1 --subset Github --subset ArXiv
     """
-    from saeatlas.analyses import cooccurrence
-    from saeatlas.analyses.threshold import Threshold
+    from saeatlas.analyses.counting import cooccurrence
+    from saeatlas.analyses.counting.threshold import Threshold
 
     progress = cooccurrence.count(
         catalog(), recording, threshold=Threshold.parse(threshold), **options
@@ -84,7 +84,7 @@ def analyze_lobes(
 
     Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
     """
-    from saeatlas.analyses import bilinear, lobes
+    from saeatlas.analyses.lobes import bilinear, lobes
 
     options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
     if affinities or options["matrix_free"]:
@@ -104,7 +104,7 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 
     Example: saeatlas analyze geometry --sae 1 --cooccurrence 1 --k 2,3,8
     """
-    from saeatlas.analyses import geometry
+    from saeatlas.analyses.lobes import geometry
 
     engine = catalog()
     follow_stages(geometry.find(engine, one_sae(engine, sae), ks=ks or geometry.KS, **options))
@@ -125,7 +125,7 @@ def analyze_subsets(lobes_run: int, **options: Any) -> None:
 
     Example: saeatlas analyze subsets --lobes 2
     """
-    from saeatlas.analyses import subsets
+    from saeatlas.analyses.subsets import subsets
 
     follow_stages(subsets.judge(catalog(), lobes_run, **options))
 
@@ -151,6 +151,6 @@ def analyze_spatiality(lobes_run: int, geometry_run: int, **options: Any) -> Non
 
     Example: saeatlas analyze spatiality --lobes 2 --geometry 3
     """
-    from saeatlas.analyses import spatiality
+    from saeatlas.analyses.spatiality import spatiality
 
     follow_stages(spatiality.test(catalog(), lobes_run, geometry_run, **options))

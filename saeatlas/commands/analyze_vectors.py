@@ -39,9 +39,9 @@ def analyze_spectra(
 
     Example: saeatlas analyze spectra --release gemma-scope --layers 0-25
     """
-    from saeatlas.analyses import spectra, spectra_inputs
+    from saeatlas.analyses.spectra import inputs, spectra
 
-    terms = spectra_inputs.Terms(**options)
+    terms = inputs.Terms(**options)
     engine = catalog()
     for number in chosen_saes(engine, saes, release, layers):
         follow_stages(spectra.find(engine, number, terms))
@@ -67,7 +67,7 @@ def analyze_maps(
 
     Example: saeatlas analyze maps --release gemma-scope --layers 12
     """
-    from saeatlas.analyses import maps
+    from saeatlas.analyses.maps import maps
 
     terms = maps.Terms(**options)
     engine = catalog()
@@ -112,7 +112,8 @@ def analyze_crystals(
 
     Example: saeatlas analyze crystals --sae 1
     """
-    from saeatlas.analyses import crystal_terms, crystals, word_relations
+    from saeatlas.analyses.crystals import crystals, params
+    from saeatlas.analyses.relations import relations as word_relations
 
     if (sae is not None) != (words is None or relations == "given"):
         raise click.UsageError("Give --sae; --words; or both with --relations given.")
@@ -125,6 +126,6 @@ def analyze_crystals(
     else:
         if attributes:
             options["attributes"] = attributes
-        terms = crystal_terms.Terms(words=words, seed=seed, **options)
+        terms = params.Terms(words=words, seed=seed, **options)
         progress = crystals.find(engine, one_sae(engine, sae), terms)
     follow_stages(progress)

@@ -13,19 +13,19 @@ from saeatlas import errors
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from saeatlas.ingest.store import StoredSae
+    from saeatlas.ingest.saes.store import StoredSae
 
 
 def catalog() -> sa.Engine:
     """Open the catalog: SAEATLAS_DATABASE_URL, else the embedded server."""
-    from saeatlas.schema.connect import open_catalog
+    from saeatlas.schema.database.connect import open_catalog
 
     return open_catalog()
 
 
 def one_sae(engine: sa.Engine, name: str) -> int:
     """Find the number of an SAE by any of its names."""
-    from saeatlas.schema import saes
+    from saeatlas.schema.rows import saes
 
     with engine.connect() as connection:
         return int(saes.find_one(connection, name).id)
@@ -35,7 +35,7 @@ def chosen_saes(
     engine: sa.Engine, saes: Sequence[str], release: str | None, layers: range | None
 ) -> list[int]:
     """Find SAEs by name, release and layer, in the order of layers."""
-    from saeatlas.schema.saes import find as find_saes
+    from saeatlas.schema.rows.saes import find as find_saes
 
     if bool(saes) == bool(release):
         raise click.UsageError("Give --sae, or --release.")

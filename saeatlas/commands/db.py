@@ -18,18 +18,18 @@ def db() -> None:
 @db.command()
 def start() -> None:
     """Start the embedded server and keep it running."""
-    from saeatlas.schema import server
+    from saeatlas.schema.database import embedded
 
-    state = server.start()
+    state = embedded.start()
     click.echo(f"Running, process {state.pid}, data in {state.data_dir}")
 
 
 @db.command()
 def stop() -> None:
     """Stop the embedded server."""
-    from saeatlas.schema import server
+    from saeatlas.schema.database import embedded
 
-    state = server.stop()
+    state = embedded.stop()
     click.echo(f"Stopped. Its data stay in {state.data_dir}")
 
 
@@ -41,12 +41,16 @@ def index(saes: Sequence[str], release: str | None, layers: range | None, drop: 
 
     Example: saeatlas db index --release gemma-scope-2b-pt-res --layers 0-25
     """
-    from saeatlas.schema import nearest
+    from saeatlas.schema.rows import vector_index
 
     engine = catalog()
     for number in chosen_saes(engine, saes, release, layers):
         with engine.begin() as connection:
-            done = nearest.drop(connection, number) if drop else nearest.create(connection, number)
+            done = (
+                vector_index.drop(connection, number)
+                if drop
+                else vector_index.create(connection, number)
+            )
         said = ("dropped" if done else "none") if drop else ("made" if done else "already there")
         click.echo(f"SAE {number}  index of decoder vectors: {said}")
 
@@ -60,8 +64,8 @@ def url() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the catalog's tables, views and functions up to date."""
-    from saeatlas.schema import connect
-    from saeatlas.schema import upgrade as schema_upgrade
+    from saeatlas.schema.database import connect
+    from saeatlas.schema.database import upgrade as schema_upgrade
 
     engine = connect.open_catalog(migrate=True)
     with engine.begin() as connection:

@@ -44,7 +44,8 @@ def ingest_sae(encoder: bool, **names: Any) -> None:
 
     Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
     """
-    from saeatlas.ingest import saes, store
+    from saeatlas.ingest.saes import load as saes
+    from saeatlas.ingest.saes import store
 
     engine = catalog()
     loaded = saes.load(**names)
@@ -65,7 +66,8 @@ def ingest_layers(allow_zero_rows: bool, encoder: bool, **wanted: Any) -> None:
 
     Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
     """
-    from saeatlas.ingest import registry, saes, store
+    from saeatlas.ingest.saes import load as saes
+    from saeatlas.ingest.saes import registry, store
 
     layers = registry.parse_layers(wanted.pop("layers"))
     entries = registry.select(wanted.pop("release"), layers, **wanted)
@@ -151,8 +153,9 @@ def ingest_activations(
     Example: saeatlas ingest activations --model gpt2 --corpus pile.jsonl.zst
     --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
     """
-    from saeatlas.ingest import activations, corpora
-    from saeatlas.ingest.options import Options
+    from saeatlas.ingest import corpora
+    from saeatlas.ingest.activations import record
+    from saeatlas.ingest.activations.options import Options
 
     terms = Options.of(preset, **options)
     documents = corpora.open_corpus(
@@ -163,9 +166,7 @@ def ingest_activations(
         config=config,
         on_bad_document=on_bad_document,
     )
-    progress = activations.record(
-        catalog(), model=model, corpus=documents, saes=saes, options=terms
-    )
+    progress = record.record(catalog(), model=model, corpus=documents, saes=saes, options=terms)
     follow(progress, total=terms.documents)
 
 
@@ -247,11 +248,10 @@ def ingest_simulated(
 
     Example: saeatlas ingest simulated --features 16384 --d-model 2304 --blocks 150000 --lobes 3
     """
-    from saeatlas.ingest import simulated
-    from saeatlas.ingest.simulation import Terms
+    from saeatlas.ingest.simulation import Terms, job
 
     terms = Terms(**{name: value for name, value in given.items() if value is not None})
-    progress = simulated.simulate(
+    progress = job.simulate(
         catalog(), terms, blocks=blocks, release=release, sae_id=sae_id, layer=layer
     )
     follow(progress, None, doing="simulating", rate=blocks_a_second)
@@ -272,7 +272,7 @@ def ingest_cooccurrence(path: Path, sae: str) -> None:
 
     Example: saeatlas ingest cooccurrence histogram.npz --sae gemma-scope/layer_12
     """
-    from saeatlas.ingest import histogram
+    from saeatlas.ingest import cooccurrence_file
 
-    run, created = histogram.ingest_cooccurrence(catalog(), path, sae=sae)
+    run, created = cooccurrence_file.ingest_cooccurrence(catalog(), path, sae=sae)
     click.echo(f"Run {run}: {'ingested' if created else 'already there, unchanged'}")

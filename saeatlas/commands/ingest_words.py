@@ -36,7 +36,8 @@ def ingest_words(
 
     Example: saeatlas ingest words country-capital.json --model google/gemma-2-2b --layers 0,12
     """
-    from saeatlas.ingest import registry, word_reader, words
+    from saeatlas.ingest.saes import registry
+    from saeatlas.ingest.words import model_vectors, words
 
     if bool(model) == bool(vectors) or bool(model) != bool(layers):
         raise click.UsageError("Give --model and --layers, or --vectors.")
@@ -44,7 +45,7 @@ def ingest_words(
     if vectors:
         click.echo(words.take(catalog(), pairs, vectors, **given))
     else:
-        terms = word_reader.Terms(str(model), registry.parse_layers(str(layers)), **reading)
+        terms = model_vectors.Terms(str(model), registry.parse_layers(str(layers)), **reading)
         follow_stages(words.listen(catalog(), pairs, terms, **given))
 
 
@@ -59,10 +60,10 @@ def ingest_tokens(sae: str, **terms: Any) -> None:
 
     Example: saeatlas ingest tokens --model gpt2 --sae gpt2-small-res-jb/blocks.8.hook_resid_pre
     """
-    from saeatlas.ingest import feature_tokens
+    from saeatlas.ingest.words import promoted_tokens
 
     engine = catalog()
-    follow_stages(feature_tokens.find(engine, one_sae(engine, sae), **terms))
+    follow_stages(promoted_tokens.find(engine, one_sae(engine, sae), **terms))
 
 
 @ingest.command("labels")

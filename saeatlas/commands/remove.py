@@ -16,8 +16,8 @@ def remove() -> None:
 @click.argument("name")
 def remove_sae(name: str) -> None:
     """Remove an SAE by name or number, its features and its recordings."""
-    from saeatlas.schema.remove import remove_sae as remove_one
-    from saeatlas.schema.saes import find as find_saes
+    from saeatlas.schema.rows.remove import remove_sae as remove_one
+    from saeatlas.schema.rows.saes import find as find_saes
 
     with catalog().begin() as connection:
         for row in find_saes(connection, [name]):
@@ -29,7 +29,7 @@ def remove_sae(name: str) -> None:
 @click.argument("number", type=int)
 def remove_recording(number: int) -> None:
     """Remove a recording; its corpus stays for other SAEs."""
-    from saeatlas.schema.remove import remove_recording as remove_one
+    from saeatlas.schema.rows.remove import remove_recording as remove_one
 
     with catalog().begin() as connection:
         remove_one(connection, number)
@@ -40,7 +40,7 @@ def remove_recording(number: int) -> None:
 @click.argument("name")
 def remove_words(name: str) -> None:
     """Remove word vectors, by their space's name or number; their pairs stay."""
-    from saeatlas.schema.remove import remove_words as remove_one
+    from saeatlas.schema.rows.remove import remove_words as remove_one
 
     with catalog().begin() as connection:
         row = remove_one(connection, name)
@@ -51,7 +51,7 @@ def remove_words(name: str) -> None:
 @click.argument("name")
 def remove_relation(name: str) -> None:
     """Remove a relation and its word pairs; the words' vectors stay."""
-    from saeatlas.schema.remove import remove_relation as remove_one
+    from saeatlas.schema.rows.remove import remove_relation as remove_one
 
     with catalog().begin() as connection:
         row = remove_one(connection, name)
@@ -62,7 +62,7 @@ def remove_relation(name: str) -> None:
 @click.argument("number", type=int)
 def remove_run(number: int) -> None:
     """Remove an analysis with all its rows."""
-    from saeatlas.schema.remove import remove_run as remove_one
+    from saeatlas.schema.rows.remove import remove_run as remove_one
 
     with catalog().begin() as connection:
         remove_one(connection, number)
@@ -74,8 +74,8 @@ def remove_run(number: int) -> None:
 @click.option("--source", help="Only those of this source, as neuronpedia.  [default: all]")
 def remove_labels(sae: str, source: str | None) -> None:
     """Remove an SAE's labels."""
-    from saeatlas.schema.remove import remove_labels as remove_some
-    from saeatlas.schema.saes import find as find_saes
+    from saeatlas.schema.rows.remove import remove_labels as remove_some
+    from saeatlas.schema.rows.saes import find as find_saes
 
     with catalog().begin() as connection:
         numbers = [row.id for row in find_saes(connection, [sae])]
@@ -86,7 +86,7 @@ def remove_labels(sae: str, source: str | None) -> None:
 @click.argument("number", type=int)
 def remove_corpus(number: int) -> None:
     """Remove a corpus and all its recordings."""
-    from saeatlas.schema.remove import remove_corpus as remove_one
+    from saeatlas.schema.rows.remove import remove_corpus as remove_one
 
     with catalog().begin() as connection:
         remove_one(connection, number)

@@ -17,7 +17,6 @@ from saeatlas import errors, settings
 from saeatlas.catalog import answers, query, sql
 from saeatlas.catalog.language import fields
 from saeatlas.catalog.language.complete import suggest
-from saeatlas.schema.statements import statement
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -47,7 +46,7 @@ class Words(Completer):
             return [row[0] for row in sql.answer_sql(engine, text).rows]
 
         self.releases = names("select distinct release from saes order by release")
-        self.sql = names(statement("sql_names", "saeatlas.catalog"))
+        self.sql = names(sql.known_names())
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterator[Completion]:
         """Yield what may come next."""

@@ -10,28 +10,25 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from saeatlas import settings
-from saeatlas.analyses import (
-    cooccurrence,
-    crystals,
-    geometry,
-    lobes,
-    maps,
-    spatiality,
-    spectra,
-    subsets,
-    word_relations,
-)
-from saeatlas.analyses.crystal_terms import Terms as CrystalTerms
+from saeatlas.analyses.counting import cooccurrence
+from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.analyses.crystals import crystals
+from saeatlas.analyses.crystals.params import Terms as CrystalTerms
+from saeatlas.analyses.lobes import geometry, lobes
+from saeatlas.analyses.maps import maps
 from saeatlas.analyses.progress import Progress as Step
-from saeatlas.analyses.spectra_inputs import Terms as SpectraTerms
-from saeatlas.analyses.threshold import Threshold
+from saeatlas.analyses.relations import relations
+from saeatlas.analyses.spatiality import spatiality
+from saeatlas.analyses.spectra import spectra
+from saeatlas.analyses.spectra.inputs import Terms as SpectraTerms
+from saeatlas.analyses.subsets import subsets
 from saeatlas.demo import texts
-from saeatlas.ingest import feature_tokens, word_reader, words
-from saeatlas.ingest.activations import Progress, record
+from saeatlas.ingest.activations.options import Options
+from saeatlas.ingest.activations.record import Progress, record
 from saeatlas.ingest.corpora import open_corpus
-from saeatlas.ingest.options import Options
-from saeatlas.ingest.saes import load
-from saeatlas.ingest.store import StoredSae, store_sae
+from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.store import StoredSae, store_sae
+from saeatlas.ingest.words import model_vectors, promoted_tokens, words
 from saeatlas.schema import tables
 
 RELEASE = "saeatlas-demo"
@@ -159,12 +156,12 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     for one in layers:
         yield spectra.find(engine, one, SpectraTerms(components=COMPONENTS, neighbours=(1,)))
     for one in layers:
-        yield feature_tokens.find(engine, one, model=str(MODEL))
+        yield promoted_tokens.find(engine, one, model=str(MODEL))
         yield crystals.find(engine, one, CrystalTerms())
     pairs = sorted((_HERE / "words").glob("*.json"))
-    yield words.listen(engine, pairs, word_reader.Terms(str(MODEL), WORD_LAYERS))
+    yield words.listen(engine, pairs, model_vectors.Terms(str(MODEL), WORD_LAYERS))
     for layer in WORD_LAYERS:
-        yield word_relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
+        yield relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
 
 
 def questions() -> list[Question]:

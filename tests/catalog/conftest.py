@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from sqlalchemy.engine import URL
 
 from saeatlas.cli import cli
-from saeatlas.schema import connect, crystals, decoders, results, tables
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.rows import sae_vectors
 from tests.conftest import _admin, _url
 
 TYPES = ("ArXiv", "Github", "FreeLaw")
@@ -81,9 +83,9 @@ def _write_crystals(url: str) -> None:
     with engine.begin() as connection:
         row = {"analysis": "crystals", "sae": 1, "params": {}, "quality": {}, "code_version": "0",
                "input_sha256": b"0" * 32}  # fmt: skip
-        run = connection.execute(sa.insert(results.run).values(row).returning(results.run.c.id))
+        run = connection.execute(sa.insert(tables.run).values(row).returning(tables.run.c.id))
         number = run.scalar_one()
-        vectors = decoders.read(connection, 1)
+        vectors = sae_vectors.read(connection, 1)
         found = [
             {"run": number, "number": i, "n_pairs": n, "coherence": 0.8, "n_trials": 0,
              "direction": direction / np.linalg.norm(direction)}
@@ -91,13 +93,13 @@ def _write_crystals(url: str) -> None:
                 [(4, vectors[10] - vectors[4821]), (1, vectors[2] - vectors[1])]
             )
         ]  # fmt: skip
-        table = crystals.function_vector
+        table = tables.function_vector
         first = connection.execute(
             sa.insert(table).returning(table.c.id, sort_by_parameter_order=True), found
         ).scalars()
         followed = [*first]
         connection.execute(
-            sa.insert(crystals.crystal),
+            sa.insert(tables.crystal),
             [
                 {"run": number, "crystal": i, "function_vector": followed[i // 2], "kind": kind,
                  "quality_before": quality, "quality_after": quality, "length_ratio": 0.95 - i / 10,

@@ -17,7 +17,7 @@ from scipy import sparse as matrices
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.analyses import maps
+from saeatlas.analyses.maps import maps
 from saeatlas.catalog import annotated
 from saeatlas.catalog.atlas import Atlas
 from saeatlas.cli import cli

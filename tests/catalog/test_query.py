@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from saeatlas import errors
 from saeatlas.catalog import query, sql
 from saeatlas.cli import cli
-from saeatlas.schema import clusterings, decoders
+from saeatlas.schema.rows import clusterings, sae_vectors
 from tests import sparse
 from tests.catalog.conftest import CRYSTALS, LABELS, TYPES
 
@@ -39,7 +39,7 @@ def _peaks(engine: sa.Engine, recording: int, d_sae: int) -> tuple[Array, Array]
 
 def _vectors(engine: sa.Engine, sae: int) -> Array:
     with engine.connect() as connection:
-        return decoders.read(connection, sae).astype(float)
+        return sae_vectors.read(connection, sae).astype(float)
 
 
 def _nearest(vectors: Array, target: Array, without: list[int], n: int) -> list[int]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import query
-from saeatlas.schema import clusterings, remove
+from saeatlas.schema.rows import clusterings, remove
 from tests import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")

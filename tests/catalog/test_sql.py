@@ -14,8 +14,9 @@ from saeatlas import errors
 from saeatlas.catalog.answers import Answer, render, write
 from saeatlas.catalog.sql import answer_sql, read_sql
 from saeatlas.catalog.status import read_status
-from saeatlas.schema import partitions, tables
-from saeatlas.schema.copy import copy_rows
+from saeatlas.schema import tables
+from saeatlas.schema.database import partitions
+from saeatlas.schema.database.copy import copy_rows
 
 QUERY = "select 1 as n, null::int as nothing, 'ß,\"x\"' as word, array[1.5, 2]::real[] as numbers"
 

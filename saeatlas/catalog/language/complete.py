@@ -9,7 +9,7 @@ from saeatlas.catalog.language.compile import CLAUSES
 from saeatlas.catalog.language.kind import Field, Kind
 from saeatlas.catalog.language.names import AFFINITIES
 from saeatlas.catalog.language.parse import expected, keyword
-from saeatlas.schema.lobes import MEASURES
+from saeatlas.schema.tables import MEASURES
 
 _NO_KEYWORDS = {
     "NAME", "NUMBER", "INTEGER", "TEXT", "PATH", "COMPARISON", "SIGN", "FEATURE",

@@ -12,7 +12,7 @@ from saeatlas.catalog.language.fields import COSINE, COUNTS, LABEL, LOBE, PARTNE
 from saeatlas.catalog.language.kind import Kind
 from saeatlas.catalog.language.names import Count, Names, Sae
 from saeatlas.catalog.language.nodes import Place, Word
-from saeatlas.schema.lobes import MEASURES
+from saeatlas.schema.tables import MEASURES
 
 _BY_INDEX = 50
 """Features, at most, that are searched with an index: it gives 200."""

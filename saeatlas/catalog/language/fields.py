@@ -7,7 +7,7 @@ computes is explained here.
 from collections.abc import Iterator
 
 from saeatlas.catalog.language.kind import Field, Kind, of
-from saeatlas.schema import crystals, labels, lobes, results, spectra, tables
+from saeatlas.schema import tables
 
 
 def _named(*, sae_id: bool = True, site: bool = False) -> Iterator[Field]:
@@ -37,7 +37,7 @@ PARTNER = (
     Field("n_feature", "integer", "Blocks in which the feature named is active."),
     Field("n_other", "integer", "Blocks in which the feature of this row is active."),
 )
-LABEL = tuple(of(labels.label, "text", "source", "method", "score"))
+LABEL = tuple(of(tables.label, "text", "source", "method", "score"))
 """Of a feature's labels the one that fits best."""
 HEARD = (
     Field("recording", "integer", "Recording that the first feature named is read from."),
@@ -79,13 +79,13 @@ _LOBES = Kind(
     "lobes",
     (
         _RUN,
-        *of(results.run, "analysis"),
+        *of(tables.run, "analysis"),
         *_named(sae_id=False),
         _SAE,
-        *of(lobes.clustering, "affinity", "k"),
-        *of(lobes.lobe, "clustering", "lobe"),
+        *of(tables.clustering, "affinity", "k"),
+        *of(tables.lobe, "clustering", "lobe"),
         _NAME,
-        *of(lobes.lobe, "n_features", "modularity", "silhouette", "parent", "parent_share"),
+        *of(tables.lobe, "n_features", "modularity", "silhouette", "parent", "parent_share"),
     ),
     ("clustering", "lobe"),
 )
@@ -93,13 +93,13 @@ BY_SUBSET = Kind(
     "lobes by subset",
     "lobe_subsets",
     (
-        *of(lobes.subset_lobe, "run"),
+        *of(tables.subset_lobe, "run"),
         *_named(sae_id=False),
         _SAE,
         Field("lobe_run", "integer", "Run that made the lobes."),
-        *of(lobes.clustering, "affinity", "k"),
-        *of(lobes.subset_lobe, "clustering", "lobe", "subset", "n_blocks", "n_won", "won_share"),
-        *of(lobes.subset_lobe, "mean_share", "enrichment", "enrichment_low", "enrichment_high"),
+        *of(tables.clustering, "affinity", "k"),
+        *of(tables.subset_lobe, "clustering", "lobe", "subset", "n_blocks", "n_won", "won_share"),
+        *of(tables.subset_lobe, "mean_share", "enrichment", "enrichment_low", "enrichment_high"),
     ),
     ("run", "clustering", "lobe", "-enrichment", "subset"),
 )
@@ -113,24 +113,24 @@ _SPECTRA = Kind(
     "spectra",
     (
         _RUN,
-        *of(spectra.spectrum, "id=spectrum"),
+        *of(tables.spectrum, "id=spectrum"),
         *_named(),
         _SAE,
-        *of(results.run, "recording"),
-        *of(spectra.spectrum, "source"),
-        *of(results.run, "preset"),
+        *of(tables.run, "recording"),
+        *of(tables.spectrum, "source"),
+        *of(tables.run, "preset"),
         _FEATURES_WHERE,
-        *of(spectra.spectrum, "clustering"),
-        *of(lobes.clustering, "affinity", "k"),
-        *of(spectra.spectrum, "lobe"),
+        *of(tables.spectrum, "clustering"),
+        *of(tables.clustering, "affinity", "k"),
+        *of(tables.spectrum, "lobe"),
         Field("l0", "number", "Mean number of active features a token, measured or published."),
-        *of(spectra.spectrum, "n", "d", "n_zero", "n_duplicates", "n_eigenvalues", "variance"),
-        *of(spectra.spectrum, "rank_first", "rank_last", "slope", "slope_population"),
-        *of(spectra.spectrum, "slope_low", "slope_high", "slope_least", "slope_most", "r2"),
-        *of(spectra.spectrum, "alternative", "aic_difference", "log_volume"),
-        *of(spectra.spectrum, "log_volume_population", "log_volume_low", "log_volume_high"),
-        *of(spectra.spectrum, "log_volume_fitted", "participation_ratio", "entropy_rank"),
-        *of(spectra.spectrum, "edge_low", "edge_high", "n_above"),
+        *of(tables.spectrum, "n", "d", "n_zero", "n_duplicates", "n_eigenvalues", "variance"),
+        *of(tables.spectrum, "rank_first", "rank_last", "slope", "slope_population"),
+        *of(tables.spectrum, "slope_low", "slope_high", "slope_least", "slope_most", "r2"),
+        *of(tables.spectrum, "alternative", "aic_difference", "log_volume"),
+        *of(tables.spectrum, "log_volume_population", "log_volume_low", "log_volume_high"),
+        *of(tables.spectrum, "log_volume_fitted", "participation_ratio", "entropy_rank"),
+        *of(tables.spectrum, "edge_low", "edge_high", "n_above"),
     ),
     ("layer", "sae", "spectrum"),
 )
@@ -163,10 +163,10 @@ _RUNS = Kind(
     "runs",
     (
         _RUN,
-        *of(results.run, "analysis"),
+        *of(tables.run, "analysis"),
         *_named(),
-        *of(results.run, "sae", "recording", "input_run", "preset", "seed", "params", "quality"),
-        *of(results.run, "code_version", "started_at", "finished_at"),
+        *of(tables.run, "sae", "recording", "input_run", "preset", "seed", "params", "quality"),
+        *of(tables.run, "code_version", "started_at", "finished_at"),
     ),
     ("run",),
 )
@@ -219,13 +219,13 @@ _CRYSTALS = Kind(
     "crystals",
     (
         _RUN,
-        *of(crystals.crystal, "crystal"),
+        *of(tables.crystal, "crystal"),
         Field("function_vector", "integer", "Function vector that its sides follow: its number "
               "within the run. NULL if they follow two."),
         _SAE,
         *_named(site=True),
-        *of(crystals.crystal, "kind", *"abcd", "quality_before", "quality_after", "length_ratio"),
-        *of(crystals.crystal, "p", "q"),
+        *of(tables.crystal, "kind", *"abcd", "quality_before", "quality_after", "length_ratio"),
+        *of(tables.crystal, "p", "q"),
     ),
     ("run", "crystal"),
 )  # fmt: skip
@@ -234,12 +234,12 @@ _FUNCTION_VECTORS = Kind(
     "function_vectors",
     (
         _RUN,
-        *of(crystals.function_vector, "number=function_vector"),
+        *of(tables.function_vector, "number=function_vector"),
         _SAE,
         *_named(site=True),
         Field("space", "text", "Space of words that it was found in. NULL if it is of an SAE."),
-        *of(crystals.function_vector, "relation", "n_pairs", "coherence", "coherence_before"),
-        *of(crystals.function_vector, "n_trials", "null_mean", "null_sd", "z", "p"),
+        *of(tables.function_vector, "relation", "n_pairs", "coherence", "coherence_before"),
+        *of(tables.function_vector, "n_trials", "null_mean", "null_sd", "z", "p"),
     ),
     ("run", "function_vector"),
     vector="direction",
@@ -248,10 +248,10 @@ _LABELS = Kind(
     "labels",
     "labels",
     (
-        *of(labels.label, "id=label"),
+        *of(tables.label, "id=label"),
         *_named(),
         _SAE,
-        *of(labels.label, "feature", "text", "source", "method", "score", "url"),
+        *of(tables.label, "feature", "text", "source", "method", "score", "url"),
         _PAGE,
     ),
     ("sae", "feature", "label"),

@@ -13,9 +13,10 @@ from saeatlas import errors
 from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.mistakes import mistake
 from saeatlas.catalog.language.nodes import Place
-from saeatlas.schema import lobes, nearest, results, tables
+from saeatlas.schema import tables
+from saeatlas.schema.rows import vector_index
 
-AFFINITIES = (*lobes.AFFINITIES, lobes.GEOMETRY)
+AFFINITIES = (*tables.AFFINITIES, tables.GEOMETRY)
 """What lobes are made of."""
 
 _LISTED = 8
@@ -104,12 +105,12 @@ class Names:
     @cached_property
     def indexed(self) -> set[int]:
         """SAEs whose decoder vectors have an index."""
-        return nearest.indexed(self._connection)
+        return vector_index.indexed(self._connection)
 
     @cached_property
     def counts(self) -> list[Count]:
         """All counts, the best one of each SAE last: over most blocks, the newest of these."""
-        c = results.run.c
+        c = tables.run.c
         n_blocks = c.quality["n_blocks"].as_integer()
         query = (
             sa.select(c.id, c.sae, c.recording, c.params["threshold"].as_string(), n_blocks)
@@ -121,10 +122,10 @@ class Names:
     @cached_property
     def clusterings(self) -> list[Clustering]:
         """All clusterings, the newest run's last."""
-        c, run = lobes.clustering.c, results.run.c
+        c, run = tables.clustering.c, tables.run.c
         query = (
             sa.select(c.id, c.run, run.sae, c.affinity, c.k)
-            .join(results.run, run.id == c.run)
+            .join(tables.run, run.id == c.run)
             .order_by(c.run, c.id)
         )
         return [Clustering._make(row) for row in self._all(query)]
@@ -132,11 +133,11 @@ class Names:
     @cached_property
     def judged(self) -> list[Judged]:
         """All lobes held against document types: held-out documents last, the newest last."""
-        c, run = lobes.subset_lobe.c, results.run.c
+        c, run = tables.subset_lobe.c, tables.run.c
         documents = run.params["documents"].as_string()
         query = (
             sa.select(c.run, c.clustering, run.preset, documents)
-            .join(results.run, run.id == c.run)
+            .join(tables.run, run.id == c.run)
             .distinct()
         )
         rows = [Judged._make(row) for row in self._all(query)]
@@ -164,7 +165,7 @@ class Names:
     @cached_property
     def analyses(self) -> dict[int, str]:
         """The analysis of each run."""
-        c = results.run.c
+        c = tables.run.c
         return {row.id: row.analysis for row in self._all(sa.select(c.id, c.analysis))}
 
     def subsets(self, recordings: Iterable[int]) -> list[str]:

@@ -10,10 +10,12 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from saeatlas import errors
 from saeatlas.ingest.corpora.document import excerpt, without_surrogates
 from saeatlas.ingest.labels.source import Label, Source, shortened
-from saeatlas.schema import connect, failures, labels, statistics, tables, vocabulary
-from saeatlas.schema.copy import copy_rows
-from saeatlas.schema.saes import find as find_saes
-from saeatlas.schema.statements import statement
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, failures, statistics
+from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import label_words
+from saeatlas.schema.rows.saes import find as find_saes
 
 _LONGEST = 10_000  # characters: a label is a sentence or two, and full text ends at a megabyte
 _LONGEST_NAME = 250  # of a source or method: both are in an index, whose rows have an end
@@ -126,7 +128,7 @@ def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) 
     DatabaseError
     """
     with failures.translated(), engine.begin() as connection:
-        vocabulary.lock(connection)
+        label_words.lock(connection)
         if sae is None:
             saes: Sequence[sa.Row[Any]] = connection.execute(
                 sa.select(tables.sae).order_by(tables.sae.c.id)
@@ -190,11 +192,11 @@ def _store(connection: sa.Connection, names: dict[int, str]) -> list[Stored]:
     """Let the server compare what came with what is there, and keep the words in step."""
     statistics.refresh(connection, _incoming)
     driver = connect.raw(connection)
-    rows = driver.execute(statement("store", "saeatlas.ingest.labels")).fetchall()
+    rows = driver.execute(statement(__name__, "store")).fetchall()
     stored = [Stored(sae, names[sae], *rest) for sae, *rest in rows]
     if any(part.new or part.changed for part in stored):
-        vocabulary.add(connection)
+        label_words.add(connection)
     if any(part.changed or part.dropped for part in stored):
-        vocabulary.prune(connection)
-    statistics.refresh(connection, labels.label)
+        label_words.prune(connection)
+    statistics.refresh(connection, tables.label)
     return stored

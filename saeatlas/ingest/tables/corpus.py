@@ -8,8 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from saeatlas import errors
 from saeatlas.ingest.tables import stage
 from saeatlas.ingest.tables.stage import Source
-from saeatlas.schema import connect, statistics, tables
-from saeatlas.schema.statements import statement
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, statistics
+from saeatlas.schema.database.statements import statement
 
 
 def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
@@ -44,19 +45,19 @@ def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
     row = _corpus_row(connection, source, wanted)
     numbers = {"corpus": row.id}
     if row.n_documents:
-        driver.execute(statement("place", "saeatlas.ingest.tables"), numbers)
+        driver.execute(statement(__name__, "place"), numbers)
         statistics.refresh(connection, stage.place)
-        misfits = driver.execute(statement("misfits", "saeatlas.ingest.tables"), numbers)
+        misfits = driver.execute(statement(__name__, "misfits"), numbers)
         for misfit in misfits.fetchall():
             _refuse(row, source, *misfit, wanted=wanted)
         return int(row.id)
-    driver.execute(statement("cut", "saeatlas.ingest.tables"))
+    driver.execute(statement(__name__, "cut"))
     statistics.refresh(connection, stage.place)
-    n_documents = driver.execute(statement("documents", "saeatlas.ingest.tables"), numbers).rowcount
+    n_documents = driver.execute(statement(__name__, "documents"), numbers).rowcount
     # each block's foreign key looks its document up; while the planner takes the new corpus for
     # empty, it may do so by the index on (corpus, subset), which is a scan of the whole corpus
     statistics.refresh(connection, tables.document, "corpus", "document")
-    n_blocks = driver.execute(statement("blocks", "saeatlas.ingest.tables"), numbers).rowcount
+    n_blocks = driver.execute(statement(__name__, "blocks"), numbers).rowcount
     connection.execute(
         sa.update(tables.corpus)
         .where(tables.corpus.c.id == row.id)

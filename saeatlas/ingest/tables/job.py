@@ -12,13 +12,15 @@ from sqlalchemy.dialects.postgresql import insert
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.ingest import store
 from saeatlas.ingest.corpora import places
+from saeatlas.ingest.saes import store
 from saeatlas.ingest.tables import corpus as cutting
 from saeatlas.ingest.tables import delphi, files, stage
 from saeatlas.ingest.tables.stage import Source
-from saeatlas.schema import connect, failures, partitions, saes, statistics, tables
-from saeatlas.schema.statements import statement
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, failures, partitions, statistics
+from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import saes
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def ingest_table(
     with failures.translated(), engine.begin() as connection:
         row = saes.find_one(connection, sae)
         driver = connect.raw(connection)
-        driver.execute(statement("lock", "saeatlas.ingest.tables"), {"source": source.source})
+        driver.execute(statement(__name__, "lock"), {"source": source.source})
         terms = {"sae": row.id, "source": source.source, "source_sha256": source.fingerprint()}
         found = _earlier(connection, terms, keep_above, corpus)
         if found is not None:
@@ -219,9 +221,9 @@ def _write(connection: sa.Connection, source: Source, terms: dict[str, Any]) -> 
     statistics.refresh_corpora(connection)
     with partitions.filling(connection, tables.activation, number) as part:
         target = {"partition": sql.Identifier(str(part.schema), part.name)}
-        fill = sql.SQL(statement("activations", "saeatlas.ingest.tables"))
+        fill = sql.SQL(statement(__name__, "activations"))
         driver.execute(fill.format(**target), parameters)
-        count = sql.SQL(statement("heard", "saeatlas.ingest.tables"))
+        count = sql.SQL(statement(__name__, "heard"))
         counts = driver.execute(count.format(**target), parameters).fetchone()
     assert counts is not None
     return Ingested(number, terms["corpus"], *counts)

@@ -14,9 +14,9 @@ from psycopg import sql
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, REAL
 
 from saeatlas import errors
-from saeatlas.schema import connect, statistics
-from saeatlas.schema.copy import copy_rows
-from saeatlas.schema.statements import statement
+from saeatlas.schema.database import connect, statistics
+from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.database.statements import statement
 
 Array = np.ndarray[Any, Any]
 
@@ -180,13 +180,13 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
     """
     driver = connect.raw(connection)
     _metadata.create_all(connection, checkfirst=False)
-    driver.execute(statement("settings", "saeatlas.ingest.tables"))
+    driver.execute(statement(__name__, "settings"))
     if not _send(connection, source.rows(d_sae), d_sae):
         raise errors.BadTable(
             f"{source.source} holds no rows.",
             mend="Give it one row for each active feature of a block.",
         )
-    driver.execute(statement("pairs", "saeatlas.ingest.tables"))
+    driver.execute(statement(__name__, "pairs"))
     columns = [column.name for column in incoming_document.columns]
     rows = (tuple(getattr(named, name) for name in columns) for named in source.documents())
     copy_rows(connection, incoming_document, columns, rows)
@@ -196,7 +196,7 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
 
 def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int) -> int:
     """Copy the rows, each batch as one string of bytes: a call a row would take far longer."""
-    target = sql.SQL(statement("copy", "saeatlas.ingest.tables"))
+    target = sql.SQL(statement(__name__, "copy"))
     n = 0
     with connect.raw(connection).cursor() as cursor, cursor.copy(target) as copy:
         copy.write(_BEGIN)

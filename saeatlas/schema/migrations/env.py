@@ -4,7 +4,7 @@ import re
 
 from alembic import context
 
-from saeatlas.schema import clouds, crystals, labels, lobes, maps, results, spectra, tables, words
+from saeatlas.schema import tables
 
 _PARTITION = re.compile(
     r"(feature|encoder|activation|feature_bitmap|cooccurrence|counting|block_lobe)_\d+(_mask)?"
@@ -17,11 +17,6 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "table" or _PARTITION.fullmatch(name or "") is None
 
 
-# importing them is what adds their tables
-assert results.run.metadata is lobes.lobe.metadata is tables.metadata
-assert clouds.encoder.metadata is spectra.spectrum.metadata is tables.metadata
-assert words.relation.metadata is crystals.crystal.metadata is tables.metadata
-assert labels.label.metadata is maps.coordinate.metadata is tables.metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=tables.metadata,

@@ -1,0 +1,1 @@
+"""Count in how many blocks features are active together, inside the database."""

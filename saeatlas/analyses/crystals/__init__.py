@@ -1,0 +1,1 @@
+"""Parallelograms and trapezoids of features, and the function vectors of their sides."""

@@ -1,0 +1,1 @@
+"""Lobes: spectral clusters of features that are active together, and clusters by angle."""

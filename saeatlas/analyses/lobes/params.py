@@ -1,0 +1,92 @@
+"""What lobes are asked for, and which wishes contradict one another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from saeatlas import errors
+from saeatlas.analyses.lobes import bilinear
+from saeatlas.analyses.lobes.clustering import Assign
+from saeatlas.analyses.lobes.geometry import KS
+from saeatlas.schema.tables import AFFINITIES
+
+Preset = Literal["default", "paper"]
+
+DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
+"""Seeds of the presets; 42 is the published procedure's."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What lobes are asked for.
+
+    Parameters
+    ----------
+    affinities : sequence of str
+        Any of phi, jaccard, dice, overlap, simple_matching.
+    ks : sequence of int
+        Numbers of lobes, above 0; those above the number of features are left out, and it is said.
+    preset : {'default', 'paper'}
+        paper: dead features stay, and undefined affinities count as 0, as it was published.
+    min_blocks : int
+        Features active in fewer blocks get no lobe; the preset paper does not ask.
+    seed : int
+    assign : {'kmeans', 'cluster_qr'}
+    matrix_free : bool
+        Work from the bits of the blocks and never make the matrix of all pairs: for more features
+        than whose pairs fit in memory. For phi and simple_matching, and not for the preset paper.
+
+    Raises
+    ------
+    InputError
+        Values out of range, or that contradict one another.
+    """
+
+    affinities: Sequence[str] = AFFINITIES
+    ks: Sequence[int] = KS
+    preset: Preset = "default"
+    min_blocks: int = 1
+    seed: int = 0
+    assign: Assign = "kmeans"
+    matrix_free: bool = False
+
+    def __post_init__(self) -> None:
+        below = [k for k in self.ks if k < 1]
+        if below or not self.ks:
+            raise errors.InputError(
+                f"There are no lobes for k = {below[0]}." if below else "No k is asked for.",
+                mend="Choose numbers of lobes that are at least 1.",
+            )
+        unknown = [name for name in self.affinities if name not in AFFINITIES]
+        if unknown:
+            raise errors.UnknownName(
+                f"There is no affinity {unknown[0]!r}.", exists=f"There is {', '.join(AFFINITIES)}."
+            )
+        if self.matrix_free:
+            self._require_bilinear()
+
+    def _require_bilinear(self) -> None:
+        others = [name for name in self.affinities if name not in bilinear.MEASURES]
+        if others:
+            raise errors.InputError(
+                f"{', '.join(others)} cannot be clustered without the matrix of all pairs.",
+                exists=f"Products of bits are: {', '.join(bilinear.MEASURES)}.",
+                mend="Name these, as `--affinity phi`, or leave out --matrix-free.",
+            )
+        if self.preset == "paper":
+            raise errors.InputError(
+                "The preset paper clusters dead features too, whose phi is no product of bits.",
+                mend="Leave out --matrix-free or --preset paper.",
+            )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """As the run keeps them."""
+        params = {
+            "affinities": [name for name in AFFINITIES if name in self.affinities],
+            "ks": sorted(set(self.ks)),
+            "min_blocks": self.min_blocks,
+            "assign": self.assign,
+        }
+        # only where it is so: runs made before there was a choice stay the same runs
+        return params | ({"matrix_free": True} if self.matrix_free else {})

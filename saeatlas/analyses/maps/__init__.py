@@ -1,0 +1,1 @@
+"""Features as points of a plane or of space."""

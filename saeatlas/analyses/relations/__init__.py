@@ -1,0 +1,1 @@
+"""Known relations of words: one direction each, and what separates them."""

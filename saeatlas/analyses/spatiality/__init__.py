@@ -1,0 +1,1 @@
+"""Whether the features of a lobe lie together in space, against nulls."""

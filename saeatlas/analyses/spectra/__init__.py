@@ -1,0 +1,1 @@
+"""Eigenvalues, power laws and clustering entropy of sets of vectors."""

@@ -1,0 +1,187 @@
+"""Which blocks lobes are judged on: by default those of documents that did not build them."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.analyses.counting.bitmaps import Bitmap
+from saeatlas.analyses.counting.block_selection import select_counted
+from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.schema import tables
+from saeatlas.schema.rows import runs
+
+Documents = Literal["held-out", "all"]
+
+_AGAIN = (
+    "Count again, `saeatlas analyze cooccurrence --recording {} --half first`, and cut lobes from "
+    "that: `saeatlas analyze lobes --cooccurrence RUN`."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Lobes, and the count of co-occurrence that they come from.
+
+    Parameters
+    ----------
+    lobes_run, count : int
+        ``run.id`` of either.
+    sae, recording : int
+    params : dict
+        ``run.params`` of the count.
+    """
+
+    lobes_run: int
+    count: int
+    sae: int
+    recording: int
+    params: dict[str, Any]
+
+    @property
+    def threshold(self) -> Threshold:
+        """When a feature counted as active."""
+        return Threshold.parse(self.params["threshold"])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Blocks to be judged.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n_blocks,), int64
+        Their numbers in the corpus, ascending.
+    documents : ndarray of shape (n_blocks,), int64
+        Document of each: a place in `types`.
+    types : ndarray of shape (n_documents,), int64
+        Type of each document with a block: a place in `subsets`, -1 for none.
+    subsets : list of str
+        The document types there are, in alphabetical order.
+    """
+
+    blocks: np.ndarray[Any, Any]
+    documents: np.ndarray[Any, Any]
+    types: np.ndarray[Any, Any]
+    subsets: list[str]
+
+    def sha256(self) -> str:
+        """Hash the blocks and their types, as hexadecimal.
+
+        Returns
+        -------
+        str
+        """
+        digest = hashlib.sha256(repr(self.subsets).encode())
+        for part in (self.blocks, self.documents, self.types):
+            digest.update(part.tobytes())
+        return digest.hexdigest()
+
+
+def find_source(connection: sa.Connection, lobes_run: int) -> Source:
+    """Find the count that lobes come from.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    lobes_run : int
+        ``run.id`` of lobes.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    UnknownName
+        There is no such run of lobes.
+    InputError
+        They come from counts made elsewhere, or the count was removed.
+    """
+    row = runs.read(connection, lobes_run, "lobes")
+    if row.recording is None:
+        raise errors.InputError(
+            f"The lobes of run {lobes_run} come from counts made elsewhere: there is no recording "
+            "whose blocks could be judged.",
+            mend="Record with `saeatlas ingest activations`, count that and cut lobes from it.",
+        )
+    if row.input_run is None:
+        raise errors.InputError(
+            f"The count that the lobes of run {lobes_run} come from was removed: nobody knows "
+            "any more which documents built them.",
+            mend=_AGAIN.format(row.recording),
+        )
+    query = sa.select(tables.run.c.params).where(tables.run.c.id == row.input_run)
+    params = connection.execute(query).scalar_one()
+    return Source(lobes_run, row.input_run, row.sae, row.recording, params)
+
+
+def choose(engine: sa.Engine, source: Source, bitmap: Bitmap, documents: Documents) -> Judged:
+    """Choose the blocks to be judged.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    source : Source
+    bitmap : Bitmap
+        The recording at the count's threshold, grown to all its blocks.
+    documents : {'held-out', 'all'}
+        Blocks of documents of which the count has seen no block; or of all.
+
+    Returns
+    -------
+    Judged
+
+    Raises
+    ------
+    InputError
+        The count has seen all documents, or which it saw cannot be found again.
+    """
+    block = tables.block
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(block.c.block, block.c.document)
+            .where(block.c.corpus == bitmap.corpus, block.c.block < bitmap.n_blocks)
+            .order_by(block.c.block)
+        ).all()
+        names = _types(connection, bitmap.corpus)
+    numbers = np.fromiter((number for row in rows for number in row), np.int64)
+    blocks, of_document = numbers.reshape(-1, 2).T.copy()
+    if documents == "held-out":
+        seen = np.unique(of_document[_counted(engine, source, bitmap)])
+        held_out = ~np.isin(of_document, seen)
+        if not held_out.any():
+            raise _all_seen(source)
+        blocks, of_document = blocks[held_out], of_document[held_out]
+    numbers, place = np.unique(of_document, return_inverse=True)
+    present = [names[number] for number in numbers.tolist()]
+    subsets = sorted({name for name in present if name is not None})
+    at = {name: i for i, name in enumerate(subsets)}
+    types = np.array([-1 if name is None else at[name] for name in present], np.int64)
+    return Judged(blocks, place, types, subsets)
+
+
+def _types(connection: sa.Connection, corpus: int) -> dict[int, str | None]:
+    table = tables.document
+    query = sa.select(table.c.document, table.c.subset).where(table.c.corpus == corpus)
+    return {row.document: row.subset for row in connection.execute(query)}
+
+
+def _counted(engine: sa.Engine, source: Source, bitmap: Bitmap) -> np.ndarray[Any, Any]:
+    """Find the blocks that the count has seen: those of its own chunks, not of later ones."""
+    selection = select_counted(engine, bitmap, source.count, source.params)
+    parts = zip(selection.masks, selection.chunk_blocks, strict=True)
+    return np.flatnonzero(np.concatenate([np.unpackbits(mask)[:size] for mask, size in parts]))
+
+
+def _all_seen(source: Source) -> errors.InputError:
+    return errors.InputError(
+        f"The lobes of run {source.lobes_run} were built on all documents of recording "
+        f"{source.recording}: none is held out to judge them on.",
+        exists="On the documents that built them, lobes look surer than they are.",
+        mend=_AGAIN.format(source.recording)
+        + " Or judge on the same documents all the same: `--documents all`.",
+    )

@@ -1,0 +1,1 @@
+"""A model reads a corpus; the maximum activations of each block are stored."""

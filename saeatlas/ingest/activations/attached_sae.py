@@ -1,0 +1,165 @@
+"""SAEs of the catalog, made ready to listen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from saeatlas import errors
+from saeatlas.ingest.saes import load as saes
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sae_lens import SAE
+
+
+Sound = tuple[str, bool]
+"""Hook name, and whether it is centred: all that decides what an SAE hears of a document."""
+
+
+@dataclass(frozen=True)
+class Ear:
+    """An SAE ready to listen.
+
+    Parameters
+    ----------
+    sae : int
+        ``sae.id``.
+    name : str
+        ``release/sae_id``, for messages.
+    weights : sae_lens.SAE
+    hook_name : str
+    centred : bool, default=False
+        Whether it hears a model whose every write to the residual stream has mean zero.
+    """
+
+    sae: int
+    name: str
+    weights: "SAE[Any]"
+    hook_name: str
+    centred: bool = False
+
+    @property
+    def sound(self) -> Sound:
+        """What it hears: the same vectors as every SAE of the same sound."""
+        return self.hook_name, self.centred
+
+    def take(self, acts: torch.Tensor) -> torch.Tensor:
+        """Give the SAE its input, of shape (T, d_in), from what the model says at its hook."""
+        if not bool(acts.isfinite().all()):
+            raise errors.ModelMismatch(
+                f"The model gives NaN or infinity at {self.hook_name}.",
+                mend="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
+            )
+        return acts - acts.mean(-1, keepdim=True) if self.centred else acts
+
+
+def agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
+    """Say whether BOS stands before each document: what all these SAEs were trained on.
+
+    Parameters
+    ----------
+    rows : sequence of sqlalchemy.Row
+        Rows of ``sae``.
+
+    Returns
+    -------
+    bool
+        True where none says.
+
+    Raises
+    ------
+    ModelMismatch
+        Some were trained with it, some without.
+    """
+    said = {row.prepend_bos for row in rows} - {None}
+    if len(said) > 1:
+        with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
+        raise errors.ModelMismatch(
+            "Some of these SAEs were trained with BOS before the text, some without.",
+            exists=f"With BOS: {', '.join(with_bos)}.",
+            mend="Record the two kinds one after the other.",
+        )
+    return said.pop() if said else True
+
+
+def hook_of(row: "sa.Row[Any]") -> str:
+    """Say where an SAE listens.
+
+    Parameters
+    ----------
+    row : sqlalchemy.Row
+        Of ``sae``.
+
+    Returns
+    -------
+    str
+        Hook name.
+
+    Raises
+    ------
+    UnsupportedSae
+        Nobody said.
+    """
+    if row.hook_name is None:
+        raise errors.UnsupportedSae(
+            f"It is not known where SAE {row.release}/{row.sae_id} listens.",
+            mend="Ingest it again under another name, from files that say it or with --hook-name.",
+        )
+    return str(row.hook_name)
+
+
+def processing(row: "sa.Row[Any]") -> dict[str, Any]:
+    """Say what was done to the model's weights when the SAE was trained.
+
+    Parameters
+    ----------
+    row : sqlalchemy.Row
+        Of ``sae``.
+
+    Returns
+    -------
+    dict
+        Those of `saes.PROCESSING` that its files name.
+    """
+    said = row.config.get("metadata", {}).get("model_from_pretrained_kwargs") or {}
+    return {key: said[key] for key in saes.PROCESSING if said.get(key)}
+
+
+def load(row: "sa.Row[Any]") -> "SAE[Any]":
+    """Load an SAE's weights again and make sure that they are the catalog's.
+
+    Parameters
+    ----------
+    row : sqlalchemy.Row
+        Of ``sae``.
+
+    Returns
+    -------
+    sae_lens.SAE
+        In float32 on the CPU.
+
+    Raises
+    ------
+    NameTaken
+        They have changed.
+    UnsupportedSae
+        A bare decoder.
+    """
+    name = f"{row.release}/{row.sae_id}"
+    path = Path(row.source) if Path(row.source).is_absolute() else None
+    loaded = saes.load(row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True)
+    if loaded.weights_sha256 != row.weights_sha256.hex():
+        raise errors.NameTaken(
+            f"The weights of {name} are not those in the catalog any more.",
+            exists=f"They came from {row.source}.",
+            mend=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
+        )
+    if loaded.sae is None:
+        raise errors.UnsupportedSae(
+            f"SAE {name} is a bare decoder: it cannot listen.",
+            mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
+        )
+    return loaded.sae

@@ -1,0 +1,119 @@
+"""Counts of co-occurrence made elsewhere: the published code's files."""
+
+import hashlib
+import zlib
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.schema import tables
+from saeatlas.schema.database import partitions
+from saeatlas.schema.rows import pair_counts, runs, saes
+
+
+def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int, bool]:
+    """Take in a matrix of counts.
+
+    Writes a row of ``run``, one of ``cooccurrence_feature`` a feature and the tiles of
+    ``cooccurrence``. The same file again changes nothing.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    path : Path
+        A .npz file with ``histogram``, an integer array of shape (d_sae, d_sae): blocks in which
+        both features are active, on the diagonal those of one; and ``n_chunks``, the number of
+        blocks.
+    sae : str
+        The SAE of the catalog that the features are of.
+
+    Returns
+    -------
+    (int, bool)
+        ``run.id``, and whether it was made now.
+
+    Raises
+    ------
+    UnknownName
+        No such file or SAE.
+    BadTable
+        The file does not hold such counts.
+    """
+    counts, n_blocks = _read(path)
+    with engine.begin() as connection:
+        row = saes.find_one(connection, sae)
+        _require_counts(path, counts, n_blocks, row.d_sae)
+        key = runs.input_hash(
+            sae=row.weights_sha256.hex(),
+            counts=hashlib.sha256(np.ascontiguousarray(counts, "<i8").data).hexdigest(),
+            n_blocks=n_blocks,
+        )
+        found = runs.find(connection, "cooccurrence", key)
+        if found is not None:
+            return found, False
+        n = counts.diagonal()
+        live = np.flatnonzero(n)
+        places = np.full(len(n), -1)
+        places[live] = np.arange(len(live))
+        number = runs.create(
+            connection,
+            "cooccurrence",
+            key,
+            sae=row.id,
+            params={"source": str(path.resolve())},
+            quality={"n_blocks": n_blocks, "n_features": len(live), "n_dead": len(n) - len(live)},
+        )
+        pair_counts.write_features(connection, number, n, places)
+        with partitions.filling(connection, tables.cooccurrence, number):
+            pair_counts.write(connection, number, pair_counts.cut(counts[np.ix_(live, live)]))
+    return number, True
+
+
+def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
+    if not path.is_file():
+        raise errors.UnknownName(
+            f"There is no file {path}.", mend="Give the path of a .npz file with `histogram`."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = {"histogram", "n_chunks"} - set(file)
+            if missing:
+                raise errors.BadTable(
+                    f"{path.name} lacks {', '.join(sorted(missing))}.",
+                    exists=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
+                    mend="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
+                )
+            return file["histogram"], int(file["n_chunks"])
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise errors.BadTable(
+            f"{path.name} cannot be read: {error}",
+            mend="The file may be damaged or half downloaded; fetch it again.",
+        ) from error
+
+
+def _require_counts(path: Path, counts: np.ndarray[Any, Any], n_blocks: int, d_sae: int) -> None:
+    """Refuse what cannot be counts of blocks with both features active."""
+    mend = "Check --sae, and that the file is a whole count of co-occurrence."
+    if counts.shape != (d_sae, d_sae) or not np.issubdtype(counts.dtype, np.integer):
+        raise errors.BadTable(
+            f"histogram in {path.name} has shape {counts.shape} and type {counts.dtype}.",
+            exists=f"Expected are integers of shape ({d_sae}, {d_sae}): the SAE's features.",
+            mend=mend,
+        )
+    n = counts.diagonal()
+    if counts.min() < 0 or n.max() > n_blocks or n_blocks > np.iinfo(np.int32).max:
+        raise errors.BadTable(
+            f"histogram in {path.name} has counts from {counts.min()} to {n.max()} of "
+            f"{n_blocks} blocks.",
+            mend=mend,
+        )
+    if (counts > n).any() or (counts != counts.T).any():
+        raise errors.BadTable(
+            f"histogram in {path.name} is not symmetric, or has more blocks with two features than "
+            "with one of them.",
+            mend=mend,
+        )

@@ -1,0 +1,1 @@
+"""Language models: files, tokenizer, hooks, and the way out to tokens."""

@@ -1,0 +1,1 @@
+"""SAEs from sae-lens' registry, the hub and local files, to tables."""

@@ -1,0 +1,94 @@
+"""Encoder vectors of SAEs: found in the weights, written to the catalog."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.saes.load import MAX_WIDTH
+from saeatlas.schema import tables
+from saeatlas.schema.database import partitions
+from saeatlas.schema.database.copy import copy_rows
+
+if TYPE_CHECKING:
+    from saeatlas.ingest.saes.load import LoadedSae
+
+
+def vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
+    """Return the encoder vectors of an SAE, one row a feature.
+
+    Parameters
+    ----------
+    loaded : LoadedSae
+
+    Returns
+    -------
+    ndarray of shape (d_sae, d_in), float32
+        W_enc transposed, exactly as in the weights; d_in is the width of what is heard. A gated
+        SAE's magnitudes use the same vectors, each times exp(r_mag). Where encoder and decoder are
+        tied, as in matching pursuit: W_dec.
+
+    Raises
+    ------
+    UnsupportedSae
+        A bare decoder.
+    BadWeights
+        Wider than a vector in PostgreSQL can be.
+    """
+    name = f"{loaded.release}/{loaded.sae_id}"
+    if loaded.sae is None:
+        raise errors.UnsupportedSae(
+            f"SAE {name} is a bare decoder: it has no encoder.",
+            mend="Ingest it without --encoder, or from a sae-lens or Gemma Scope folder.",
+        )
+    if getattr(loaded.sae.cfg, "tied_weights", False):  # no W_enc, then
+        return loaded.decoder
+    rows: np.ndarray[Any, Any] = loaded.sae.W_enc.detach().float().numpy().T  # (d_sae, d_in)
+    if rows.shape[1] > MAX_WIDTH:
+        raise errors.BadWeights(
+            f"The encoder of SAE {name} has {rows.shape[1]:,} dimensions.",
+            exists=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
+            mend="Ingest it without --encoder.",
+        )
+    return np.ascontiguousarray(rows)
+
+
+def store(connection: sa.Connection, sae: int, loaded: "LoadedSae") -> bool:
+    """Write an SAE's encoder vectors unless they are there: ``d_sae`` rows of ``encoder``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    sae : int
+        ``sae.id`` of the same weights.
+    loaded : LoadedSae
+
+    Returns
+    -------
+    bool
+        False if they were there.
+
+    Raises
+    ------
+    UnsupportedSae, BadWeights
+        See `vectors`.
+    """
+    rows = vectors(loaded)
+    table = tables.encoder
+    # another process may be adding them at this very moment
+    connection.execute(sa.select(tables.sae.c.id).where(tables.sae.c.id == sae).with_for_update())
+    if connection.execute(sa.select(table.c.sae).where(table.c.sae == sae).limit(1)).first():
+        return False
+    with partitions.filling(connection, table, sae) as part:
+        columns = ["sae", "feature", "encoder", "encoder_norm"]
+        copy_rows(connection, part, columns, _rows(sae, rows))
+    return True
+
+
+def _rows(sae: int, vectors: np.ndarray[Any, Any]) -> Iterator[tuple[Any, ...]]:
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    for i, vector in enumerate(vectors):
+        yield sae, i, vector, float(norms[i])

@@ -1,0 +1,300 @@
+"""SAEs from sae-lens' registry, the hub and local files, checked and ready to be stored."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.corpora import document
+from saeatlas.ingest.models import hooks
+from saeatlas.ingest.saes import files
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+
+_BEHAVIOUR = (
+    "architecture", "k", "activation_fn", "apply_b_dec_to_input", "normalize_activations",
+    "reshape_activations", "rescale_acts_by_decoder_norm", "hook_name", "d_out", "n_heads",
+    "sae_diff_type", "kernel_size", "tied_weights", "n_attn_layers", "bottleneck_factor",
+    "residual_threshold", "max_iterations", "stop_on_duplicate_support", "kval_topk",
+    "activation_normalization_factor",
+)  # fmt: skip
+"""What changes activations besides the weights, and so belongs to the hash."""
+
+_HONOURED = {None, "none", "layer_norm", "constant_norm_rescale", "constant_scalar_rescale"}
+"""Normalisations that sae-lens applies whenever an SAE encodes; any other it leaves out."""
+
+_FOLDING = {
+    "expected_average_only_in": "fold_activation_norm_scaling_factor",
+    "covariance_whitening": "fold_activation_whitening",
+}
+"""By normalisation, sae-lens' method that puts it into the weights."""
+
+PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
+"""What TransformerLens does to a model's weights on demand that moves activations."""
+
+MAX_WIDTH = 16_000
+"""Most dimensions of a pgvector vector."""
+
+
+@dataclass(frozen=True)
+class LoadedSae:
+    """An SAE in memory, with what its files say about it.
+
+    Parameters
+    ----------
+    release, sae_id : str
+        Name in the catalog.
+    source : str
+        ``repository:path`` on the hub, or an absolute path.
+    sae : sae_lens.SAE or None
+        None for a bare decoder, which cannot listen.
+    decoder : ndarray of shape (d_sae, d_in), float32
+        W_dec, exactly as in the weights. Of a transcoder: what it writes to the output.
+    threshold : ndarray of shape (d_sae,), float32, or None
+        JumpReLU's, in units of activation.
+    config : dict
+        All that sae-lens read, as JSON.
+    weights_sha256 : str
+        Hash of every tensor, as float32, and of the settings that change activations.
+    architecture, hook_name, layer, site, model_name, l0, explained_variance, neuronpedia_id
+        As in table ``sae``; None where unknown.
+    prepend_bos : bool or None
+    """
+
+    release: str
+    sae_id: str
+    source: str
+    sae: "SAE[Any] | None"
+    decoder: np.ndarray[Any, Any]
+    threshold: np.ndarray[Any, Any] | None
+    config: dict[str, Any]
+    weights_sha256: str
+    architecture: str | None = None
+    hook_name: str | None = None
+    layer: int | None = None
+    site: hooks.Region | None = None
+    model_name: str | None = None
+    l0: float | None = None
+    explained_variance: float | None = None
+    neuronpedia_id: str | None = None
+    prepend_bos: bool | None = None
+
+    @property
+    def d_sae(self) -> int:
+        """Number of features."""
+        return int(self.decoder.shape[0])
+
+    @property
+    def decoder_norm(self) -> np.ndarray[Any, Any]:
+        """Euclidean length of each decoder vector, float32 of shape (d_sae,)."""
+        norms: np.ndarray[Any, Any] = np.linalg.norm(self.decoder.astype(np.float64), axis=1)
+        return norms.astype(np.float32)
+
+
+def load(
+    release: str | None = None,
+    sae_id: str | None = None,
+    path: Path | None = None,
+    *,
+    hook_name: str | None = None,
+    model_name: str | None = None,
+    allow_zero_rows: bool = False,
+) -> LoadedSae:
+    """Load one SAE and check that it can be used.
+
+    Parameters
+    ----------
+    release, sae_id : str, optional
+        Where to find it: a release of sae-lens' registry or a hub repository, and the SAE in it.
+        With `path`: its name in the catalog; default the parent folder's and its own.
+    path : Path, optional
+        A sae-lens folder, a Gemma Scope folder or params.npz, or a .npz, .npy or .safetensors
+        file that holds W_dec.
+    hook_name, model_name : str, optional
+        Where it listens and on which model it was trained, if its files do not say.
+    allow_zero_rows : bool, default=False
+        Accept features whose decoder vector is all zero; their cosine is undefined.
+
+    Returns
+    -------
+    LoadedSae
+
+    Raises
+    ------
+    UnknownName
+        No such release, SAE or file.
+    BadWeights
+        NaN, infinity, zero rows, shapes that disagree, a damaged file.
+    UnsupportedSae
+        An architecture or a normalisation that cannot be honoured.
+    """
+    if path is not None:
+        path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  links of the hub's cache
+        found = files.read(path)
+        named = path.parent if path.name in files.INNER_NAMES else path
+        release = release or named.parent.name or "local"
+        sae_id = sae_id or (named.name if named.is_dir() else named.stem)
+        loaded = _described(release, sae_id, str(path), found, hook_name, model_name)
+    elif release is None or sae_id is None:
+        raise errors.InputError(
+            "An SAE is named by --release and --sae-id, or by --path.",
+            mend="saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre",
+        )
+    else:
+        loaded = _from_registry(release, sae_id, hook_name, model_name)
+    _require_numbers(loaded, allow_zero_rows=allow_zero_rows)
+    return loaded
+
+
+def _from_registry(
+    release: str, sae_id: str, hook_name: str | None, model_name: str | None
+) -> LoadedSae:
+    from sae_lens import SAE
+
+    from saeatlas.ingest.saes import registry
+
+    entry = registry.find(release, sae_id)
+    with files.quiet(), _understood(f"{release}/{sae_id}"):
+        sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
+    found = files.Found(sae, sae.W_dec.detach().float().numpy())
+    model = model_name or entry.model_name
+    loaded = _described(release, sae_id, f"{release}:{sae_id}", found, hook_name, model)
+    fields = loaded.__dict__ | {
+        "l0": entry.l0,
+        "explained_variance": entry.explained_variance,
+        "neuronpedia_id": entry.neuronpedia_id,
+    }
+    return LoadedSae(**fields)
+
+
+def _described(
+    release: str,
+    sae_id: str,
+    source: str,
+    found: files.Found,
+    hook_name: str | None,
+    model_name: str | None,
+) -> LoadedSae:
+    """Gather what is known of an SAE under the names of table ``sae``."""
+    sae = found.sae
+    config: dict[str, Any] = {} if sae is None else document.json_safe(sae.cfg.to_dict())
+    metadata = config.get("metadata", {})
+    hook = hook_name or hooks.heard(metadata.get("hook_name"), metadata.get("hf_hook_name"))
+    if hook is not None:
+        config["metadata"] = metadata | {"hook_name": hook}
+    model = model_name or metadata.get("model_name")
+    threshold = getattr(sae, "threshold", None)
+    if sae is not None:
+        _require_honoured(f"{release}/{sae_id}", sae)
+        sae.turn_off_forward_pass_hook_z_reshaping()  # the heads are heard side by side already
+    return LoadedSae(
+        release=release,
+        sae_id=sae_id,
+        source=source,
+        sae=sae,
+        decoder=np.ascontiguousarray(found.decoder, np.float32),
+        threshold=None if threshold is None else threshold.detach().float().numpy(),
+        config=config,
+        weights_sha256=_hash(found, config),
+        architecture=config.get("architecture"),
+        hook_name=hook,
+        layer=hooks.layer_of(hook),
+        site=hooks.site_of(hook),
+        model_name=_hub_name(model),
+        prepend_bos=metadata.get("prepend_bos"),
+    )
+
+
+def _hub_name(model: str | None) -> str | None:
+    """Turn TransformerLens' short name of a model into the hub's, where it has one."""
+    if model is None:
+        return None
+    from transformer_lens.loading_from_pretrained import get_official_model_name
+
+    with files.quiet():
+        try:
+            return str(get_official_model_name(model))
+        except ValueError:
+            return model
+
+
+def _require_honoured(name: str, sae: "SAE[Any]") -> None:
+    how = sae.cfg.normalize_activations
+    if how not in _HONOURED:
+        raise errors.UnsupportedSae(
+            f"SAE {name} wants its input normalised by {how!r}, and nothing in its files says how.",
+            exists="sae-lens would leave this out silently, and every activation would be wrong.",
+            mend=f"Fold it into the weights ({_FOLDING.get(how, 'by hand')}), set "
+            "normalize_activations to none, save it, and ingest that.",
+        )
+
+
+def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
+    """Refuse what no later step could use: NaN, infinity, decoder vectors without direction."""
+    name = f"{loaded.release}/{loaded.sae_id}"
+    n_features, width = loaded.decoder.shape
+    if width > MAX_WIDTH:
+        raise errors.BadWeights(
+            f"The decoder of SAE {name} has {n_features:,} features of {width:,} dimensions.",
+            exists=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
+            mend="Transpose it if its rows are not the features: W_dec has shape (d_sae, d_in).",
+        )
+    for tensor, values in (_tensors(loaded.sae) | {"W_dec": loaded.decoder}).items():
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            raise errors.BadWeights(
+                f"SAE {name} has {len(bad):,} NaN or infinite numbers in {tensor}.",
+                exists=f"The first is at {tuple(bad[0].tolist())}.",
+                mend="The file is damaged or the training diverged; take another.",
+            )
+    zero = np.flatnonzero(~loaded.decoder.any(axis=1))
+    if len(zero) and not allow_zero_rows:
+        raise errors.BadWeights(
+            f"{len(zero):,} of {loaded.d_sae:,} features of SAE {name} have an all-zero decoder "
+            f"vector; the first is {zero[0]}.",
+            exists="They have no direction, so no cosine and no neighbours.",
+            mend="If that is meant, say --allow-zero-rows.",
+        )
+
+
+def _hash(found: files.Found, config: dict[str, Any]) -> str:
+    """Hash weights and behaviour, whatever the files' precision and order of keys."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted((_tensors(found.sae) or {"W_dec": found.decoder}).items()):
+        values = np.ascontiguousarray(tensor, "<f4")
+        digest.update(f"{name}{values.shape}".encode())
+        digest.update(values.data)
+    settings = config | config.get("metadata", {})
+    behaviour = {key: settings[key] for key in _BEHAVIOUR if settings.get(key) is not None}
+    processed = settings.get("model_from_pretrained_kwargs") or {}
+    behaviour |= {key: True for key in PROCESSING if processed.get(key)}
+    digest.update(json.dumps(behaviour, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _tensors(sae: "SAE[Any] | None") -> dict[str, np.ndarray[Any, Any]]:
+    state = {} if sae is None else sae.state_dict()
+    return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
+
+
+@contextmanager
+def _understood(name: str) -> Iterator[None]:
+    """Say in our words what goes wrong on the way from the hub."""
+    try:
+        yield
+    except errors.AtlasError:
+        raise
+    except files.DAMAGE as error:
+        raise errors.UnknownName(
+            f"SAE {name} cannot be loaded: {files.what_it_says(error)}",
+            mend="Check the name and that the hub can be reached; "
+            "files at hand are read with `saeatlas ingest sae --path`.",
+        ) from error

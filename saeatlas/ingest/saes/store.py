@@ -1,0 +1,156 @@
+"""Write SAEs and their features."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from saeatlas import errors
+from saeatlas.ingest.saes import encoders
+from saeatlas.schema import tables
+from saeatlas.schema.database import partitions
+from saeatlas.schema.database.copy import copy_rows
+
+if TYPE_CHECKING:
+    from saeatlas.ingest.saes.load import LoadedSae
+
+
+@dataclass(frozen=True)
+class StoredSae:
+    """An SAE in the catalog.
+
+    Parameters
+    ----------
+    sae : int
+        Its number, ``sae.id``.
+    release, sae_id : str
+        Its name.
+    d_sae, d_in : int
+        Features, and width of a decoder vector.
+    created : bool
+        False if the same weights were there already.
+    encoder_added : bool, default=False
+        Whether its encoder vectors were written just now.
+    """
+
+    sae: int
+    release: str
+    sae_id: str
+    d_sae: int
+    d_in: int
+    created: bool
+    encoder_added: bool = False
+
+
+def store_sae(
+    connection: sa.Connection, loaded: "LoadedSae", *, encoder: bool = False
+) -> StoredSae:
+    """Write one SAE and its features; the same weights again change nothing.
+
+    Writes one row of ``sae``, ``d_sae`` rows of ``feature`` (a partition of its own) and, where
+    the SAE names a model not seen before, one row of ``model``; with `encoder`, ``d_sae`` rows of
+    ``encoder``, for an SAE that was there already too.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    loaded : LoadedSae
+    encoder : bool, default=False
+        Keep the encoder vectors too.
+
+    Returns
+    -------
+    StoredSae
+
+    Raises
+    ------
+    NameTaken
+        Other weights have this release and sae_id.
+    UnsupportedSae
+        The encoder of a bare decoder is wanted.
+    """
+    table = tables.sae
+    row = {
+        "release": loaded.release,
+        "sae_id": loaded.sae_id,
+        "hook_name": loaded.hook_name,
+        "layer": loaded.layer,
+        "site": loaded.site,
+        "d_in": loaded.decoder.shape[1],
+        "d_sae": loaded.d_sae,
+        "architecture": loaded.architecture,
+        "l0": loaded.l0,
+        "explained_variance": loaded.explained_variance,
+        "neuronpedia_id": loaded.neuronpedia_id,
+        "prepend_bos": loaded.prepend_bos,
+        "config": loaded.config,
+        "source": loaded.source,
+        "weights_sha256": bytes.fromhex(loaded.weights_sha256),
+    }
+    number = connection.execute(
+        insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
+    ).scalar_one_or_none()
+    created = number is not None
+    if number is None:
+        number = _same_weights(connection, loaded)
+    else:
+        if loaded.model_name:
+            model = model_row(connection, loaded.model_name)
+            connection.execute(sa.update(table).where(table.c.id == number).values(model=model))
+        with partitions.filling(connection, tables.feature, number) as part:
+            columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
+            copy_rows(connection, part, columns, _features(number, loaded))
+    added = encoder and encoders.store(connection, number, loaded)
+    width = loaded.decoder.shape[1]
+    return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added)
+
+
+def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
+    """Find or make the row of a model; fill in what is newly known.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    name : str
+        Hub id or folder.
+    **facts
+        Columns of ``model``: architecture, n_layers, d_model.
+
+    Returns
+    -------
+    int
+        ``model.id``.
+    """
+    table = tables.model
+    statement = insert(table).values(name=name, **facts)
+    statement = statement.on_conflict_do_update(
+        index_elements=[table.c.name], set_=facts or {"name": name}
+    )
+    return int(connection.execute(statement.returning(table.c.id)).scalar_one())
+
+
+def _same_weights(connection: sa.Connection, loaded: "LoadedSae") -> int:
+    table = tables.sae
+    row = connection.execute(
+        sa.select(table.c.id, table.c.weights_sha256, table.c.source).where(
+            table.c.release == loaded.release, table.c.sae_id == loaded.sae_id
+        )
+    ).one()
+    if row.weights_sha256.hex() != loaded.weights_sha256:
+        name = f"{loaded.release}/{loaded.sae_id}"
+        raise errors.NameTaken(
+            f"The catalog has other weights under the name {name}.",
+            exists=f"Those came from {row.source}, these from {loaded.source}.",
+            mend=f"Give these another name (--release, --sae-id), or `saeatlas remove sae {name}`.",
+        )
+    return int(row.id)
+
+
+def _features(number: int, loaded: "LoadedSae") -> Iterator[tuple[Any, ...]]:
+    norms = loaded.decoder_norm
+    for i, vector in enumerate(loaded.decoder):
+        limit = None if loaded.threshold is None else float(loaded.threshold[i])
+        yield number, i, vector, float(norms[i]), limit

@@ -1,0 +1,1 @@
+"""Word pairs, word vectors, word frequencies, and the tokens that features promote."""

@@ -1,0 +1,155 @@
+"""The rows of spaces of word vectors: a space found or made, then filled with what it lacks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from saeatlas import errors
+from saeatlas.schema import tables
+from saeatlas.schema.database.copy import copy_rows
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as a space has it.
+
+    Parameters
+    ----------
+    word : str
+    vector : ndarray of shape (d,), float32
+    log_frequency : float or None
+    n_tokens : int or None, default=None
+    last_token : str or None, default=None
+        Its text, a leading space included.
+    """
+
+    word: str
+    vector: np.ndarray[Any, Any]
+    log_frequency: float | None
+    n_tokens: int | None = None
+    last_token: str | None = None
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space as it was found, locked until the transaction ends.
+
+    Parameters
+    ----------
+    id : int
+        ``word_space.id``.
+    name : str
+    d : int
+    n_words : int
+        Words that it had.
+    lacking : tuple of str
+        Words wanted that it had not, sorted.
+    """
+
+    id: int
+    name: str
+    d: int
+    n_words: int
+    lacking: tuple[str, ...]
+
+
+def find_or_make(connection: sa.Connection, row: dict[str, Any], wanted: Sequence[str]) -> Space:
+    """Open a space to add words to it; writes a row of ``word_space`` if there is none.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    row : dict
+        Columns of ``word_space``.
+    wanted : sequence of str
+
+    Returns
+    -------
+    Space
+
+    Raises
+    ------
+    NameTaken
+        The words of this name were read otherwise.
+    """
+    table, word = tables.word_space, tables.word_vector
+    query = sa.select(table).where(table.c.name == row["name"]).with_for_update()
+    found = connection.execute(query).one_or_none()
+    if found is None:  # or another process makes it at this very moment
+        connection.execute(insert(table).values(row).on_conflict_do_nothing())
+        found = connection.execute(query).one()
+    _require_same(found, row)
+    stored = sa.select(word.c.word).where(word.c.space == found.id)
+    has = set(connection.execute(stored).scalars())
+    return Space(found.id, found.name, found.d, len(has), tuple(sorted(set(wanted) - has)))
+
+
+def add(connection: sa.Connection, space: Space, new: Iterable[Word]) -> None:
+    """Write words; one row of ``word_vector`` each.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    space : Space
+    new : iterable of Word
+        Of those that it lacked.
+    """
+    columns = [
+        "space", "word", "vector", "n_characters", "n_tokens", "last_token", "last_token_length",
+        "log_frequency",
+    ]  # fmt: skip
+    rows = (
+        (
+            space.id,
+            one.word,
+            one.vector,
+            len(one.word),
+            one.n_tokens,
+            one.last_token,
+            None if one.last_token is None else len(one.last_token.removeprefix(" ")),
+            one.log_frequency,
+        )
+        for one in new
+    )
+    n = copy_rows(connection, tables.word_vector, columns, rows)
+    table = tables.word_space
+    connection.execute(
+        sa.update(table).where(table.c.id == space.id).values(n_words=table.c.n_words + n)
+    )
+
+
+def summary(space: Space, n_added: int) -> str:
+    """Say what became of a space, in a line.
+
+    Parameters
+    ----------
+    space : Space
+    n_added : int
+
+    Returns
+    -------
+    str
+    """
+    done = f"{n_added:,} added" if n_added else "already there, unchanged"
+    size = f"{space.n_words + n_added:,} words of {space.d:,} dimensions"
+    return f"Words {space.id}  {space.name}  {size}: {done}"
+
+
+def _require_same(found: sa.Row[Any], row: dict[str, Any]) -> None:
+    """Compare what decides a word's vector: facts, and where they were heard."""
+    had, mine = dict(found.facts), dict(row["facts"])
+    for column in ("layer", "site", "d"):
+        had[column], mine[column] = found._mapping[column], row.get(column)
+    other = sorted(name for name in had | mine if had.get(name) != mine.get(name))
+    if other:
+        raise errors.NameTaken(
+            f"The words under the name {found.name} were not read like these.",
+            exists=f"They came from {found.source} and differ in {', '.join(other)}.",
+            mend="Read these in the same way, give them another --name, or take those out: "
+            f"`saeatlas remove words {found.name}`.",
+        )

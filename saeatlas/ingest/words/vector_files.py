@@ -1,0 +1,197 @@
+"""Files of ready word vectors: only the words that are wanted are kept of them."""
+
+import gzip
+import hashlib
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+from zipfile import BadZipFile
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.words import spellings, vector_formats
+from saeatlas.ingest.words.vector_formats import FETCH, FORMS
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """What a file says of some words.
+
+    Parameters
+    ----------
+    form : str
+        word2vec binary, word2vec text, text or npz.
+    n : int
+        Words of the file.
+    d : int
+        Width of a vector.
+    vectors : dict of str to ndarray of shape (d,), float32
+        By word; without those that the file lacks.
+    log_frequencies : dict of str to float
+        Minus the natural logarithm of the rank, by word; empty for .npz, which is in no order.
+    """
+
+    form: str
+    n: int
+    d: int
+    vectors: dict[str, Array]
+    log_frequencies: dict[str, float]
+
+
+def read(path: Path, words: Sequence[str]) -> WordVectors:
+    """Find the vectors of words in a file.
+
+    Parameters
+    ----------
+    path : Path
+        Read from end to end, a piece at a time; a .npz file is taken into memory as a whole.
+    words : sequence of str
+        Each is looked for under its `word_names.names`; of a word that the file has twice the
+        first counts.
+
+    Returns
+    -------
+    WordVectors
+
+    Raises
+    ------
+    BadWords
+        It cannot be read, is of no known form, cut off, ragged, or has NaN or infinity where a
+        word wanted has its vector.
+    """
+    if not path.is_file():
+        raise errors.BadWords(f"There is no file {path}.", mend=FORMS)
+    with _readable(path):
+        return _read_npz(path, words) if path.suffix == ".npz" else _read_rows(path, words)
+
+
+def fingerprint(path: Path) -> str:
+    """Hash a file of vectors.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        SHA-256 as hexadecimal.
+
+    Raises
+    ------
+    BadWords
+    """
+    with _readable(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
+    wanted = {key.encode(): key for key in spellings.keys(words)}
+    found: dict[str, tuple[int, Array]] = {}
+    rank, cased = 0, False
+    with _open(path) as file:
+        opened = vector_formats.begin(path.name, file)
+        for rank, (word, numbers) in enumerate(opened.rows, 1):
+            cased = cased or _has_capital(word)
+            name = wanted.get(word)
+            if name is not None and name not in found:
+                found[name] = rank, _finite(path, name, _numbers(path, name, opened, numbers))
+    if opened.n not in (None, rank):
+        raise errors.BadWords(
+            f"{path.name} has {rank:,} words; its first line says {opened.n:,}.", mend=FETCH
+        )
+    chosen = spellings.find(words, found, cased=cased)
+    return WordVectors(
+        opened.form,
+        rank,
+        opened.d,
+        {word: found[name][1] for word, name in chosen.items()},
+        {word: -math.log(found[name][0]) for word, name in chosen.items()},
+    )
+
+
+def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
+    spelled, vectors = _arrays(path)
+    if (
+        spelled.ndim != 1
+        or spelled.dtype.kind != "U"
+        or vectors.ndim != 2
+        or len(vectors) != len(spelled)
+        or vectors.dtype.kind not in "fiu"
+    ):
+        raise errors.BadWords(
+            f"{path.name} has words of shape {spelled.shape} and type {spelled.dtype}, vectors of "
+            f"shape {vectors.shape} and type {vectors.dtype}.",
+            exists="Expected are strings of shape (n,) and numbers of shape (n, d).",
+            mend="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file.",
+        )
+    vector_formats.require_width(path.name, vectors.shape[1])
+    places: dict[str, int] = {}
+    for place, name in enumerate(spelled.tolist()):
+        places.setdefault(name, place)
+    chosen = spellings.find(words, places, cased=any(name != name.lower() for name in places))
+    found = {word: _finite(path, name, vectors[places[name]]) for word, name in chosen.items()}
+    return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
+
+
+def _arrays(path: Path) -> tuple[Array, Array]:
+    with np.load(path, allow_pickle=False) as file:
+        missing = {"words", "vectors"} - set(file)
+        if missing:
+            raise errors.BadWords(
+                f"{path.name} lacks {' and '.join(sorted(missing))}.",
+                exists=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
+                mend="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a "
+                "file.",
+            )
+        try:
+            return file["words"], file["vectors"]
+        except ValueError as error:  # numpy would have to run what the file says
+            raise errors.BadWords(
+                f"{path.name} cannot be read: {error}",
+                exists="Arrays of Python objects are not read: they could run any program.",
+                mend="Save words as numpy.array(words, dtype=str), vectors as numbers.",
+            ) from error
+
+
+def _has_capital(word: bytes) -> bool:
+    text = word.decode("utf-8", "replace")
+    return text != text.lower()
+
+
+def _numbers(path: Path, name: str, opened: vector_formats.Rows, raw: bytes) -> Array:
+    try:
+        return opened.numbers(raw)
+    except ValueError as error:
+        raise errors.BadWords(
+            f"{path.name}: the vector of {name!r} is not numbers only: {error}.", mend=FETCH
+        ) from error
+
+
+def _finite(path: Path, name: str, vector: Array) -> Array:
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+        narrow = vector.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        raise errors.BadWords(
+            f"{path.name}: the vector of {name!r} has NaN or infinity.", mend=FETCH
+        )
+    return narrow
+
+
+def _open(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise errors.BadWords(f"{path.name} cannot be read: {error}.", mend=FETCH) from error

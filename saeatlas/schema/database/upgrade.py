@@ -1,0 +1,155 @@
+"""Check the server, and keep the catalog's tables, views and roles current."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from saeatlas import errors
+from saeatlas.schema.database.statements import statement
+
+MIN_SERVER = 160000
+MIN_VECTOR = (0, 8)
+
+_SCHEMA = Path(__file__).parents[1]
+
+
+def head() -> str:
+    """Return the newest revision that this version of SAE Atlas knows.
+
+    Returns
+    -------
+    str
+        As ``0001``: the number that opens the migration's file name.
+    """
+    return max(path.name[:4] for path in (_SCHEMA / "migrations/versions").glob("[0-9]*.py"))
+
+
+def require_server(connection: sa.Connection) -> None:
+    """Refuse a server that cannot hold the catalog.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+
+    Raises
+    ------
+    ServerTooOld, PgvectorMissing
+    """
+    facts = _facts(connection)
+    if facts["server_version"] < MIN_SERVER:
+        raise errors.ServerTooOld(
+            f"The server is PostgreSQL {facts['server_version_text']}.",
+            exists=f"SAE Atlas needs PostgreSQL {MIN_SERVER // 10000} or later.",
+            mend="Use a newer server, or unset SAEATLAS_DATABASE_URL for the embedded one.",
+        )
+    version = facts["vector_installed"] or facts["vector_available"]
+    if version is None:
+        raise errors.PgvectorMissing(
+            f"The PostgreSQL server has no pgvector (database {facts['database']!r}).",
+            mend="Install pgvector 0.8 or later on it, take the pgvector/pgvector image "
+            "(`docker compose up -d`), or unset SAEATLAS_DATABASE_URL for the embedded server.",
+        )
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < MIN_VECTOR:
+        raise errors.ServerTooOld(
+            f"The server's pgvector is {version}.",
+            exists="SAE Atlas needs pgvector 0.8 or later.",
+            mend="Install a newer pgvector, then run `alter extension vector update`.",
+        )
+
+
+def bring_up(connection: sa.Connection, *, migrate: bool) -> None:
+    """Make the catalog if there is none, bring an older one up to date if asked.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Its transaction is left for the caller to commit.
+    migrate : bool
+        Whether an older catalog may be changed.
+
+    Raises
+    ------
+    CatalogTooNew
+        Written by a later version.
+    CatalogOutdated
+        Written by an earlier version, and `migrate` is false.
+    """
+    current = revision(connection)
+    if current == head():
+        return
+    if current is not None and current > head():
+        raise errors.CatalogTooNew(
+            f"The catalog's tables are at version {current}, newer than this program's {head()}.",
+            mend="Install a newer saeatlas: `pip install --upgrade saeatlas`.",
+        )
+    if current is not None and not migrate:
+        raise errors.CatalogOutdated(
+            f"The catalog's tables are at version {current}; this program needs {head()}.",
+            mend="Run `saeatlas db upgrade` (other users of this server must upgrade too).",
+        )
+    apply(connection)
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Return the version of the catalog's tables.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+
+    Returns
+    -------
+    str or None
+        None where there is no catalog.
+    """
+    if not _facts(connection)["has_catalog"]:
+        return None
+    query = statement(__name__, "catalog_revision")
+    query = statement(__name__, "catalog_revision")
+    return cast(
+        "str | None",
+        connection.exec_driver_sql(query).scalar_one_or_none(),
+    )
+
+
+def apply(connection: sa.Connection) -> None:
+    """Run the migrations that are missing and make all views, functions and roles anew.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Everything happens in its transaction.
+
+    Raises
+    ------
+    PgvectorMissing
+        The extension is there but this user may not create it.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        driver.execute(statement(__name__, "prepare_catalog"))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise errors.PgvectorMissing(
+            "This user may not set up the catalog: " + str(error).splitlines()[0],
+            mend="Ask the server's owner to run `create extension vector` in this database "
+            "and to grant you `create` on it.",
+        ) from error
+    driver.execute(statement(__name__, "drop_views"))
+    config = Config()
+    config.set_main_option("script_location", str(_SCHEMA / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    for view in sorted((_SCHEMA / "views").glob("*.sql")):
+        driver.execute(view.read_text("utf-8").encode())
+
+
+def _facts(connection: sa.Connection) -> RowMapping:
+    return connection.exec_driver_sql(statement(__name__, "server_facts")).mappings().one()

@@ -1,2 +1,0 @@
--- Placeholders: index (schema and index). Used by nearest.py.
-drop index {index}

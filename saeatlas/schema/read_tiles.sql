@@ -1,4 +1,0 @@
--- The tiles of a count, as PostgreSQL's own bytes.
--- Parameters: run (run.id). Used by tiles.py.
-copy (select tile_row, tile_column, counts from cooccurrence where run = %(run)s)
-to stdout (format binary)

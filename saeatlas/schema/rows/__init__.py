@@ -1,0 +1,1 @@
+"""Rows written and read: runs, SAEs, vectors, counts, clusterings."""

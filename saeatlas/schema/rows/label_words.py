@@ -1,0 +1,41 @@
+"""The words of all labels, kept in step with them: what a mistyped word may have meant."""
+
+import sqlalchemy as sa
+
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, statistics
+from saeatlas.schema.database.statements import statement
+
+
+def lock(connection: sa.Connection) -> None:
+    """Wait until nobody else changes labels: their words are kept by whoever does.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction; it holds the lock until it ends.
+    """
+    connect.raw(connection).execute(statement(__name__, "lock_labels"))
+
+
+def add(connection: sa.Connection) -> None:
+    """Add the words of the labels in the temporary table ``incoming_label``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Holds the lock.
+    """
+    connect.raw(connection).execute(statement(__name__, "add_label_words"))
+    statistics.refresh(connection, tables.label_word)
+
+
+def prune(connection: sa.Connection) -> None:
+    """Take out words that no label says any more, after labels were changed or removed.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Holds the lock.
+    """
+    connect.raw(connection).execute(statement(__name__, "prune_label_words"))

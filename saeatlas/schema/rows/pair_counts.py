@@ -1,0 +1,231 @@
+"""Counts of pairs, kept in square tiles: cut, written and put together again."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, failures, partitions
+from saeatlas.schema.database.copy import copy_rows, read_numbers
+from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import runs
+
+TILE = 128
+"""Features of a side of a tile. The views know this number too."""
+
+Tile = tuple[int, int, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Co-occurrence as matrices.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Blocks counted.
+    n : ndarray of shape (d_sae,), int64
+        Blocks with each feature active.
+    features : ndarray of shape (n_live,), int64
+        Features whose pairs were counted, ascending.
+    n_both : ndarray of shape (n_live, n_live), int32
+        Blocks with both active; rows and columns as `features`, the diagonal is n.
+    """
+
+    n_blocks: int
+    n: np.ndarray[Any, Any]
+    features: np.ndarray[Any, Any]
+    n_both: np.ndarray[Any, Any]
+
+
+def cut(counts: np.ndarray[Any, Any], row: int = 0, column: int = 0) -> Iterator[Tile]:
+    """Cut a part of the matrix in tiles of its lower triangle.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+    row, column : int, default=0
+        Places of its first row and column; multiples of `TILE`.
+
+    Yields
+    ------
+    (int, int, ndarray)
+        tile_row, tile_column and counts.
+    """
+    for i in range(0, counts.shape[0], TILE):
+        for j in range(0, counts.shape[1], TILE):
+            if column + j <= row + i:
+                tile = counts[i : i + TILE, j : j + TILE]
+                yield (row + i) // TILE, (column + j) // TILE, tile
+
+
+def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
+    """Write tiles to the table of a run, attached or not.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    tiles : iterable of (int, int, ndarray)
+    """
+    table = partitions.table(tables.cooccurrence, run)
+    columns = ["run", "tile_row", "tile_column", "counts"]
+    copy_rows(connection, table, columns, ((run, *tile) for tile in tiles))
+
+
+def write_features(
+    connection: sa.Connection,
+    run: int,
+    n: np.ndarray[Any, Any],
+    places: np.ndarray[Any, Any],
+) -> None:
+    """Write how often each feature is active and where it stands.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    n, places : ndarray of shape (d_sae,)
+        Blocks of each feature; its place in the matrix, -1 for none.
+    """
+    rows = (
+        (run, feature, int(n[feature]), int(place) if place >= 0 else None)
+        for feature, place in enumerate(places)
+    )
+    copy_rows(connection, tables.cooccurrence_feature, ["run", "feature", "n", "place"], rows)
+
+
+def read_features(
+    connection: sa.Connection, run: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Read what `write_features` wrote.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    (n, places) : ndarrays of shape (d_sae,), int64
+        Blocks of each feature; its place in the matrix, -1 for none.
+    """
+    feature = tables.cooccurrence_feature.c
+    query = sa.select(feature.n, sa.func.coalesce(feature.place, -1)).where(feature.run == run)
+    n, places = read_numbers(connection, query.order_by(feature.feature))
+    return n.astype(np.int64), places.astype(np.int64)
+
+
+def read(connection: sa.Connection, run: int) -> Counts:
+    """Read a run's counts.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    Counts
+        Of 16,384 live features the matrix takes 1 GiB.
+
+    Raises
+    ------
+    UnknownName
+        There is no such count.
+    """
+    n_blocks = blocks(connection, run)
+    n, places = read_features(connection, run)
+    features = np.flatnonzero(places >= 0)
+    matrix = np.zeros((len(features), len(features)), np.int32)
+    put_together(matrix, features, parts(connection, run, places))
+    return Counts(n_blocks, n, features, matrix)
+
+
+def put_together(
+    matrix: np.ndarray[Any, Any],
+    features: np.ndarray[Any, Any],
+    parts: Iterable[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]],
+) -> None:
+    """Write parts into the whole symmetric matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_live, n_live)
+        Written to.
+    features : ndarray of shape (n_live,), int64
+        Those of its rows and columns, ascending.
+    parts : iterable of (ndarray, ndarray, ndarray)
+        As `parts` yields them, or values made of them.
+    """
+    for these, those, values in parts:
+        i, j = np.searchsorted(features, these), np.searchsorted(features, those)
+        matrix[np.ix_(i, j)] = values
+        matrix[np.ix_(j, i)] = values.T
+
+
+def blocks(connection: sa.Connection, run: int) -> int:
+    """Say how many blocks a run counted.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UnknownName
+        There is no such count.
+    """
+    return int(runs.read(connection, run, "cooccurrence").quality["n_blocks"])
+
+
+def parts(
+    connection: sa.Connection, run: int, places: np.ndarray[Any, Any]
+) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Read a run's counts part by part, for what needs not all of them at once.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id``.
+    places : ndarray of shape (d_sae,), int64
+        As `read_features` returns them.
+
+    Yields
+    ------
+    (these, those, counts)
+        Features of the rows and of the columns, and the blocks with both, up to `TILE` each way. A
+        pair comes once, in either order; but where these are those, it comes in both.
+    """
+    live = np.flatnonzero(places >= 0)
+    features = live[np.argsort(places[live])]
+    for row, column, counts in _tiles(connection, run):
+        n, m = counts.shape
+        yield features[TILE * row :][:n], features[TILE * column :][:m], counts
+
+
+def _tiles(connection: sa.Connection, run: int) -> Iterator[Tile]:
+    cursor = connect.raw(connection).cursor()
+    with (
+        failures.translated(),
+        cursor,
+        cursor.copy(statement(__name__, "read_tiles"), {"run": run}) as copy,
+    ):
+        for row, column, counts in copy.rows():
+            words = np.frombuffer(counts, ">i4")
+            shape = words[3], words[5]  # after the dimensions, flags and type of an array
+            yield int.from_bytes(row), int.from_bytes(column), words[8::2].reshape(shape)

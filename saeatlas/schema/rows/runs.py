@@ -1,0 +1,212 @@
+"""Bookkeeping of analyses: one at a time, found again by what it read, committed as a whole."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+import saeatlas
+from saeatlas import errors
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect
+from saeatlas.schema.database.statements import statement
+
+_KINDS = {
+    "cooccurrence": ("count of co-occurrence", "--recording N"),
+    "lobes": ("run of lobes", "--cooccurrence RUN"),
+    "maps": ("map", "--sae SAE"),
+}
+"""What a run of an analysis is called, and what the command wants that makes one."""
+
+
+def input_hash(**parts: Any) -> bytes:
+    """Hash what a run reads and is asked for.
+
+    Parameters
+    ----------
+    **parts
+        Values that JSON knows.
+
+    Returns
+    -------
+    bytes
+        SHA-256 of their canonical JSON.
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+@contextmanager
+def claimed(engine: sa.Engine, analysis: str, what: str, key: bytes) -> Iterator[int | None]:
+    """Keep other processes from the same work meanwhile, and find it if it is done already.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    analysis : str
+    what : str
+        Name of the work, for the message.
+    key : bytes
+        Its `input_hash`.
+
+    Yields
+    ------
+    int or None
+        ``run.id`` of the same made before.
+
+    Raises
+    ------
+    CatalogBusy
+        Another process does it now.
+    """
+    with engine.connect() as connection:
+        connection.detach()  # its lock ends with it, so it must not go back to the pool
+        lock(connection, what, key)
+        number = find(connection, analysis, key)
+        connection.rollback()
+        yield number
+
+
+def lock(connection: sa.Connection, what: str, key: bytes) -> None:
+    """Keep other processes from the same work as long as the connection lives.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Not from the pool: the lock ends with it.
+    what : str
+        Name of the work, for the message.
+    key : bytes
+        What makes it the same.
+
+    Raises
+    ------
+    CatalogBusy
+        Another process does it now.
+    """
+    number = int.from_bytes(hashlib.sha256(what.encode() + key).digest()[:8], "big", signed=True)
+    free = (
+        connect.raw(connection).execute(statement(__name__, "try_lock"), {"key": number}).fetchone()
+    )
+    if free != (True,):
+        raise errors.CatalogBusy(
+            f"Another process makes the same {what} now.",
+            mend="Wait for it; then run the same command again: it finds the result.",
+        )
+
+
+def find(connection: sa.Connection, analysis: str, key: bytes) -> int | None:
+    """Find a run that read the same and was asked for the same.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    analysis : str
+    key : bytes
+        Its `input_hash`.
+
+    Returns
+    -------
+    int or None
+        ``run.id`` of the newest.
+    """
+    table = tables.run
+    query = (
+        sa.select(table.c.id)
+        .where(table.c.analysis == analysis, table.c.input_sha256 == key)
+        .order_by(table.c.id.desc())
+        .limit(1)
+    )
+    found: int | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row[Any]:
+    """Read the row of a run of one kind.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    number : int or None
+        ``run.id``.
+    analysis : {'cooccurrence', 'lobes', 'maps'}
+
+    Returns
+    -------
+    sqlalchemy.Row
+        Of ``run``.
+
+    Raises
+    ------
+    UnknownName
+        There is no such run of this kind.
+    """
+    table, ours = tables.run, tables.run.c.analysis == analysis
+    row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
+    if row is None:
+        known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
+        what, made_by = _KINDS[analysis]
+        raise errors.UnknownName(
+            f"Run {number} is no {what}.",
+            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            mend=f"`saeatlas analyze {analysis} {made_by}` makes one.",
+        )
+    return row
+
+
+def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any) -> int:
+    """Write the row of a run, in the transaction that writes its rows.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    analysis : str
+    key : bytes
+        Its `input_hash`.
+    **columns
+        Other columns of ``run``.
+
+    Returns
+    -------
+    int
+        ``run.id``.
+
+    Raises
+    ------
+    UnknownName
+        Its recording, or the run that it reads, was removed meanwhile.
+    """
+    hold(connection, tables.recording, columns.get("recording"))
+    hold(connection, tables.run, columns.get("input_run"))
+    values = columns | {
+        "analysis": analysis,
+        "input_sha256": key,
+        "code_version": saeatlas.__version__,
+    }
+    insert = sa.insert(tables.run).values(values).returning(tables.run.c.id)
+    return int(connection.execute(insert).scalar_one())
+
+
+def hold(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
+    """Keep a row from being removed until the caller commits.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    table : sqlalchemy.Table
+        With a column id.
+    number : int or None
+        Its id; None for no row.
+
+    Raises
+    ------
+    UnknownName
+        It was removed meanwhile.
+    """
+    row = (
+        sa.select(table.c.id).where(table.c.id == number).with_for_update(read=True, key_share=True)
+    )
+    if number is not None and connection.execute(row).first() is None:
+        raise errors.UnknownName(f"{table.name.capitalize()} {number} was removed meanwhile.")

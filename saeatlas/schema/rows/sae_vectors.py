@@ -1,0 +1,78 @@
+"""Decoder and encoder vectors as a matrix."""
+
+import shlex
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import sqlalchemy as sa
+from psycopg import sql
+
+from saeatlas import errors
+from saeatlas.schema import tables
+from saeatlas.schema.database import connect, failures
+from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import saes
+
+Kind = Literal["decoder", "encoder"]
+
+
+def read(
+    connection: sa.Connection,
+    sae: int,
+    features: np.ndarray[Any, Any] | None = None,
+    *,
+    of: Kind = "decoder",
+) -> np.ndarray[Any, Any]:
+    """Read the decoder or the encoder vectors of an SAE.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    sae : int
+        ``sae.id``.
+    features : ndarray of shape (n,), int, optional
+        Which, in this order. Default: all.
+    of : {'decoder', 'encoder'}, default='decoder'
+
+    Returns
+    -------
+    ndarray of shape (n, d_in), float32
+        As stored: unit vectors unless the SAE's own are not. Encoder vectors of a transcoder are
+        as long as what it hears is wide, which need not be the length of its decoder vectors.
+
+    Raises
+    ------
+    UnknownName
+        There is no such SAE, or its encoder was not ingested.
+    """
+    row = saes.read(connection, sae)
+    width = row.d_in if of == "decoder" else _encoder_width(connection, row)
+    vectors = np.empty((row.d_sae, width), np.float32)
+    copy = sql.SQL(statement(__name__, f"read_{of}s")).format(sae=sql.Literal(sae))
+    cursor = connect.raw(connection).cursor()
+    with failures.translated(), cursor, cursor.copy(copy) as rows:
+        for feature, vector in rows.rows():
+            vectors[int.from_bytes(feature)] = np.frombuffer(vector, ">f4", offset=4)
+    return vectors if features is None else vectors[features]
+
+
+def _encoder_width(connection: sa.Connection, sae: sa.Row[Any]) -> int:
+    table = tables.encoder.c
+    query = sa.select(sa.func.vector_dims(table.encoder)).where(table.sae == sae.id).limit(1)
+    width = connection.execute(query).scalar_one_or_none()
+    if width is not None:
+        return int(width)
+    name = f"{sae.release}/{sae.sae_id}"
+    if sae.architecture is None:
+        raise errors.UnknownName(
+            f"SAE {sae.id} ({name}) is a bare decoder: it has no encoder vectors.",
+            mend="Use its decoder vectors, or ingest it under another name from a sae-lens or "
+            "Gemma Scope folder, with --encoder.",
+        )
+    path = ["--path", sae.source] if Path(sae.source).is_absolute() else []
+    named = [*path, "--release", sae.release, "--sae-id", sae.sae_id]
+    raise errors.UnknownName(
+        f"The encoder vectors of SAE {sae.id} ({name}) are not in the catalog.",
+        mend=f"Add them: `saeatlas ingest sae {shlex.join(named)} --encoder`",
+    )

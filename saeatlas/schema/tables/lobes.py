@@ -1,0 +1,171 @@
+"""The tables of lobes: clusterings of features, members, tests, and where they are active."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, REAL
+
+from saeatlas.schema.tables.core import id_column, metadata
+from saeatlas.schema.tables.runs import run
+
+AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
+"""Measures of how much two features go together, as the SQL functions are named: lobes' own."""
+
+MEASURES = (*AFFINITIES, "lift", "pmi")
+"""All of them."""
+
+GEOMETRY = "angular"
+"""The affinity of decoder vectors: 1 - angle / pi."""
+
+
+def _key(table: sa.Table, comment: str) -> Column[int]:
+    target = sa.ForeignKey(table.c.id, ondelete="CASCADE")
+    return Column(table.name, sa.Integer, target, primary_key=True, comment=comment)
+
+
+def _measure(name: str, comment: str) -> Column[float]:
+    return Column(name, DOUBLE_PRECISION, comment=comment)
+
+
+def _score() -> list[Column[Any]]:
+    """Make the columns of a statistic against draws from a null."""
+    return [
+        Column("n_trials", sa.Integer, nullable=False, comment="Draws from the null."),
+        Column("value", DOUBLE_PRECISION, nullable=False, comment="The statistic itself."),
+        Column("mean", DOUBLE_PRECISION, nullable=False, comment="Its mean under the null."),
+        Column("sd", DOUBLE_PRECISION, nullable=False, comment="Its standard deviation there."),
+        _measure("z", "(value - mean) / sd. NULL where sd is 0."),
+        Column(
+            "p",
+            DOUBLE_PRECISION,
+            nullable=False,
+            comment="(r + 1) / (n_trials + 1), r draws being at least as large as the value; in "
+            "(0, 1].",
+        ),
+    ]
+
+
+clustering = sa.Table(
+    "clustering",
+    metadata,
+    id_column(),
+    Column(
+        "run",
+        sa.Integer,
+        sa.ForeignKey(run.c.id, ondelete="CASCADE"),
+        nullable=False,
+        comment="Run that made it: lobes or geometry.",
+    ),
+    Column(
+        "affinity",
+        sa.Text,
+        nullable=False,
+        comment="What was clustered: phi, jaccard, dice, overlap, simple_matching; angular for "
+        "decoder vectors.",
+    ),
+    Column("k", sa.Integer, nullable=False, comment="Lobes asked for."),
+    Column("n_lobes", sa.Integer, nullable=False, comment="Lobes there are; at most k."),
+    Column("n_features", sa.Integer, nullable=False, comment="Features that have a lobe."),
+    Column(
+        "ncut",
+        DOUBLE_PRECISION,
+        nullable=False,
+        comment="Normalised cut: the sum over lobes of the share of their affinity that leaves "
+        "them; in [0, n_lobes].",
+    ),
+    Column(
+        "modularity",
+        DOUBLE_PRECISION,
+        nullable=False,
+        comment="Share of affinity within lobes less that expected of the features' sums.",
+    ),
+    _measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
+             "for one lobe."),
+    _measure("seed_stability", "Mean adjusted mutual information with the labels of other seeds. "
+             "NULL if there was none."),
+    _measure("half_stability", "Adjusted mutual information of the labels from either half of the "
+             "documents. NULL if not asked for."),
+    sa.UniqueConstraint("run", "affinity", "k"),
+    CheckConstraint("k > 0 and n_lobes between 1 and k", name="k"),
+    comment="Features cut in lobes: one affinity, one k.",
+)  # fmt: skip
+
+lobe = sa.Table(
+    "lobe",
+    metadata,
+    _key(clustering, "Clustering it belongs to."),
+    Column("lobe", sa.Integer, primary_key=True, comment="Number, from 0: the largest first, ties "
+           "by lowest member."),
+    Column("n_features", sa.Integer, nullable=False, comment="Features in it."),
+    Column("modularity", DOUBLE_PRECISION, nullable=False, comment="Its part of the modularity."),
+    _measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
+    Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and run "
+           "that more of its features lie in than in any other; ties to the lowest. NULL for the "
+           "smallest k."),
+    Column("parent_share", REAL, comment="Share of its features that lie there; in (0, 1]."),
+    comment="A lobe: features that go together.",
+)  # fmt: skip
+
+lobe_member = sa.Table(
+    "lobe_member",
+    metadata,
+    _key(clustering, "Clustering."),
+    Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE."),
+    Column("lobe", sa.Integer, nullable=False, comment="Lobe it lies in."),
+    comment="Which lobe a feature lies in. A feature that was left out, as a dead one, has no row.",
+)
+
+lobe_test = sa.Table(
+    "lobe_test",
+    metadata,
+    _key(run, "Run that tested: spatiality."),
+    _key(clustering, "Lobes that were tested."),
+    Column("statistic", sa.Text, primary_key=True, comment="ami: adjusted mutual information with "
+           "clusters of the decoder vectors; accuracy: balanced accuracy of logistic regression "
+           "from decoder vector to lobe on features left out."),
+    Column("null_model", sa.Text, primary_key=True, comment="permuted: lobes shuffled; "
+           "frequency: shuffled among features of about the same frequency; directions: random "
+           "unit vectors; covariance: Gaussian vectors with the decoder's covariance."),
+    Column("n", sa.Integer, nullable=False, comment="Features tested."),
+    *_score(),
+    _measure("p_adjusted", "The same for the largest z over all lobes tested with this statistic "
+             "and null: corrected for having tried many. NULL where z is."),
+    CheckConstraint("p > 0 and p <= 1", name="p"),
+    comment="Are lobes spatial? A statistic against a null, one-sided.",
+)  # fmt: skip
+
+block_lobe = sa.Table(
+    "block_lobe",
+    metadata,
+    Column("run", sa.Integer, primary_key=True, comment="Run that looked: subsets."),
+    Column("clustering", sa.Integer, primary_key=True, comment="Lobes."),
+    Column("block", sa.Integer, primary_key=True, comment="Block of the recording's corpus."),
+    Column("shares", ARRAY(REAL), nullable=False, comment="Share of each lobe's features that are "
+           "active in the block, in the order of lobes; in [0, 1]."),
+    Column("lobe", sa.Integer, comment="The winning lobe: by default that whose active features "
+           "exceed most what their frequency makes expect, in standard deviations; preset paper: "
+           "the largest share. NULL for a tie and for a block without active features."),
+    postgresql_partition_by="LIST (run)",
+    comment="How active each lobe is in a block, and which wins. One partition a run.",
+)  # fmt: skip
+
+subset_lobe = sa.Table(
+    "subset_lobe",
+    metadata,
+    _key(run, "Run that looked: subsets."),
+    _key(clustering, "Lobes."),
+    Column("lobe", sa.Integer, primary_key=True, comment="Lobe."),
+    Column("subset", sa.Text, primary_key=True, comment="Document type."),
+    Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that were judged."),
+    Column("n_won", sa.Integer, nullable=False, comment="Of these the lobe won so many."),
+    Column("won_share", DOUBLE_PRECISION, nullable=False, comment="n_won / n_blocks; in [0, 1]."),
+    Column("mean_share", DOUBLE_PRECISION, nullable=False, comment="Mean share of the lobe's "
+           "features that are active in these blocks; in [0, 1]."),
+    _measure("enrichment", "won_share over that of all blocks judged; 1 for no preference. NULL if "
+             "the lobe won no block."),
+    _measure("enrichment_low", "Lower end of its 95% interval, documents resampled. NULL where "
+             "enrichment is, or with fewer than two documents of the type."),
+    _measure("enrichment_high", "Upper end of it."),
+    comment="Lobes by document type: how often a lobe wins there.",
+)  # fmt: skip

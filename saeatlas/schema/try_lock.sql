@@ -1,3 +1,0 @@
--- Take a lock that lasts as long as the session; false where another session has it.
--- Parameters: key, 64 bits. Used by runs.py.
-select pg_try_advisory_lock(%(key)s)

@@ -1,0 +1,381 @@
+"""The listening job on a real model, real SAEs and a real server: exact, resumable, shared."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+import torch
+import transformers
+from sae_lens import SAE
+
+from saeatlas import errors
+from saeatlas.ingest.activations.options import Options
+from saeatlas.ingest.activations.record import Progress, record
+from saeatlas.ingest.corpora import open_corpus
+from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.store import store_sae
+from saeatlas.schema import tables
+from tests import tiny
+
+LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
+TERMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 70, "force": True}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def corpus_file(tmp_path: Path) -> Path:
+    return tiny.write_corpus(tmp_path / "texts.jsonl", LENGTHS)
+
+
+def _ingest(engine: sa.Engine, folder: Path) -> None:
+    with engine.begin() as connection:
+        store_sae(connection, load(path=folder))
+
+
+def _record(
+    engine: sa.Engine, model: Path, corpus: Path, saes: Sequence[str], **changes: Any
+) -> Progress:
+    options = Options.of(**(TERMS | changes))
+    source = open_corpus(str(corpus), subset_field="meta.pile_set_name")
+    steps = list(record(engine, model=str(model), corpus=source, saes=saes, options=options))
+    return steps[-1]
+
+
+def _stored(engine: sa.Engine, recording: int = 1) -> dict[int, dict[int, float]]:
+    table = tables.activation
+    with engine.connect() as connection:
+        query = sa.select(table).where(table.c.recording == recording).order_by(table.c.block)
+        rows = connection.execute(query).all()
+    return {row.block: dict(zip(row.features, row.peaks, strict=True)) for row in rows}
+
+
+def _everything(engine: sa.Engine) -> dict[str, list[Any]]:
+    skip = {"started_at", "finished_at", "created_at"}
+    with engine.connect() as connection:
+        return {
+            name: sorted(
+                str({k: v for k, v in row._mapping.items() if k not in skip})
+                for row in connection.execute(sa.select(table))
+            )
+            for name, table in tables.metadata.tables.items()
+            if "feature" not in name
+        }
+
+
+def _reference(
+    model: Path, sae_folder: Path, corpus: Path, *, keep_above: float = 0.0
+) -> list[dict[int, float]]:
+    """Documents one by one through the whole model and sae.encode; plain loops."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    network = transformers.AutoModel.from_pretrained(model, dtype=torch.float32)
+    sae = SAE.load_from_disk(sae_folder)
+    layer = int(sae.cfg.metadata.hook_name.split(".")[1])
+    blocks = []
+    for line in corpus.read_text().splitlines():
+        ids = tokenizer(json.loads(line)["text"], add_special_tokens=False)["input_ids"]
+        ids = [tokenizer.bos_token_id, *ids][: TERMS["context"]]
+        with torch.inference_mode():
+            hidden = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
+            acts = sae.encode(hidden[layer + 1][0]).numpy()
+        for begin in range(1, len(ids) - TERMS["block"] + 1, TERMS["block"]):
+            peaks = acts[begin : begin + TERMS["block"]].max(0)
+            blocks.append({int(f): float(peaks[f]) for f in np.flatnonzero(peaks > keep_above)})
+    return blocks
+
+
+@pytest.mark.parametrize("kind", ["jumprelu", "standard", "topk", "gated"])
+def test_blocks_equal_unbatched_encode(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path, kind: str
+) -> None:
+    folder = tiny.make_sae(tmp_path / "r" / kind, kind)
+    _ingest(engine, folder)
+    _record(engine, model, corpus_file, [kind])
+    stored, expected = _stored(engine), _reference(model, folder, corpus_file)
+    assert len(stored) == len(expected) > 20
+    assert sum(map(len, expected)) > 100
+    for block, peaks in enumerate(expected):
+        assert stored[block].keys() == peaks.keys()
+        assert stored[block] == pytest.approx(peaks, abs=1e-4)
+
+
+def test_documents_and_blocks(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    done = _record(engine, model, corpus_file, ["one"], store_text=True, tail="8")
+    with engine.connect() as connection:
+        documents = connection.execute(
+            sa.select(tables.document).order_by(tables.document.c.document)
+        ).all()
+        blocks = connection.execute(sa.select(tables.block).order_by(tables.block.c.block)).all()
+        recording = connection.execute(sa.select(tables.recording)).one()
+        corpus = connection.execute(sa.select(tables.corpus)).one()
+    assert [d.document for d in documents] == list(range(len(LENGTHS)))
+    assert [d.subset for d in documents[:2]] == ["A", "B"]
+    assert documents[3].metadata == {"meta": {"n": 3}}
+    assert documents[4].n_tokens == 0
+    assert max(d.n_tokens for d in documents) == 64  # BOS takes one of 65
+    assert [b.block for b in blocks] == list(range(len(blocks)))
+    assert {b.n_tokens for b in blocks} > {16} and min(b.n_tokens for b in blocks) >= 8
+    assert all("<bos>" not in b.text for b in blocks)
+    assert (recording.state, recording.n_documents) == ("complete", len(LENGTHS))
+    assert recording.n_blocks == corpus.n_blocks == len(blocks) == done.blocks
+    assert recording.n_activations == done.activations
+    assert recording.explained_variance < 1 and recording.l0 > 0 and recording.forced
+
+
+def test_paper_preset_keeps_what_the_paper_counts(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    folder = tiny.make_sae(tmp_path / "r" / "one")
+    _ingest(engine, folder)
+    _record(engine, model, corpus_file, ["one"], preset="paper")
+    expected = _reference(model, folder, corpus_file, keep_above=1.0)
+    assert list(map(dict.keys, _stored(engine).values())) == list(map(dict.keys, expected))
+
+
+def test_interrupted_and_continued_equals_undisturbed(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        _ingest(engine, tiny.make_sae(tmp_path / "r" / name, seed=len(name) + ord(name[0])))
+    source = open_corpus(str(corpus_file), subset_field="meta.pile_set_name")
+    for n_steps in (2, 1, 3):  # stopped three times, at different places
+        steps = record(
+            engine, model=str(model), corpus=source, saes=["r"], options=Options.of(**TERMS)
+        )
+        for _ in range(n_steps):
+            next(steps)
+        steps.close()
+    with engine.connect() as connection:
+        states = connection.execute(sa.select(tables.recording.c.state)).scalars().all()
+    assert states == ["running", "running"]
+    _record(engine, model, corpus_file, ["r"])
+    interrupted = _everything(engine)
+    with engine.begin() as connection:
+        from saeatlas.schema.rows.remove import remove_corpus
+
+        remove_corpus(connection, 1)
+        connection.exec_driver_sql("alter table atlas.recording alter id restart")
+        connection.exec_driver_sql("alter table atlas.corpus alter id restart")
+    _record(engine, model, corpus_file, ["r"])
+    assert _everything(engine) == interrupted
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
+def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path, after: float) -> None:
+    corpus = tiny.write_corpus(tmp_path / "long.jsonl", LENGTHS * 12)
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    code = (
+        "import sys; from pathlib import Path; import tests.ingest.activations.test_record as t;"
+        "from saeatlas.schema.database.connect import open_catalog;"
+        "print('ready', flush=True);"
+        "t._record(open_catalog(), Path(sys.argv[1]), Path(sys.argv[2]), ['one'])"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(model), str(corpus)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    while child.poll() is None and not _started(engine):
+        time.sleep(0.01)
+    time.sleep(after)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    with engine.connect() as connection:
+        recording = connection.execute(sa.select(tables.recording)).one()
+        n_blocks = connection.execute(sa.select(sa.func.count()).select_from(tables.block)).scalar()
+    assert recording.n_blocks == n_blocks == len(_stored(engine))  # whole chunks only
+    _record(engine, model, corpus, ["one"])
+    continued = _stored(engine)
+    other = tiny.write_corpus(tmp_path / "same.jsonl", LENGTHS * 12)
+    _record(engine, model, other, ["one"])
+    assert _stored(engine, 2) == continued
+
+
+def _started(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(tables.recording.c.n_blocks)).scalar()
+    return bool(found)
+
+
+def test_an_sae_that_comes_later_shares_documents_and_blocks(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "two", "standard", layer=0))
+    _record(engine, model, corpus_file, ["one"], documents=5)
+    _record(engine, model, corpus_file, ["one", "two"], documents=9)
+    _record(engine, model, corpus_file, ["two", "one"])
+    with engine.connect() as connection:
+        n_corpora = connection.execute(sa.select(sa.func.count()).select_from(tables.corpus))
+        assert n_corpora.scalar() == 1
+        rows = connection.execute(sa.select(tables.recording)).all()
+    assert {row.n_documents for row in rows} == {len(LENGTHS)}
+    assert _stored(engine, 1).keys() == _stored(engine, 2).keys()
+    expected = _reference(model, tmp_path / "r" / "two", corpus_file)
+    assert [p.keys() for p in _stored(engine, 2).values()] == [p.keys() for p in expected]
+
+
+def test_complete_again_changes_nothing(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    _record(engine, model, corpus_file, ["one"])
+    before = _everything(engine)
+    assert _record(engine, model, corpus_file, ["one"]).blocks == 0
+    assert _record(engine, model, corpus_file, ["one"], documents=3).blocks == 0
+    assert _everything(engine) == before
+
+
+def test_batching_does_not_matter(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    _record(engine, model, corpus_file, ["one"], batch_tokens=10_000)
+    other = corpus_file.rename(corpus_file.with_name("other.jsonl"))
+    _record(engine, model, other, ["one"], batch_tokens=1)
+    one, two = _stored(engine, 1), _stored(engine, 2)
+    assert [block.keys() for block in one.values()] == [block.keys() for block in two.values()]
+
+
+def _nothing_but_saes(engine: sa.Engine) -> bool:
+    found = _everything(engine)
+    return not any(found[f"atlas.{t}"] for t in ("corpus", "document", "block", "recording"))
+
+
+def test_a_poor_fit_is_refused_and_leaves_nothing(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    with pytest.raises(errors.PoorFit, match=r"r/one explains -?\d.*(.|\n)*--force"):
+        _record(engine, model, corpus_file, ["one"], force=False)
+    assert _nothing_but_saes(engine)
+
+
+def test_width_that_does_not_fit_is_refused_before_any_weight_loads(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "wide", d_in=40))
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "deep", layer=9))
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", None)
+    with pytest.raises(errors.ModelMismatch, match="40 dimensions.*has 24"):
+        _record(engine, model, corpus_file, ["wide"])
+    with pytest.raises(errors.ModelMismatch, match="layers 0 to 2"):
+        _record(engine, model, corpus_file, ["deep"])
+    assert _nothing_but_saes(engine)
+
+
+def test_a_changed_corpus_is_noticed(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "two", "standard"))
+    _record(engine, model, corpus_file, ["one"], documents=6)
+    tiny.write_corpus(corpus_file, [n + 1 for n in LENGTHS])
+    with pytest.raises(errors.CorpusChanged, match=r"Document 5 (.|\n)*remove corpus 1"):
+        _record(engine, model, corpus_file, ["one"])
+    with pytest.raises(errors.CorpusChanged, match="Document 0"):
+        _record(engine, model, corpus_file, ["two"])
+    tiny.write_corpus(corpus_file, LENGTHS[:3])
+    with pytest.raises(errors.CorpusChanged, match="ends before document 5"):
+        _record(engine, model, corpus_file, ["one"])
+
+
+def test_documents_too_short_for_any_block(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    corpus = tiny.write_corpus(tmp_path / "short.jsonl", [3, 0, 5])
+    with pytest.raises(errors.EmptyCorpus, match=r"3 documents(.|\n)*--tail keep"):
+        _record(engine, model, corpus, ["one"])
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(tables.recording)).all() == []
+    assert _record(engine, model, corpus, ["one"], tail="keep").blocks == 2
+
+
+def test_nul_and_surrogates_are_read(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    path = tmp_path / "odd.jsonl"
+    text = "the of\0and to " * 12 + "\ud800"
+    path.write_text(json.dumps({"text": text, "meta": {"pile_set_name": "a\0b", "x\0": "\0"}}))
+    _record(engine, model, path, ["one"], store_text=True)
+    with engine.connect() as connection:
+        document = connection.execute(sa.select(tables.document)).one()
+        texts = connection.execute(sa.select(tables.block.c.text)).scalars().all()
+    assert document.subset == "a\ufffdb"
+    assert texts and all("\0" not in text and "of\ufffdand" in text for text in texts)
+
+
+def test_bad_documents_are_counted_where_asked(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    with corpus_file.open("a") as file:
+        file.write('{"text": 7}\n')
+    with pytest.raises(errors.BadDocument, match=r"texts.jsonl:15"):
+        _record(engine, model, corpus_file, ["one"])
+    source = open_corpus(
+        str(corpus_file), subset_field="meta.pile_set_name", on_bad_document="skip"
+    )
+    options = Options.of(**TERMS)
+    done = list(record(engine, model=str(model), corpus=source, saes=["one"], options=options))[-1]
+    assert done.unreadable == 1 and "left out" in done.summary
+    with engine.connect() as connection:
+        problem = connection.execute(
+            sa.select(tables.document.c.problem).where(tables.document.c.document == 14)
+        ).scalar_one()
+    assert "text" in problem
+
+
+def test_two_processes_cannot_make_one_recording(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    source = open_corpus(str(corpus_file), subset_field="meta.pile_set_name")
+    first = record(
+        engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**TERMS)
+    )
+    next(first), next(first)
+    with pytest.raises(errors.CatalogBusy, match="recording 1"):
+        _record(engine, model, corpus_file, ["one"])
+    first.close()
+    _record(engine, model, corpus_file, ["one"])
+
+
+def test_a_bare_decoder_cannot_listen(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bare.npy"
+    np.save(path, np.eye(tiny.D_MODEL, dtype=np.float32))
+    with engine.begin() as connection:
+        store_sae(connection, load(path=path, hook_name="blocks.1.hook_resid_post"))
+    with pytest.raises(errors.UnsupportedSae, match="bare decoder"):
+        _record(engine, model, corpus_file, ["bare"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"block": 1024}, "does not fit a context"),
+        ({"tail": "most"}, "neither drop, keep nor"),
+        ({"tail": "300"}, "between 1 and"),
+    ],
+)
+def test_terms_that_contradict_one_another(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(errors.InputError, match=message):
+        Options.of(**given)
