@@ -57,7 +57,7 @@ def _measured(job: Any, arguments: tuple[Any, ...]) -> tuple[Any, float, float]:
 def analyzed(url: str, keep_distractors: bool) -> int:
     """Find the crystals of SAE 1; return the run."""
     *_, last = crystals.find(connect.open_catalog(url), 1, Terms(keep_distractors=keep_distractors))
-    for remark in last.remarks:
+    for remark in last.notes:
         print(f"  {remark}")
     assert last.run is not None
     return last.run

@@ -42,7 +42,7 @@ RECIPES = tuple(
 
 
 @click.command()
-@click.option("--texts", "folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--texts", "folder", type=click.Path(path_type=Path, available=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("saeatlas/demo"))
 @click.option("--minutes", default=26.0, help="Time to train the model for.")
 @click.option("--work", type=click.Path(path_type=Path), default=WORK, help="For large files.")

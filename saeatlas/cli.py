@@ -25,7 +25,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except errors.AtlasError as error:
         click.secho(f"Error: {error.wrong}", fg="red", err=True)
-        for line in filter(None, (error.exists, error.mend)):
+        for line in filter(None, (error.available, error.hint)):
             click.echo(line, err=True)
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):

@@ -1,6 +1,6 @@
 """Every error that SAE Atlas raises on purpose.
 
-Each says what is wrong, what exists and the command that mends it, so that `cli.py`, which has
+Each says what is wrong, what available and the command that mends it, so that `cli.py`, which has
 the only handler, prints it as it is.
 
     AtlasError
@@ -42,19 +42,19 @@ class AtlasError(Exception):
     ----------
     wrong : str, optional
         What is wrong, one sentence. Default: the class's own first line.
-    exists : str, optional
+    available : str, optional
         What there is instead: known names, the value found.
-    mend : str, optional
+    hint : str, optional
         The command or change that mends it.
     """
 
     def __init__(
-        self, wrong: str | None = None, *, exists: str | None = None, mend: str | None = None
+        self, wrong: str | None = None, *, available: str | None = None, hint: str | None = None
     ) -> None:
         self.wrong = wrong or (self.__doc__ or "").strip().splitlines()[0]
-        self.exists = exists
-        self.mend = mend
-        super().__init__("\n".join(part for part in (self.wrong, exists, mend) if part))
+        self.available = available
+        self.hint = hint
+        super().__init__("\n".join(part for part in (self.wrong, available, hint) if part))
 
 
 class DatabaseError(AtlasError):
@@ -172,7 +172,7 @@ def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:
     Returns
     -------
     str
-        A sentence for ``AtlasError.exists``; says so when nothing is known at all.
+        A sentence for ``AtlasError.available``; says so when nothing is known at all.
     """
     names = sorted(set(known))
     if not names:

@@ -21,7 +21,7 @@ class Progress:
         Whether it was made now, or found: the same was made before.
     ask : str
         A command that shows the result.
-    remarks : tuple of str
+    notes : tuple of str
         What the user should know of it, a sentence each.
     """
 
@@ -32,10 +32,10 @@ class Progress:
     run: int | None = None
     created: bool = False
     ask: str = ""
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """What was done, in a few lines."""
         made = f"made in {self.seconds:,.1f} s" if self.created else "made before, unchanged"
-        return "\n".join([f"Run {self.run}: {made}. Ask it: {self.ask}", *self.remarks])
+        return "\n".join([f"Run {self.run}: {made}. Ask it: {self.ask}", *self.notes])

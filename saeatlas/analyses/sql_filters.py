@@ -54,7 +54,7 @@ def select(
     except psycopg.Error as error:
         raise errors.QueryFailed(
             f"The condition {condition!r} does not run: {error.diag.message_primary or error}",
-            mend=f"It is SQL on the columns of view {view}: docs/schema.md has them.",
+            hint=f"It is SQL on the columns of view {view}: docs/schema.md has them.",
         ) from error
     finally:
         driver.rollback()
@@ -88,6 +88,6 @@ def features(connection: sa.Connection, sae: int, condition: str) -> np.ndarray[
     if not found:
         raise errors.InputError(
             f"No feature of SAE {sae} meets the condition {condition!r}.",
-            mend='`saeatlas sql "select * from features"` shows them.',
+            hint='`saeatlas sql "select * from features"` shows them.',
         )
     return np.unique(found)

@@ -103,7 +103,7 @@ def _imported() -> Any:
     except ImportError as error:
         raise errors.InputError(
             "This needs the package anndata, which is not installed.",
-            mend="Install it: pip install 'saeatlas[anndata]'",
+            hint="Install it: pip install 'saeatlas[anndata]'",
         ) from error
     return anndata
 
@@ -148,7 +148,7 @@ def _affinity(connection: sa.Connection, run: int, terms: Terms, d_sae: int) -> 
         if total > MOST:
             raise errors.InputError(
                 f"More than {MOST // 2:,} pairs have an affinity above {terms.above:g}.",
-                mend="Keep fewer of them: raise `above` (--above).",
+                hint="Keep fewer of them: raise `above` (--above).",
             )
     empty = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
     data, row, column = map(np.concatenate, zip(*found, empty, strict=True))

@@ -118,7 +118,7 @@ def write(answer: Answer, form: Format, path: Path) -> None:
     except OSError as error:
         raise errors.InputError(
             f"{path} cannot be written: {error.strerror or error}",
-            mend="Name a file in a folder that is there and may be written to.",
+            hint="Name a file in a folder that is there and may be written to.",
         ) from error
 
 
@@ -135,7 +135,7 @@ def _write_parquet(answer: Answer, path: Path) -> None:
         frame.to_parquet(path, index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise errors.QueryFailed(
-            f"Parquet cannot hold these rows: {error}", mend="Cast the column, or write JSON."
+            f"Parquet cannot hold these rows: {error}", hint="Cast the column, or write JSON."
         ) from error
 
 
@@ -144,7 +144,7 @@ def _distinct(answer: Answer) -> None:
     if twice:
         raise errors.QueryFailed(
             f"Two columns have the same name: {', '.join(sorted(twice))}.",
-            mend="Give them names of their own: `select ... as other`.",
+            hint="Give them names of their own: `select ... as other`.",
         )
 
 

@@ -205,8 +205,8 @@ class Atlas:
         if len(found) > 1:
             raise errors.UnknownName(
                 f"Run {run} has lobes of several affinities.",
-                exists=f"They are {', '.join(one.affinity for one in found)}.",
-                mend=f"Say which: affinity={found[0].affinity!r}.",
+                available=f"They are {', '.join(one.affinity for one in found)}.",
+                hint=f"Say which: affinity={found[0].affinity!r}.",
             )
         features = pd.Index(found[0].features, name="feature")
         return pd.Series(found[0].lobes, index=features, name="lobe", copy=False)

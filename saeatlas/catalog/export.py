@@ -65,7 +65,7 @@ def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Te
     form = path.suffix.lower()
     if form not in FORMS:
         raise errors.InputError(
-            f"{path.name} does not say what to write.", exists=f"Known: {', '.join(FORMS)}."
+            f"{path.name} does not say what to write.", available=f"Known: {', '.join(FORMS)}."
         )
     with sql.reading(engine, 0) as connection:
         if form == ".h5ad":
@@ -91,7 +91,7 @@ def _written(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise errors.InputError(
             f"{path} cannot be written: {error.strerror or error}",
-            mend="Name a file in a folder that is there and may be written to.",
+            hint="Name a file in a folder that is there and may be written to.",
         ) from error
     finally:
         with suppress(OSError):

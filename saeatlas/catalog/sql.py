@@ -191,14 +191,14 @@ def _value(value: Any) -> Any:
 
 
 def _no_rows() -> errors.QueryFailed:
-    return errors.QueryFailed("The statement returns no rows.", mend="Use SELECT.")
+    return errors.QueryFailed("The statement returns no rows.", hint="Use SELECT.")
 
 
 def _failed(error: psycopg.Error, text: str) -> errors.QueryFailed:
     if isinstance(error, psycopg.errors.QueryCanceled):
         return errors.QueryFailed(
             f"The statement was stopped: {error.diag.message_primary}.",
-            mend="Ask for less, or allow it more seconds with --timeout.",
+            hint="Ask for less, or allow it more seconds with --timeout.",
         )
     if error.sqlstate is None and re.match(_NO_ROWS, str(error)):
         return _no_rows()
@@ -206,8 +206,8 @@ def _failed(error: psycopg.Error, text: str) -> errors.QueryFailed:
     hints = [error.diag.message_hint, "Tables, views and columns: docs/schema.md"]
     return errors.QueryFailed(
         error.diag.message_primary or str(error).strip() or "The statement cannot be run.",
-        exists=None if place is None else caret(text, int(place) - 1),
-        mend="\n".join(hint for hint in hints if hint),
+        available=None if place is None else caret(text, int(place) - 1),
+        hint="\n".join(hint for hint in hints if hint),
     )
 
 

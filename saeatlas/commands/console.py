@@ -45,8 +45,8 @@ def chosen_saes(
     if not chosen:
         raise errors.UnknownName(
             "None of these SAEs is of the layers asked for.",
-            exists=f"They are of layers {', '.join(sorted({str(row.layer) for row in rows}))}.",
-            mend="Choose other --layers.",
+            available=f"They are of layers {', '.join(sorted({str(row.layer) for row in rows}))}.",
+            hint="Choose other --layers.",
         )
     chosen.sort(key=lambda row: (row.layer is None, row.layer, row.id))
     return [int(row.id) for row in chosen]

@@ -76,7 +76,7 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
 def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
     if not path.is_file():
         raise errors.UnknownName(
-            f"There is no file {path}.", mend="Give the path of a .npz file with `histogram`."
+            f"There is no file {path}.", hint="Give the path of a .npz file with `histogram`."
         )
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -84,36 +84,36 @@ def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
             if missing:
                 raise errors.BadTable(
                     f"{path.name} lacks {', '.join(sorted(missing))}.",
-                    exists=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
-                    mend="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
+                    available=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
+                    hint="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
                 )
             return file["histogram"], int(file["n_chunks"])
     except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise errors.BadTable(
             f"{path.name} cannot be read: {error}",
-            mend="The file may be damaged or half downloaded; fetch it again.",
+            hint="The file may be damaged or half downloaded; fetch it again.",
         ) from error
 
 
 def _require_counts(path: Path, counts: np.ndarray[Any, Any], n_blocks: int, d_sae: int) -> None:
     """Refuse what cannot be counts of blocks with both features active."""
-    mend = "Check --sae, and that the file is a whole count of co-occurrence."
+    hint = "Check --sae, and that the file is a whole count of co-occurrence."
     if counts.shape != (d_sae, d_sae) or not np.issubdtype(counts.dtype, np.integer):
         raise errors.BadTable(
             f"histogram in {path.name} has shape {counts.shape} and type {counts.dtype}.",
-            exists=f"Expected are integers of shape ({d_sae}, {d_sae}): the SAE's features.",
-            mend=mend,
+            available=f"Expected are integers of shape ({d_sae}, {d_sae}): the SAE's features.",
+            hint=hint,
         )
     n = counts.diagonal()
     if counts.min() < 0 or n.max() > n_blocks or n_blocks > np.iinfo(np.int32).max:
         raise errors.BadTable(
             f"histogram in {path.name} has counts from {counts.min()} to {n.max()} of "
             f"{n_blocks} blocks.",
-            mend=mend,
+            hint=hint,
         )
     if (counts > n).any() or (counts != counts.T).any():
         raise errors.BadTable(
             f"histogram in {path.name} is not symmetric, or has more blocks with two features than "
             "with one of them.",
-            mend=mend,
+            hint=hint,
         )

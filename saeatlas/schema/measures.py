@@ -82,6 +82,6 @@ def formula(measure: str) -> Formula:
     """
     if measure not in FORMULAS:
         raise errors.UnknownName(
-            f"{measure!r} is no measure of affinity.", exists=errors.nearest(measure, FORMULAS)
+            f"{measure!r} is no measure of affinity.", available=errors.nearest(measure, FORMULAS)
         )
     return FORMULAS[measure]

@@ -119,13 +119,13 @@ def _recording(connection: sa.Connection, number: int) -> sa.Row[Any]:
         known = connection.execute(sa.select(recording.c.id).order_by(recording.c.id)).scalars()
         raise errors.UnknownName(
             f"There is no recording {number}.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend="`saeatlas status` lists them; `saeatlas ingest activations` makes one.",
+            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            hint="`saeatlas status` lists them; `saeatlas ingest activations` makes one.",
         )
     if row.n_blocks == 0:
         raise errors.InputError(
             f"Recording {number} has no blocks yet.",
-            mend="Run its `saeatlas ingest activations` command again: it continues.",
+            hint="Run its `saeatlas ingest activations` command again: it continues.",
         )
     return row
 
@@ -142,7 +142,7 @@ def _floors(
         raise errors.InputError(
             f"Recording {recording.id} keeps only activations above {recording.keep_above:g}; "
             f"{threshold} needs those above {lowest:g}.",
-            mend="Count with a higher --threshold, or record again with a lower --keep-above.",
+            hint="Count with a higher --threshold, or record again with a lower --keep-above.",
         )
     return None if floors.max() <= recording.keep_above else floors
 
@@ -154,7 +154,7 @@ def _thetas(connection: sa.Connection, recording: sa.Row[Any]) -> np.ndarray[Any
     if None in thetas or len(thetas) != recording.d_sae:
         raise errors.InputError(
             f"SAE {recording.sae} has no thresholds of its own: it is no JumpReLU.",
-            mend="Give an absolute one, as --threshold 1.0.",
+            hint="Give an absolute one, as --threshold 1.0.",
         )
     return np.array(thetas, np.float32)
 

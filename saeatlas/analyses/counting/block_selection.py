@@ -98,7 +98,7 @@ def select_blocks(
     if not chosen.any():
         raise errors.EmptyCorpus(
             "No block of the recording is selected.",
-            mend='Choose other documents; `saeatlas sql "select * from documents"` shows them.',
+            hint='Choose other documents; `saeatlas sql "select * from documents"` shows them.',
         )
     parts = np.split(chosen, np.cumsum(sizes)[:-1])
     return Selection(int(chosen.sum()), sizes, [_mask(part) for part in parts])
@@ -137,7 +137,7 @@ def select_counted(
         raise errors.InputError(
             f"Which blocks run {run} has counted cannot be found again: its condition "
             f"{params['documents_where']!r} now selects others.",
-            mend="Count with a condition that only looks at the document itself, as "
+            hint="Count with a condition that only looks at the document itself, as "
             "`--half first`, and cut lobes from that.",
         )
     masks = selection.masks[:n_chunks]
@@ -160,6 +160,6 @@ def _require_subsets(connection: sa.Connection, corpus: int, subsets: Sequence[s
         if name not in known:
             raise errors.UnknownName(
                 f"The corpus has no documents of type {name!r}.",
-                exists=errors.nearest(name, known),
-                mend="`saeatlas status` lists the types of each corpus.",
+                available=errors.nearest(name, known),
+                hint="`saeatlas status` lists the types of each corpus.",
             )

@@ -231,7 +231,7 @@ class Workspace:
             if connection.execute(sa.select(table.c.id).where(table.c.id == run)).first() is None:
                 raise errors.CatalogBusy(
                     f"Run {run}, which this count adds to, was removed meanwhile.",
-                    mend="Run the same command again: it counts all blocks.",
+                    hint="Run the same command again: it counts all blocks.",
                 )
 
     def publish(self, connection: sa.Connection) -> None:

@@ -33,7 +33,7 @@ class Threshold:
         if not np.isfinite(above) or (above < 0 and not self.relative):
             raise errors.InputError(
                 f"{self.above:g} is no threshold: what is not active has activation 0.",
-                mend="Give a number from 0, or one relative to theta, as theta-1.",
+                hint="Give a number from 0, or one relative to theta, as theta-1.",
             )
         object.__setattr__(self, "above", above)
 
@@ -62,7 +62,7 @@ class Threshold:
             above = np.nan
         if (head and theta) or not np.isfinite(above):
             raise errors.InputError(
-                f"{text!r} is no threshold.", mend="Write 1.0, theta or theta+1.5."
+                f"{text!r} is no threshold.", hint="Write 1.0, theta or theta+1.5."
             )
         return cls(above, bool(theta))
 

@@ -55,37 +55,35 @@ def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
     key = runs.input_hash(seed=terms.seed, **inputs.facts | terms.params)
     with runs.claimed(engine, "crystals", "crystals", key) as found:
         number, created = found, found is None
-        remarks: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         if number is None:
             search = Search(inputs.vectors, terms, inputs.attributes, inputs.relations)
             for done in search.steps():
                 yield Progress("crystals", done, search.n_steps, time.perf_counter() - began)
-            remarks = _remarks(inputs, search)
-            number = store.publish(
-                engine, key, inputs, search, remarks, time.perf_counter() - began
-            )
+            notes = _notes(inputs, search)
+            number = store.publish(engine, key, inputs, search, notes, time.perf_counter() - began)
     with engine.connect() as connection:
         any_found = store.any_of(connection, number)
     view = "crystals" if any_found else "runs"
     ask = f'saeatlas sql "select * from {view} where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
 
 
-def _remarks(inputs: Inputs, search: Search) -> tuple[str, ...]:
+def _notes(inputs: Inputs, search: Search) -> tuple[str, ...]:
     """Say what was left out, and why."""
-    terms, remarks = search.terms, []
+    terms, notes = search.terms, []
     if inputs.n_zero:
-        remarks.append(f"{inputs.n_zero:,} features have a decoder vector of 0.")
+        notes.append(f"{inputs.n_zero:,} features have a decoder vector of 0.")
     if inputs.n_duplicates:
-        remarks.append(f"{inputs.n_duplicates:,} features have another's decoder vector.")
+        notes.append(f"{inputs.n_duplicates:,} features have another's decoder vector.")
     if not terms.keep_distractors:
         unknown = [name for name in terms.attributes if name not in inputs.attributes]
         if unknown:
-            remarks.append(f"Not known, so not projected out: {', '.join(unknown)}.")
+            notes.append(f"Not known, so not projected out: {', '.join(unknown)}.")
         if search.unused:
-            remarks.append(f"No direction follows: {', '.join(search.unused)}.")
+            notes.append(f"No direction follows: {', '.join(search.unused)}.")
     if not len(search.found.q):
-        remarks.append(f"No crystals at a false discovery rate of {terms.rate:g}.")
+        notes.append(f"No crystals at a false discovery rate of {terms.rate:g}.")
     if len(search.found.q) > store.MOST:
-        remarks.append(f"Of {len(search.found.q):,} crystals the best {store.MOST:,} stand.")
-    return tuple(remarks)
+        notes.append(f"Of {len(search.found.q):,} crystals the best {store.MOST:,} stand.")
+    return tuple(notes)

@@ -105,7 +105,7 @@ def _recording(connection: sa.Connection, sae: int, terms: Terms) -> int | None:
     if found is None and terms.recording is not None:
         raise errors.InputError(
             f"Recording {terms.recording} is not one of SAE {sae} with blocks.",
-            mend="`saeatlas status` lists recordings with their SAEs.",
+            hint="`saeatlas status` lists recordings with their SAEs.",
         )
     return found
 
@@ -154,7 +154,7 @@ def _relations(
         raise errors.InputError(
             f"The words of {space.name} have {space.d:,} dimensions, the features of SAE {sae} "
             f"{vectors.shape[1]:,}.",
-            mend="Ingest words of the same model and layer: `saeatlas ingest words`.",
+            hint="Ingest words of the same model and layer: `saeatlas ingest words`.",
         )
     pairs = word_vectors.read(connection, space.id)
     rows = pairs.vectors[pairs.outputs] - pairs.vectors[pairs.inputs]
@@ -167,7 +167,7 @@ def _relations(
     if not found:
         raise errors.InputError(
             f"The words of {space.name} have no relation of two pairs or more.",
-            mend="`saeatlas ingest words PAIRS.json` adds relations.",
+            hint="`saeatlas ingest words PAIRS.json` adds relations.",
         )
     facts |= {"space": space.id, "pairs": {name: len(one.ends) for name, one in found.items()}}
     return found

@@ -57,13 +57,13 @@ class Terms:
         if self.keep_distractors and self.words is not None:
             raise errors.InputError(
                 "Words are compared with features after whitening: distractors cannot be kept.",
-                mend="Leave out --keep-distractors, or the given relations.",
+                hint="Leave out --keep-distractors, or the given relations.",
             )
         unknown = sorted(set(self.attributes) - set(ATTRIBUTES))
         if unknown:
             raise errors.UnknownName(
                 f"There is no attribute {unknown[0]!r}.",
-                exists=f"There is: {', '.join(ATTRIBUTES)}.",
+                available=f"There is: {', '.join(ATTRIBUTES)}.",
             )
 
     @property

@@ -25,7 +25,7 @@ MOST = 100_000
 
 
 def publish(
-    engine: sa.Engine, key: bytes, inputs: Inputs, search: Search, remarks: tuple[str, ...],
+    engine: sa.Engine, key: bytes, inputs: Inputs, search: Search, notes: tuple[str, ...],
     seconds: float,
 ) -> int:  # fmt: skip
     """Write the run and its rows.
@@ -37,7 +37,7 @@ def publish(
     inputs : Inputs
     search : Search
         Done.
-    remarks : tuple of str
+    notes : tuple of str
     seconds : float
 
     Returns
@@ -55,7 +55,7 @@ def publish(
         "n_removed": len(search.origins),
         "dimensions": round(search.space.dimensions, 3),
         "seconds": round(seconds, 3),
-        "remarks": list(remarks),
+        "notes": list(notes),
     }
     columns = {"sae": inputs.sae, "recording": inputs.recording, "seed": terms.seed}
     with engine.begin() as connection:

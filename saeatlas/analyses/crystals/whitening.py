@@ -122,7 +122,7 @@ def whiten(vectors: Array) -> Space:
     if n < 2 * _PER_AXIS:
         raise errors.InputError(
             f"Crystals are sought among {2 * _PER_AXIS} vectors or more; there are {n}.",
-            mend="Choose more features.",
+            hint="Choose more features.",
         )
     values, axes, mean = pca.principal_axes(vectors)
     r = min(len(values), n // _PER_AXIS)

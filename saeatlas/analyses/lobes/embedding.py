@@ -150,8 +150,8 @@ def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> t
         raise errors.InputError(
             f"{wanted + 1:,} eigenvectors of {len(matrix):,} features were not found in "
             f"{_PRODUCTS:,} products with their bits.",
-            exists="Beyond the lobes that are there, eigenvalues lie close together.",
-            mend="Choose smaller --k, or leave out --matrix-free.",
+            available="Beyond the lobes that are there, eigenvalues lie close together.",
+            hint="Choose smaller --k, or leave out --matrix-free.",
         )
     return pairs
 

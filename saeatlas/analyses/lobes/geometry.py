@@ -113,7 +113,7 @@ def _cutting(vectors: Array, features: Array, ks: Sequence[int], seed: int) -> C
     if not fitting:
         raise errors.InputError(
             f"{len(features):,} features cannot be cut in {min(ks):,} clusters.",
-            mend="Choose smaller --k.",
+            hint="Choose smaller --k.",
         )
     if len(features) > 2 and high - low <= 1e-6:
         raise errors.InputError("All decoder vectors have the same angles: there are no clusters.")
@@ -130,7 +130,7 @@ def _vectors(connection: sa.Connection, sae: int, cooccurrence: int | None) -> t
         if connection.execute(of).scalar_one_or_none() != sae:
             raise errors.InputError(
                 f"Run {cooccurrence} has not counted the features of SAE {sae}.",
-                mend="`saeatlas status` lists runs with their SAEs.",
+                hint="`saeatlas status` lists runs with their SAEs.",
             )
         _, places = pair_counts.read_features(connection, cooccurrence)
         wanted &= places >= 0

@@ -76,16 +76,16 @@ def find(
         )
     with runs.claimed(engine, "lobes", "lobes", key) as found:
         number, created = found, found is None
-        remarks: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         if number is None:
             job = Job(engine, row, terms)
             yield from job.run()
             if halves:
                 yield from job.compare_halves()
             number = job.publish(key, time.perf_counter() - began, halves=halves)
-            remarks = job.remarks
+            notes = job.notes
     ask = f'saeatlas sql "select * from lobes where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
 
 
 class Job:
@@ -100,7 +100,7 @@ class Job:
 
     Attributes
     ----------
-    remarks : tuple of str
+    notes : tuple of str
         What was left out, and why.
     """
 
@@ -108,7 +108,7 @@ class Job:
         self.engine, self.row, self.terms = engine, row, terms
         self.made: list[clusterings.Made] = []
         self.quality: dict[str, Any] = {}
-        self.remarks: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     def run(self) -> Iterator[Progress]:
         """Cluster each affinity."""
@@ -126,8 +126,8 @@ class Job:
         if not self.made:
             raise errors.InputError(
                 f"Run {self.row.id} has nothing to cluster.",
-                exists=" ".join(self.remarks),
-                mend="Count more documents, or with a lower --threshold; choose smaller --k.",
+                available=" ".join(self.notes),
+                hint="Count more documents, or with a lower --threshold; choose smaller --k.",
             )
 
     def compare_halves(self) -> Iterator[Progress]:
@@ -142,7 +142,7 @@ class Job:
             yield from (replace(step, stage=f"{half} half, {step.stage}") for step in job.run())
             labels.append({(one.affinity, one.k): one for one in job.made})
         if n_blocks != self.row.quality["n_blocks"]:
-            self._remark(
+            self._note(
                 f"The recording has grown since run {self.row.id}: its halves have {n_blocks:,} "
                 f"blocks, not {self.row.quality['n_blocks']:,}."
             )
@@ -190,11 +190,11 @@ class Job:
         """Choose the features of one affinity; None if there is nothing to cluster."""
         features, affinity = source.choose(name, self.terms)
         if len(features) < 2:
-            self._remark(f"{name}: fewer than two features are left to cluster.")
+            self._note(f"{name}: fewer than two features are left to cluster.")
             return None
         degrees, varied = affinity.survey()
         if not varied:
-            self._remark(f"{name} is the same for all pairs: it has no lobes.")
+            self._note(f"{name} is the same for all pairs: it has no lobes.")
             return None
         meeting = degrees > _NOTHING
         if self.terms.preset == "paper":
@@ -202,10 +202,10 @@ class Job:
         elif not meeting.all():  # they would lie wherever the numbers fall
             features, degrees = features[meeting], degrees[meeting]
             affinity = affinity.take(meeting)
-            self._remark(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
+            self._note(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
         ks = [k for k in self.terms.params["ks"] if k <= len(features)]
         if ks != self.terms.params["ks"]:
-            self._remark(f"No lobes for k above the number of features, {len(features):,}.")
+            self._note(f"No lobes for k above the number of features, {len(features):,}.")
         if not ks:
             return None
         return Cutting(
@@ -215,7 +215,7 @@ class Job:
     def _describe(self, cutting: Cutting) -> None:
         parts = int((cutting.embedding.eigenvalues > 1 - 1e-5).sum())
         if parts > 1:
-            self._remark(
+            self._note(
                 f"{cutting.name} falls in {parts} parts, or more, without any affinity between."
             )
         self.quality[cutting.name] = {
@@ -224,10 +224,10 @@ class Job:
             "residual": cutting.embedding.residual,
         }
 
-    def _remark(self, text: str) -> None:
-        if text not in self.remarks:
-            self.remarks = (*self.remarks, text)
-        self.quality["remarks"] = list(self.remarks)
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes = (*self.notes, text)
+        self.quality["notes"] = list(self.notes)
 
     def _counted_half(self, half: str) -> Generator[Progress, None, sa.Row[Any]]:
         params = self.row.params
@@ -254,5 +254,5 @@ def _require_recording(row: sa.Row[Any], terms: Terms, *, halves: bool) -> None:
         lacking = "documents cannot be halved" if halves else "blocks are not in the catalog"
         raise errors.InputError(
             f"Run {row.id} came from a file: its {lacking}.",
-            mend=f"Leave out {'--halves' if halves else '--matrix-free'}.",
+            hint=f"Leave out {'--halves' if halves else '--matrix-free'}.",
         )

@@ -55,12 +55,13 @@ class Terms:
         if below or not self.ks:
             raise errors.InputError(
                 f"There are no lobes for k = {below[0]}." if below else "No k is asked for.",
-                mend="Choose numbers of lobes that are at least 1.",
+                hint="Choose numbers of lobes that are at least 1.",
             )
         unknown = [name for name in self.affinities if name not in AFFINITIES]
         if unknown:
             raise errors.UnknownName(
-                f"There is no affinity {unknown[0]!r}.", exists=f"There is {', '.join(AFFINITIES)}."
+                f"There is no affinity {unknown[0]!r}.",
+                available=f"There is {', '.join(AFFINITIES)}.",
             )
         if self.matrix_free:
             self._require_bilinear()
@@ -70,13 +71,13 @@ class Terms:
         if others:
             raise errors.InputError(
                 f"{', '.join(others)} cannot be clustered without the matrix of all pairs.",
-                exists=f"Products of bits are: {', '.join(bilinear.MEASURES)}.",
-                mend="Name these, as `--affinity phi`, or leave out --matrix-free.",
+                available=f"Products of bits are: {', '.join(bilinear.MEASURES)}.",
+                hint="Name these, as `--affinity phi`, or leave out --matrix-free.",
             )
         if self.preset == "paper":
             raise errors.InputError(
                 "The preset paper clusters dead features too, whose phi is no product of bits.",
-                mend="Leave out --matrix-free or --preset paper.",
+                hint="Leave out --matrix-free or --preset paper.",
             )
 
     @property

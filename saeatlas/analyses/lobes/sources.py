@@ -103,9 +103,9 @@ class Packed:
             raise errors.InputError(
                 f"The bits of recording {self._bitmap.recording} are not those that run "
                 f"{self._run} has counted.",
-                exists=f"Feature {feature} is active in {found[wrong[0]]:,} of its blocks; the "
+                available=f"Feature {feature} is active in {found[wrong[0]]:,} of its blocks; the "
                 f"run says in {n[feature]:,}.",
-                mend=f"Remove the run, `saeatlas remove run {self._run}`, and count again.",
+                hint=f"Remove the run, `saeatlas remove run {self._run}`, and count again.",
             )
         return features, Bilinear(name, n_blocks, n[features], packed)
 

@@ -68,7 +68,7 @@ def pca(units: Array, dimensions: int) -> tuple[Array, float]:
     if len(found.values) < dimensions:
         raise errors.InputError(
             f"These vectors spread in {len(found.values)} dimensions, not in {dimensions}.",
-            mend="Choose more features.",
+            hint="Choose more features.",
         )
     points = found.coordinates
     largest = points[np.abs(points).argmax(axis=0), np.arange(dimensions)]

@@ -125,7 +125,7 @@ class Job:
             raise errors.InputError(
                 f"{len(self.units):,} features with a direction are too few: this map needs "
                 f"{terms.fewest:,}.",
-                mend="Choose more features, less --perplexity, or --method pca.",
+                hint="Choose more features, less --perplexity, or --method pca.",
             )
 
     def run(self) -> Iterator[Progress]:

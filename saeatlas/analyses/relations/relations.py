@@ -84,7 +84,7 @@ def measure(
     key = runs.input_hash(word_space=row.id, **facts | params)
     with runs.claimed(engine, "crystals", "relations of words", key) as found:
         number, created = found, found is None
-        remarks = _remarks(pairs)
+        notes = _notes(pairs)
         if number is None:
             job = Job(pairs, trials, seed)
             for done in job.steps():
@@ -94,12 +94,12 @@ def measure(
                 "quality": {
                     "n_pairs": len(pairs.relation), "n_same": pairs.n_same,
                     "n_missing": pairs.n_missing, "n_removed": len(job.removed),
-                    "seconds": round(time.perf_counter() - began, 3), "remarks": list(remarks),
+                    "seconds": round(time.perf_counter() - began, 3), "notes": list(notes),
                 },
             }  # fmt: skip
             number = _publish(engine, key, columns, job)
     ask = f'saeatlas sql "select * from function_vectors where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
 
 
 class Job:
@@ -198,7 +198,7 @@ def _usable(pairs: WordPairs, space: str) -> WordPairs:
     if not len(large):
         raise errors.InputError(
             f"The words of {space} have no relation of two pairs or more.",
-            mend="`saeatlas ingest words PAIRS.json ...` adds relations and their words.",
+            hint="`saeatlas ingest words PAIRS.json ...` adds relations and their words.",
         )
     kept = np.isin(pairs.relation, large)
     number = np.full(len(counts), -1)
@@ -210,13 +210,13 @@ def _usable(pairs: WordPairs, space: str) -> WordPairs:
     )  # fmt: skip
 
 
-def _remarks(pairs: WordPairs) -> tuple[str, ...]:
-    remarks = []
+def _notes(pairs: WordPairs) -> tuple[str, ...]:
+    notes = []
     if pairs.n_same:
-        remarks.append(f"{pairs.n_same:,} pairs have no difference: both words are the same.")
+        notes.append(f"{pairs.n_same:,} pairs have no difference: both words are the same.")
     if pairs.n_missing:
-        remarks.append(f"{pairs.n_missing:,} pairs have a word that is not in the space.")
-    return tuple(remarks)
+        notes.append(f"{pairs.n_missing:,} pairs have a word that is not in the space.")
+    return tuple(notes)
 
 
 def _publish(engine: sa.Engine, key: bytes, columns: dict[str, Any], job: Job) -> int:

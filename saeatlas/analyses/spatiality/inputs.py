@@ -79,15 +79,15 @@ def read(
     if sae != run.sae:
         raise errors.InputError(
             f"Lobes {lobes_run} are of SAE {run.sae}, geometry {geometry_run} is of SAE {sae}.",
-            mend=f"`saeatlas analyze geometry --sae {run.sae}` makes one that fits.",
+            hint=f"`saeatlas analyze geometry --sae {run.sae}` makes one that fits.",
         )
     common = {each.k for each in ours} & {each.k for each in theirs}
     if not common:
         raise errors.InputError(
             f"Lobes {lobes_run} and geometry {geometry_run} have no k in common.",
-            exists=f"Lobes have {listed(each.k for each in ours)}, "
+            available=f"Lobes have {listed(each.k for each in ours)}, "
             f"geometry has {listed(each.k for each in theirs)}.",
-            mend="Make the geometry again with the ks of the lobes.",
+            hint="Make the geometry again with the ks of the lobes.",
         )
     return Inputs(
         run,
@@ -103,7 +103,7 @@ def _run(connection: sa.Connection, number: int, analysis: str) -> sa.Row[Any]:
     if row.analysis != analysis:
         raise errors.InputError(
             f"Run {number} is {row.analysis}, not {analysis}.",
-            mend="Give the run of lobes first, then that of geometry.",
+            hint="Give the run of lobes first, then that of geometry.",
         )
     return row
 
@@ -131,7 +131,7 @@ def world(connection: sa.Connection, inputs: Inputs) -> World:
         raise errors.InputError(
             f"Only {len(common)} features have both a lobe and a cluster of geometry; "
             f"a test needs {FEWEST}.",
-            mend="Make the geometry again over the features that have a lobe.",
+            hint="Make the geometry again over the features that have a lobe.",
         )
     frequency = None
     if inputs.frequencies is not None:

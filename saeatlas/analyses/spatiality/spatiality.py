@@ -99,7 +99,7 @@ def test(
     if few or min(vector_trials, classify_up_to, seed) < 0:
         raise errors.InputError(
             "There are too few trials, or something is negative.",
-            mend="Ask for at least 2 trials and strata of 2, and for 0 or at least 2 trials of "
+            hint="Ask for at least 2 trials and strata of 2, and for 0 or at least 2 trials of "
             "vectors.",
         )
     plan = Plan(preset, trials, vector_trials, classify_up_to, stratum, seed)
@@ -108,14 +108,14 @@ def test(
         job = Job(engine, inputs, plan)
     with runs.claimed(engine, "spatiality", "test of lobes", job.key) as found:
         number, created = found, found is None
-        remarks: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         if number is None:
             with engine.connect() as connection:
                 world = spatiality_inputs.world(connection, inputs)
             yield from job.run(world)
-            number, remarks = job.publish(time.perf_counter() - began), job.remarks
+            number, notes = job.publish(time.perf_counter() - began), job.notes
     ask = f'saeatlas sql "select * from lobe_tests where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
 
 
 class Job:
@@ -154,7 +154,7 @@ class Job:
             yield Progress(null, done, total, time.perf_counter() - began)
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What the reader of the result should know."""
         said = []
         if self.plan.preset == "paper":
@@ -174,7 +174,7 @@ class Job:
         quality = {
             "n_features": self.n,
             "n_left_out": most - self.n,
-            "remarks": self.remarks,
+            "notes": self.notes,
             "seconds": round(seconds, 3),
         }
         columns = {

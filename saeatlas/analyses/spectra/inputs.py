@@ -163,7 +163,7 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
         return _heard(connection, sae, terms)
     if terms.recording is not None:
         raise errors.InputError(
-            "A recording has no vectors of features.", mend="Add --of activations."
+            "A recording has no vectors of features.", hint="Add --of activations."
         )
     chosen = chosen_features.read(connection, sae, terms.features_where, of=terms.source)
     lobes = None if terms.within is None else _lobes(connection, sae, terms)
@@ -189,7 +189,7 @@ def _lobes(connection: sa.Connection, sae: int, terms: Terms) -> Sequence[cluste
     if of != sae:
         raise errors.InputError(
             f"Run {terms.within} has lobes of SAE {of}, not of SAE {sae}.",
-            mend=f"Ask for --sae {of}; `saeatlas status` lists runs with their SAEs.",
+            hint=f"Ask for --sae {of}; `saeatlas status` lists runs with their SAEs.",
         )
     return found
 
@@ -198,7 +198,7 @@ def _refuse_limits(terms: Terms) -> None:
     if terms.within is not None or terms.features_where is not None:
         raise errors.InputError(
             "Activations are vectors of tokens, not of features: they have no lobe.",
-            mend="Leave out --within and --features.",
+            hint="Leave out --within and --features.",
         )
 
 
@@ -215,7 +215,7 @@ def _newest(connection: sa.Connection, sae: int) -> int:
     if found is None:
         raise errors.UnknownName(
             f"No recording of SAE {sae} has the covariance of its activations.",
-            mend="`saeatlas ingest activations ... --covariance` collects it.",
+            hint="`saeatlas ingest activations ... --covariance` collects it.",
         )
     return found
 
@@ -226,5 +226,5 @@ def _require_own(connection: sa.Connection, recording: int, sae: int) -> None:
     if of != sae:
         raise errors.InputError(
             f"Recording {recording} is of SAE {of}, not of SAE {sae}.",
-            mend="`saeatlas status` lists recordings with their SAEs.",
+            hint="`saeatlas status` lists recordings with their SAEs.",
         )

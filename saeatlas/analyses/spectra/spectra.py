@@ -78,14 +78,14 @@ def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
     key = runs.input_hash(preset=terms.preset, seed=terms.seed, **inputs.facts | params)
     with runs.claimed(engine, "spectra", "spectra", key) as found:
         number, created = found, found is None
-        remarks: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         if number is None:
             job = Job(inputs, terms)
             yield from job.run()
             number = job.publish(engine, key, params, time.perf_counter() - began)
-            remarks = tuple(job.remarks)
+            notes = tuple(job.notes)
     ask = f'saeatlas sql "select * from spectra where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, remarks)
+    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
 
 
 class Job:
@@ -98,13 +98,13 @@ class Job:
 
     Attributes
     ----------
-    remarks : list of str
+    notes : list of str
         What was left out, and why.
     """
 
     def __init__(self, inputs: Inputs, terms: Terms) -> None:
         self.inputs, self.terms = inputs, terms
-        self.remarks: list[str] = []
+        self.notes: list[str] = []
         self._made: list[tuple[spectrum.Shape, list[Row]]] = []
 
     def run(self) -> Iterator[Progress]:
@@ -124,10 +124,10 @@ class Job:
         if not self._made:
             raise errors.InputError(
                 f"SAE {self.inputs.sae} has no cloud of {FEWEST} different vectors to measure.",
-                mend="Choose more features, or smaller --k.",
+                hint="Choose more features, or smaller --k.",
             )
         if small:
-            self._remark(f"{small:,} lobes of fewer than {FEWEST} vectors have no spectrum.")
+            self._note(f"{small:,} lobes of fewer than {FEWEST} vectors have no spectrum.")
 
     def publish(self, engine: sa.Engine, key: bytes, params: dict[str, Any], seconds: float) -> int:
         """Write the run and its rows.
@@ -159,7 +159,7 @@ class Job:
                 quality={
                     "n_spectra": len(self._made),
                     "seconds": round(seconds, 3),
-                    "remarks": self.remarks,
+                    "notes": self.notes,
                 },
             )
             for shape, entropies in self._made:
@@ -188,9 +188,9 @@ class Job:
             published=self.terms.preset == "paper",
         )
         if shape.columns.get("slope") is None:
-            self._remark("Clouds with fewer than 60 eigenvalues have no slope.")
+            self._note("Clouds with fewer than 60 eigenvalues have no slope.")
         elif "slope_population" not in shape.columns and self.terms.preset == "default":
-            self._remark(
+            self._note(
                 f"Of clouds with fewer than {population.FEWEST} vectors a dimension the sample's "
                 "slope is known, the population's is not."
             )
@@ -221,15 +221,15 @@ class Job:
                 some, components, self.terms.neighbours, unit=True, seed=self.terms.seed
             ):
                 if row.reason is not None:
-                    self._remark(f"Not seen in {row.components} components: {row.reason}.")
+                    self._note(f"Not seen in {row.components} components: {row.reason}.")
                     continue
                 columns = asdict(row) | {"n": len(some.coordinates)}
                 del columns["reason"]
                 yield columns
 
-    def _remark(self, text: str) -> None:
-        if text not in self.remarks:
-            self.remarks.append(text)
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
 
 def _part(found: Cloud, seed: int) -> Cloud:

@@ -106,13 +106,13 @@ def find_source(connection: sa.Connection, lobes_run: int) -> Source:
         raise errors.InputError(
             f"The lobes of run {lobes_run} come from counts made elsewhere: there is no recording "
             "whose blocks could be judged.",
-            mend="Record with `saeatlas ingest activations`, count that and cut lobes from it.",
+            hint="Record with `saeatlas ingest activations`, count that and cut lobes from it.",
         )
     if row.input_run is None:
         raise errors.InputError(
             f"The count that the lobes of run {lobes_run} come from was removed: nobody knows "
             "any more which documents built them.",
-            mend=_AGAIN.format(row.recording),
+            hint=_AGAIN.format(row.recording),
         )
     query = sa.select(tables.run.c.params).where(tables.run.c.id == row.input_run)
     params = connection.execute(query).scalar_one()
@@ -181,7 +181,7 @@ def _all_seen(source: Source) -> errors.InputError:
     return errors.InputError(
         f"The lobes of run {source.lobes_run} were built on all documents of recording "
         f"{source.recording}: none is held out to judge them on.",
-        exists="On the documents that built them, lobes look surer than they are.",
-        mend=_AGAIN.format(source.recording)
+        available="On the documents that built them, lobes look surer than they are.",
+        hint=_AGAIN.format(source.recording)
         + " Or judge on the same documents all the same: `--documents all`.",
     )

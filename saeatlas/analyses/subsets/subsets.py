@@ -112,7 +112,7 @@ def _small(connection: sa.Connection, lobes_run: int) -> list[int]:
     if ks and not small:
         raise errors.InputError(
             f"Run {lobes_run} has no lobes of k up to {DEFAULT_K}.",
-            exists=f"It has k {', '.join(map(str, ks))}.",
-            mend=f"Name what to judge: `--k {ks[0]}`.",
+            available=f"It has k {', '.join(map(str, ks))}.",
+            hint=f"Name what to judge: `--k {ks[0]}`.",
         )
     return small

@@ -31,7 +31,7 @@ def compile_blocks(draft: Draft) -> sa.Select[Any]:
         said = draft.number("recording") or next(iter(draft.all(nodes.Of)), None)
         if said:
             raise draft.wrong(said.at, "No feature is named whose activations these could be.",
-                              mend="Name one: `blocks where 12:4821`.")  # fmt: skip
+                              hint="Name one: `blocks where 12:4821`.")  # fmt: skip
         meant.keep_to(draft, "corpus")
     if where is not None:
         draft.conditions.append(condition(draft, where, heard.special if heard else refused(draft)))
@@ -106,7 +106,7 @@ class Heard:
         if as_stored(node.number.value) < least:
             raise self._draft.wrong(
                 node.number.at, f"Recording {self._recordings[sae.id].id} keeps only maxima above "
-                f"{least:g}: nothing is known below.", mend=f"Compare with {least:g} or more.",
+                f"{least:g}: nothing is known below.", hint=f"Compare with {least:g} or more.",
             )  # fmt: skip
         peak = self._peak(sae, node.feature)
         return compared(peak, node.comparison, node.number, single=True)
@@ -137,7 +137,7 @@ def refused(draft: Draft) -> Special:
     def refuse(node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
         raise draft.wrong(
             node.at, f"{draft.kind.name.capitalize()} have no such condition.",
-            mend="Lobes and document types are asked of features, activity of blocks.",
+            hint="Lobes and document types are asked of features, activity of blocks.",
         )  # fmt: skip
 
     return refuse

@@ -85,7 +85,7 @@ class Compiled:
         Returns
         -------
         str
-            SQL, below its notes as remarks.
+            SQL, below its notes as notes.
         """
         made = self.statement.compile(dialect=_shown(), compile_kwargs={"literal_binds": True})
         notes = (f"-- {' '.join(note.split())}" for note in self.notes)
@@ -128,8 +128,8 @@ def compile_query(query: nodes.Query, names: Names) -> Compiled:
         ) from error
     if n > MOST_VALUES:
         raise errors.BadQuery(f"The query holds {n:,} values.",
-                              exists=f"PostgreSQL takes up to {MOST_VALUES:,}.",
-                              mend="Ask several times, for a part of them each.")  # fmt: skip
+                              available=f"PostgreSQL takes up to {MOST_VALUES:,}.",
+                              hint="Ask several times, for a part of them each.")  # fmt: skip
     return compiled
 
 
@@ -140,7 +140,7 @@ def _check_clauses(query: nodes.Query) -> None:
         if name not in taken.split(", "):
             raise mistake(
                 query.text, clause.at, f"{query.kind.text.capitalize()} have no `{name}`.",
-                exists=f"They have: {taken}.",
+                available=f"They have: {taken}.",
             )  # fmt: skip
 
 

@@ -83,10 +83,10 @@ def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field)
         return column.is_(None) if node.operator == "null" else column.is_not(None)
     if field.type == "json":
         raise draft.wrong(node.name.at, f"{field.name} cannot be compared.",
-                          mend="`saeatlas sql` can look into it.")  # fmt: skip
+                          hint="`saeatlas sql` can look into it.")  # fmt: skip
     if node.operator == "like" and field.type != "text":
         raise draft.wrong(node.name.at, f"{field.name} is no text.",
-                          mend="like is for texts.")  # fmt: skip
+                          hint="like is for texts.")  # fmt: skip
     values = [literal(draft, field, value) for value in node.values]
     if node.operator == "between":
         return column.between(values[0], values[1])
@@ -129,13 +129,13 @@ def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
         moment = _moment(given)
         if moment is not None:
             return sa.literal(moment, sa.TIMESTAMP(timezone=True))
-    mend = (
+    hint = (
         "Write it in quotes." if field.type == "text" else f"Compare it with {_TYPES[field.type]}."
     )
     if given == "null":
-        mend = f"Write `{field.name} is null`."
-    raise draft.wrong(value.at, f"{field.name} is {_TYPES[field.type]}.", exists=field.comment,
-                      mend=mend)  # fmt: skip
+        hint = f"Write `{field.name} is null`."
+    raise draft.wrong(value.at, f"{field.name} is {_TYPES[field.type]}.", available=field.comment,
+                      hint=hint)  # fmt: skip
 
 
 def as_stored(given: float) -> float:
@@ -201,7 +201,7 @@ def _check_pattern(draft: Draft, value: nodes.Value) -> None:
     text = str(value.value)
     if (len(text) - len(text.rstrip("\\"))) % 2:
         raise draft.wrong(value.at, "Nothing follows the \\ at the end.",
-                          mend="\\% is a % itself, \\_ a _, and \\\\ a \\.")  # fmt: skip
+                          hint="\\% is a % itself, \\_ a _, and \\\\ a \\.")  # fmt: skip
 
 
 def _moment(text: str) -> datetime | None:

@@ -188,10 +188,10 @@ class Draft:
         wrong = f"{kind.capitalize()} have no field {word.text!r}"
         for (of, clause), brought in BROUGHT.items():
             if of == kind and word.text in {field.name for field in brought}:
-                return self.wrong(word.at, f"{wrong} here.", mend=f"`{kind} {clause}` have it.")
+                return self.wrong(word.at, f"{wrong} here.", hint=f"`{kind} {clause}` have it.")
         known = [*self.fields, *(field.name for field in self.kind.more)]
         return self.wrong(word.at, f"{wrong}.", name=word.text, known=known,
-                          mend="docs/query.md lists the fields.")  # fmt: skip
+                          hint="docs/query.md lists the fields.")  # fmt: skip
 
     def wrong(self, at: Place, wrong: str, **more: Any) -> errors.BadQuery:
         """Make the error of a place in this query.

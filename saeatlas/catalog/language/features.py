@@ -72,8 +72,8 @@ class Features(Draft):
         if word.text == LOBE.name:
             raise self.wrong(
                 word.at, "A feature has a lobe of each clustering.",
-                exists=f"There is: {meant.known(self, self.saes)}.",
-                mend="Say of which: `lobe = 2 of phi k 3`.",
+                available=f"There is: {meant.known(self, self.saes)}.",
+                hint="Say of which: `lobe = 2 of phi k 3`.",
             )  # fmt: skip
         if word.text not in self.fields and word.text in {field.name for field in COUNTS}:
             self._count(word.at)
@@ -103,13 +103,13 @@ class Features(Draft):
             return compared(self._share(node), node.comparison, node.number)
         raise self.wrong(
             node.at, "A feature is not active in a feature.",
-            mend="`blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.",
+            hint="`blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.",
         )  # fmt: skip
 
     def _in_lobe(self, node: nodes.InLobe) -> Expression:
         if node.test.name.text != LOBE.name:
             raise self.wrong(node.lobes.at, "No lobe is said before these lobes.",
-                             mend="Write `lobe = 2 of phi k 3`.")  # fmt: skip
+                             hint="Write `lobe = 2 of phi k 3`.")  # fmt: skip
         found = meant.clusterings(self, node.lobes, self.saes, node.run)
         numbers = tuple(one.id for one in found)
         key = ("lobe_features", numbers)
@@ -127,7 +127,7 @@ class Features(Draft):
         if subset not in known:
             raise self.wrong(node.subset.at, f"No document was of type {subset!r}.",
                              name=subset, known=known,
-                             mend="`saeatlas query documents` shows them.")  # fmt: skip
+                             hint="`saeatlas query documents` shows them.")  # fmt: skip
         key = ("firing", subset)
         if key not in self._joined:
             parts = []
@@ -198,7 +198,7 @@ def _with(draft: Features, node: nodes.With) -> None:
     sae = draft.feature(node.feature)
     if draft.among and sae not in (draft.listed or []):
         raise draft.wrong(draft.among[0].at, "Co-occurrence is counted within one SAE.",
-                          exists=f"The feature is of {sae}.")  # fmt: skip
+                          available=f"The feature is of {sae}.")  # fmt: skip
     measure = node.measure.text if node.measure else MEASURES[0]
     if node.measure and measure not in MEASURES:
         raise draft.wrong(node.measure.at, f"{measure!r} is no measure of affinity.",

@@ -37,13 +37,13 @@ def counts(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
             there = ", ".join(str(c.run) for c in sorted(draft.names.counts) if c.sae in ids)
             raise draft.wrong(
                 wanted.at, f"Run {wanted.number} is no count of these features' co-occurrence.",
-                exists=f"There is: {there or 'none'}.", mend=COUNT,
+                available=f"There is: {there or 'none'}.", hint=COUNT,
             )  # fmt: skip
     else:
         best = {count.sae: count for count in draft.names.counts if count.sae in ids}
         found = [best[number] for number in sorted(best)]
     if not found:
-        raise draft.wrong(at, "This needs a count of co-occurrence, and there is none.", mend=COUNT)
+        raise draft.wrong(at, "This needs a count of co-occurrence, and there is none.", hint=COUNT)
     draft.notes.append(_note(found, saes))
     return found
 
@@ -102,8 +102,8 @@ def clusterings(
     }
     if not best:
         raise draft.wrong(
-            node.at, "There are no such lobes.", exists=f"There is: {known(draft, saes)}.",
-            mend="`saeatlas analyze lobes --cooccurrence RUN` makes some.",
+            node.at, "There are no such lobes.", available=f"There is: {known(draft, saes)}.",
+            hint="`saeatlas analyze lobes --cooccurrence RUN` makes some.",
         )  # fmt: skip
     found = [best[number] for number in sorted(best)]
     of = f"{node.affinity.text} k {node.k}"
@@ -172,8 +172,8 @@ def recordings(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> dict[int, 
         raise draft.wrong(
             said.at if said else at,
             f"No corpus was heard by {listed}" + (" here." if said else "."),
-            exists=f"There is: {there or 'none'}.",
-            mend="`saeatlas ingest activations` lets SAEs listen.",
+            available=f"There is: {there or 'none'}.",
+            hint="`saeatlas ingest activations` lets SAEs listen.",
         )  # fmt: skip
     found = {sae.id: each[common[-1]] for sae, each in zip(saes, heard, strict=True)}
     for sae in saes:
@@ -207,8 +207,10 @@ def keep_to(draft: Draft, of: str) -> None:
         "corpus": draft.names.corpora,
     }[of]
     if number.number not in there:
-        raise draft.wrong(number.at, f"There is no {of} {number.number}.",
-                          exists=f"There is: {_listed(sorted(there), 30) or 'none'}.")  # fmt: skip
+        listed = _listed(sorted(there), 30) or "none"
+        raise draft.wrong(
+            number.at, f"There is no {of} {number.number}.", available=f"There is: {listed}."
+        )
     draft.restrict(of, [number.number])
 
 

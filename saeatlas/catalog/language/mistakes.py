@@ -20,8 +20,8 @@ def mistake(
     *,
     name: str | None = None,
     known: Iterable[str] = (),
-    exists: str | None = None,
-    mend: str = PAGE,
+    available: str | None = None,
+    hint: str = PAGE,
 ) -> errors.BadQuery:
     """Make the error of a query.
 
@@ -34,13 +34,13 @@ def mistake(
         One sentence.
     name, known : str and iterable of str, optional
         What was written, and what there is.
-    exists : str, optional
+    available : str, optional
         What there is, in other words.
-    mend : str
+    hint : str
     """
     names = _known(name, list(dict.fromkeys(known))) if name is not None else None
-    shown = "\n".join(filter(None, (caret(text, *at), names, exists)))
-    return errors.BadQuery(wrong, exists=shown, mend=mend)
+    shown = "\n".join(filter(None, (caret(text, *at), names, available)))
+    return errors.BadQuery(wrong, available=shown, hint=hint)
 
 
 def _known(name: str, known: list[str]) -> str:

@@ -212,7 +212,7 @@ def chosen(names: Names, text: str, places: Sequence[nodes.Saes]) -> list[Sae]:
     found = names.saes
     if not found:
         raise errors.BadQuery(
-            "There is no SAE in the catalog yet.", mend="Bring one in with `saeatlas ingest sae`."
+            "There is no SAE in the catalog yet.", hint="Bring one in with `saeatlas ingest sae`."
         )
     for place in places:
         attribute = "id" if place.by == "sae" else place.by
@@ -258,12 +258,12 @@ def feature(names: Names, text: str, node: nodes.Feature, among: Sequence[Sae]) 
     if node.number >= sae.d_sae:
         raise mistake(
             text, node.at, f"SAE {sae.id} ({sae.release}/{sae.sae_id}) has no feature "
-            f"{node.number}.", exists=f"It has features 0 to {sae.d_sae - 1}.",
+            f"{node.number}.", available=f"It has features 0 to {sae.d_sae - 1}.",
         )  # fmt: skip
     return sae
 
 
-def only(text: str, at: Place, found: Sequence[Sae], wrong: str, mend: str) -> Sae:
+def only(text: str, at: Place, found: Sequence[Sae], wrong: str, hint: str) -> Sae:
     """Take the one SAE there is.
 
     Parameters
@@ -271,7 +271,7 @@ def only(text: str, at: Place, found: Sequence[Sae], wrong: str, mend: str) -> S
     text : str
     at : Place
     found : sequence of Sae
-    wrong, mend : str
+    wrong, hint : str
         What to say of several.
 
     Returns
@@ -287,14 +287,14 @@ def only(text: str, at: Place, found: Sequence[Sae], wrong: str, mend: str) -> S
         return found[0]
     listed = ", ".join(str(sae) for sae in found[:_LISTED])
     more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    raise mistake(text, at, wrong, exists=f"They are {listed}{more}.", mend=mend)
+    raise mistake(text, at, wrong, available=f"They are {listed}{more}.", hint=hint)
 
 
 def _no_sae(text: str, at: Place, shown: str, name: str, known: Sequence[str]) -> errors.BadQuery:
     if name.isdecimal():
         listed = sorted({each for each in known if each != "None"}, key=lambda n: (len(n), n))
         there = f"There is {', '.join(listed) or 'none'}."
-        return mistake(text, at, f"There is no {shown} here.", exists=there,
-                       mend="`saeatlas query saes` lists them.")  # fmt: skip
+        return mistake(text, at, f"There is no {shown} here.", available=there,
+                       hint="`saeatlas query saes` lists them.")  # fmt: skip
     return mistake(text, at, f"There is no {shown} here.", name=name, known=known,
-                   mend="`saeatlas query saes` lists them.")  # fmt: skip
+                   hint="`saeatlas query saes` lists them.")  # fmt: skip

@@ -58,7 +58,7 @@ def _of_lobes(draft: Draft, node: nodes.Lobes) -> None:
     if not best:
         raise draft.wrong(
             node.at, "These lobes were not held against document types yet.",
-            mend=f"Run `saeatlas analyze subsets --lobes {found[0].run}`.",
+            hint=f"Run `saeatlas analyze subsets --lobes {found[0].run}`.",
         )  # fmt: skip
     draft.restrict("run", best.values())
     draft.notes.append(f"judged by run {', '.join(map(str, sorted(set(best.values()))))}")
@@ -68,7 +68,7 @@ def _with(draft: Draft, node: nodes.With) -> None:
     """Keep to the crystals that have a feature at a corner."""
     if node.measure:
         raise draft.wrong(node.measure.at, "A crystal has no measure of affinity.",
-                          mend="Write `crystals with 12:4821`.")  # fmt: skip
+                          hint="Write `crystals with 12:4821`.")  # fmt: skip
     _within_its_sae(draft, node.feature)
     corners = [draft.columns[corner] for corner in "abcd"]
     draft.conditions.append(whole(node.feature.number).in_(corners))
@@ -79,7 +79,7 @@ def _within_its_sae(draft: Draft, node: nodes.Feature) -> None:
     sae = draft.feature(node)
     if draft.among and sae not in (draft.listed or []):
         raise draft.wrong(draft.among[0].at, "The feature is of another SAE.",
-                          exists=f"It is of {sae}.")  # fmt: skip
+                          available=f"It is of {sae}.")  # fmt: skip
     draft.restrict("sae", [sae.id])
 
 

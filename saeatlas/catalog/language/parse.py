@@ -158,17 +158,19 @@ def _unexpected(error: lark.UnexpectedInput, text: str) -> errors.BadQuery:
     rest = re.match(r"\w+|\S", text[start:])
     if rest is None:
         if not text.strip():
-            return errors.BadQuery("The query is empty.", exists=listed, mend=PAGE)
+            return errors.BadQuery("The query is empty.", available=listed, hint=PAGE)
         end = len(text.rstrip())
-        return mistake(text, Place(end, end), "The query ends too early.", exists=listed)
+        return mistake(text, Place(end, end), "The query ends too early.", available=listed)
     word = rest[0]
     at = Place(start, start + len(word))
     if word in "\"'":
         return mistake(text, at, "A text is not closed.")
     if start == 0 and word.lower() in _SQL:
         return mistake(
-            text, at, "This begins as SQL.", exists=listed, mend="`saeatlas sql` runs SQL."
+            text, at, "This begins as SQL.", available=listed, hint="`saeatlas sql` runs SQL."
         )
     close = difflib.get_close_matches(word.lower(), filter(str.isalpha, words), n=1)
     near = [f"Nearest: {close[0]}."] if close else []
-    return mistake(text, at, f"{word!r} is not expected here.", exists="\n".join([*near, listed]))
+    return mistake(
+        text, at, f"{word!r} is not expected here.", available="\n".join([*near, listed])
+    )

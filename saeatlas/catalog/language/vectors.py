@@ -71,7 +71,7 @@ def where_to_look(draft: Draft, near: nodes.Near, like: Sae) -> list[Sae]:
     if not fit:
         raise draft.wrong(
             at, f"{_vectors(found[0])} cannot be compared with {_theirs(like)}.",
-            mend="Vectors are compared within one model, and of one length.",
+            hint="Vectors are compared within one model, and of one length.",
         )  # fmt: skip
     alike = fit
     for same in ("release", "site"):  # of several SAEs of a layer the one of the same kind

@@ -51,7 +51,7 @@ class Ear:
         if not bool(acts.isfinite().all()):
             raise errors.ModelMismatch(
                 f"The model gives NaN or infinity at {self.hook_name}.",
-                mend="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
+                hint="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
             )
         return acts - acts.mean(-1, keepdim=True) if self.centred else acts
 
@@ -79,8 +79,8 @@ def agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
         with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
         raise errors.ModelMismatch(
             "Some of these SAEs were trained with BOS before the text, some without.",
-            exists=f"With BOS: {', '.join(with_bos)}.",
-            mend="Record the two kinds one after the other.",
+            available=f"With BOS: {', '.join(with_bos)}.",
+            hint="Record the two kinds one after the other.",
         )
     return said.pop() if said else True
 
@@ -106,7 +106,7 @@ def hook_of(row: "sa.Row[Any]") -> str:
     if row.hook_name is None:
         raise errors.UnsupportedSae(
             f"It is not known where SAE {row.release}/{row.sae_id} listens.",
-            mend="Ingest it again under another name, from files that say it or with --hook-name.",
+            hint="Ingest it again under another name, from files that say it or with --hook-name.",
         )
     return str(row.hook_name)
 
@@ -154,12 +154,12 @@ def load(row: "sa.Row[Any]") -> "SAE[Any]":
     if loaded.weights_sha256 != row.weights_sha256.hex():
         raise errors.NameTaken(
             f"The weights of {name} are not those in the catalog any more.",
-            exists=f"They came from {row.source}.",
-            mend=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
+            available=f"They came from {row.source}.",
+            hint=f"Restore them, or `saeatlas remove sae {name}` and ingest it again.",
         )
     if loaded.sae is None:
         raise errors.UnsupportedSae(
             f"SAE {name} is a bare decoder: it cannot listen.",
-            mend="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
+            hint="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
         )
     return loaded.sae

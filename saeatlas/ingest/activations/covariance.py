@@ -122,9 +122,9 @@ class Clouds:
         elif self._wanted:
             raise errors.InputError(
                 f"Recording {recording.id} was begun without --covariance.",
-                exists="A covariance covers every document of a recording: it cannot be added "
+                available="A covariance covers every document of a recording: it cannot be added "
                 "afterwards.",
-                mend="Leave --covariance out to go on as it was begun, or `saeatlas remove "
+                hint="Leave --covariance out to go on as it was begun, or `saeatlas remove "
                 f"recording {recording.id}` and start it afresh.",
             )
 

@@ -63,12 +63,12 @@ class Options:
         if self.block >= self.context:
             raise errors.InputError(
                 f"A block of {self.block} tokens does not fit a context of {self.context}.",
-                mend="Choose a --block smaller than --context: BOS takes one token of it.",
+                hint="Choose a --block smaller than --context: BOS takes one token of it.",
             )
         if not 1 <= self.min_tokens <= self.block:
             raise errors.InputError(
                 f"--tail {self.tail} is not between 1 and the block's {self.block} tokens.",
-                mend="Use --tail drop, keep, or a number of tokens.",
+                hint="Use --tail drop, keep, or a number of tokens.",
             )
 
     @property
@@ -110,6 +110,6 @@ def _tokens(text: str) -> int:
     if not text.isdecimal():
         raise errors.InputError(
             f"--tail {text} is neither drop, keep nor a number of tokens.",
-            mend="Use --tail drop, --tail keep or --tail 64.",
+            hint="Use --tail drop, --tail keep or --tail 64.",
         )
     return int(text)

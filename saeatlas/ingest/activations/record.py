@@ -249,7 +249,7 @@ class Session:
         if last is None:
             raise errors.CorpusChanged(
                 f"The corpus ends before document {place}, which was read before.",
-                mend="Restore the source, or remove the corpus and start afresh.",
+                hint="Restore the source, or remove the corpus and start afresh.",
             )
         with self.connection.begin():
             recordings.require_same_documents(self.connection, number, place, cuts)
@@ -302,8 +302,8 @@ class Session:
             raise errors.EmptyCorpus(
                 f"None of the {self.progress.documents:,} documents read gave a block of "
                 f"{self.options.min_tokens} tokens or more.",
-                exists=f"{self.progress.unreadable:,} of them could not be read.",
-                mend="Use a smaller --block, or --tail keep.",
+                available=f"{self.progress.unreadable:,} of them could not be read.",
+                hint="Use a smaller --block, or --tail keep.",
             )
 
     def _count(self, chunk: Chunk, reads: list[Read]) -> None:
@@ -368,6 +368,6 @@ def _require_fit(ears: Sequence[Ear], fits: dict[int, Fit], model: str) -> None:
             raise errors.PoorFit(
                 f"SAE {ear.name} explains {explained:.2f} of the variance that {model} has at "
                 f"{ear.hook_name}; at least {MIN_EXPLAINED_VARIANCE} is expected.",
-                exists="It was probably trained on another model, layer or normalisation.",
-                mend="Check --model and --sae; --force records it all the same.",
+                available="It was probably trained on another model, layer or normalisation.",
+                hint="Check --model and --sae; --force records it all the same.",
             )

@@ -217,7 +217,7 @@ def lock(connection: sa.Connection, recording: Recording) -> None:
     if free.fetchone() != (True,):
         raise errors.CatalogBusy(
             f"Another process is working on recording {recording.id}.",
-            mend="Wait for it, or stop it; then run the same command again: it continues.",
+            hint="Wait for it, or stop it; then run the same command again: it continues.",
         )
 
 
@@ -328,8 +328,9 @@ def require_same_documents(
         if row.text_sha256 != cut.text_sha256:
             raise errors.CorpusChanged(
                 f"Document {row.document} is not the one that was read before.",
-                exists=f"Corpus {corpus} of the catalog was cut from another state of this source.",
-                mend=f"Restore the source, or `saeatlas remove corpus {corpus}` and start afresh.",
+                available=f"Corpus {corpus} of the catalog was cut from another state of this "
+                "source.",
+                hint=f"Restore the source, or `saeatlas remove corpus {corpus}` and start afresh.",
             )
 
 

@@ -87,7 +87,7 @@ class Corpus:
             yield self._document(origin, row)
         if is_empty:
             raise errors.EmptyCorpus(
-                f"{self.source} holds no documents.", mend="Name a corpus that holds some."
+                f"{self.source} holds no documents.", hint="Name a corpus that holds some."
             )
 
     def stamp(self) -> str:
@@ -202,7 +202,7 @@ def _refuse_hub_options(source: str, split: str, config: str | None) -> None:
         if value != default:
             raise errors.BadCorpus(
                 f"{option} {value} is for data sets of the hub; {source} is on this machine.",
-                mend=f"Leave {option} out; name the files you mean, with a pattern if need be.",
+                hint=f"Leave {option} out; name the files you mean, with a pattern if need be.",
             )
 
 
@@ -210,6 +210,6 @@ def _refuse_fields(source: str, text_field: str, subset_field: str | None) -> No
     if text_field != texts.TEXT_FIELD or subset_field not in (None, texts.SUBSET_FIELD):
         raise errors.BadCorpus(
             f"{source} holds text files, which have no fields.",
-            exists="A file is a document's text, and its first sub-folder is its subset.",
-            mend="Leave --text-field and --subset-field out.",
+            available="A file is a document's text, and its first sub-folder is its subset.",
+            hint="Leave --text-field and --subset-field out.",
         )

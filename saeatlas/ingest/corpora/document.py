@@ -95,8 +95,8 @@ def from_row(
     if not isinstance(text, str):
         raise errors.BadDocument(
             f"{origin}: the field {text_field!r} is {called(text)}, not a string.",
-            exists=f"It holds {excerpt(text)}.",
-            mend=f"Name another field with --text-field. {MEND_ROW}",
+            available=f"It holds {excerpt(text)}.",
+            hint=f"Name another field with --text-field. {MEND_ROW}",
         )
     rest = _without(row, text_field)
     subset = None
@@ -107,7 +107,7 @@ def from_row(
         metadata = json_safe(rest)
     except RecursionError:
         raise errors.BadDocument(
-            f"{origin}: its metadata is nested too deeply to be stored.", mend=MEND_ROW
+            f"{origin}: its metadata is nested too deeply to be stored.", hint=MEND_ROW
         ) from None
     return Document(without_surrogates(text), subset, metadata, origin)
 
@@ -190,8 +190,8 @@ def _subset(value: Any, origin: str, field: str) -> str | None:
     if isinstance(safe, dict | list):
         raise errors.BadDocument(
             f"{origin}: the field {field!r} is {called(value)}, not the name of a subset.",
-            exists=f"It holds {excerpt(value)}.",
-            mend=f"Name another field with --subset-field. {MEND_ROW}",
+            available=f"It holds {excerpt(value)}.",
+            hint=f"Name another field with --subset-field. {MEND_ROW}",
         )
     return safe if safe is None or isinstance(safe, str) else json.dumps(safe)
 
@@ -207,9 +207,9 @@ def _field(row: dict[str, Any], path: str, origin: str, option: str) -> Any:
     near = errors.nearest(path, known) if known else ""
     raise errors.BadDocument(
         f"{origin}: there is no field {path!r} in this row.",
-        exists=f"Its fields: {shown}{f' (and {more} more)' if more > 0 else ''}."
+        available=f"Its fields: {shown}{f' (and {more} more)' if more > 0 else ''}."
         + (f" {near}" if near.startswith("Nearest") else ""),
-        mend=f"Name the right field with {option}. {MEND_ROW}",
+        hint=f"Name the right field with {option}. {MEND_ROW}",
     )
 
 

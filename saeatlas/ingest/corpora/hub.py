@@ -51,14 +51,16 @@ def commit(repo: str, revision: str | None) -> str:
     except hub_errors.RevisionNotFoundError as error:
         raise errors.UnknownName(
             f"The data set {repo} has no revision {revision!r}.",
-            exists=f"Its commits: https://huggingface.co/datasets/{repo}/commits/main",
-            mend=f"Name it as {repo} or {repo}@REVISION.",
+            available=f"Its commits: https://huggingface.co/datasets/{repo}/commits/main",
+            hint=f"Name it as {repo} or {repo}@REVISION.",
         ) from error
     except Exception as error:  # the HTTP library's own tree changes with huggingface_hub
         raise errors.BadCorpus(
             f"The data set {repo} cannot be looked up on the Hugging Face hub.",
-            exists=" ".join((f"{type(error).__name__}: {_first_line(error)}", _near(repo))).strip(),
-            mend="Check the connection and HF_HUB_OFFLINE, or name a file or folder of this "
+            available=" ".join(
+                (f"{type(error).__name__}: {_first_line(error)}", _near(repo))
+            ).strip(),
+            hint="Check the connection and HF_HUB_OFFLINE, or name a file or folder of this "
             "machine.",
         ) from error
     return str(found.sha)
@@ -101,14 +103,14 @@ def stream(repo: str, config: str | None, split: str, revision: str | None) -> "
             _refuse_config(repo, config, revision)
             raise errors.BadCorpus(
                 f"The data set {repo} cannot be streamed.",
-                exists=f"{type(error).__name__}: {_first_line(error)}",
-                mend="Name another data set, or download its files and name their folder.",
+                available=f"{type(error).__name__}: {_first_line(error)}",
+                hint="Name another data set, or download its files and name their folder.",
             ) from error
     if split not in splits:
         raise errors.UnknownName(
             f"The data set {repo} has no split {split!r}.",
-            exists=errors.nearest(split, splits),
-            mend="Name one of them with --split.",
+            available=errors.nearest(split, splits),
+            hint="Name one of them with --split.",
         )
     dataset = splits[split]
     return dataset.decode(False) if dataset.features is not None else dataset
@@ -147,8 +149,8 @@ def rows(dataset: "IterableDataset", repo: str, start: int) -> Iterator[Row]:
         except Exception as error:  # network, archive, cast: each of its own library
             raise errors.BadCorpus(
                 f"The stream of {repo} broke off after document {number - 1}.",
-                exists=f"{type(error).__name__}: {_first_line(error)}",
-                mend="Give the same command again: it goes on where it stopped.",
+                available=f"{type(error).__name__}: {_first_line(error)}",
+                hint="Give the same command again: it goes on where it stopped.",
             ) from error
         yield f"{repo}:{number}", row
 
@@ -163,21 +165,21 @@ def _refuse_config(repo: str, config: str | None, revision: str | None) -> None:
     if config is None and len(names) > 1:
         raise errors.UnknownName(
             f"The data set {repo} has several configurations and none is named.",
-            exists=f"There are: {', '.join(names)}.",
-            mend="Name one of them with --config.",
+            available=f"There are: {', '.join(names)}.",
+            hint="Name one of them with --config.",
         )
     if config is not None and config not in names:
         raise errors.UnknownName(
             f"The data set {repo} has no configuration {config!r}.",
-            exists=errors.nearest(config, names),
-            mend="Name one of them with --config.",
+            available=errors.nearest(config, names),
+            hint="Name one of them with --config.",
         )
 
 
 def _gated(repo: str) -> errors.BadCorpus:
     return errors.BadCorpus(
         f"The data set {repo} is gated: its owner lets in only those who accept its terms.",
-        mend=f"Accept them at https://huggingface.co/datasets/{repo} and log in: hf auth login",
+        hint=f"Accept them at https://huggingface.co/datasets/{repo} and log in: hf auth login",
     )
 
 
@@ -185,8 +187,8 @@ def _unknown(repo: str) -> errors.UnknownName:
     return errors.UnknownName(
         f"There is no data set {repo!r} on the Hugging Face hub that this user may see, "
         "and no such file or folder here.",
-        exists=_near(repo),
-        mend="Look it up at https://huggingface.co/datasets; for a private one: hf auth login",
+        available=_near(repo),
+        hint="Look it up at https://huggingface.co/datasets; for a private one: hf auth login",
     )
 
 

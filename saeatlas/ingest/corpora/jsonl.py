@@ -134,8 +134,8 @@ def _broken(path: Path, name: str, n_lines: int, error: Exception) -> errors.Bad
     reason = str(error) or "it ends before its archive does"
     return errors.BadCorpus(
         f"{name} {how} after line {n_lines}.",
-        exists=f"{path} has {path.stat().st_size:,} bytes; reading on fails: {reason}.",
-        mend="Fetch or write the file again.",
+        available=f"{path} has {path.stat().st_size:,} bytes; reading on fails: {reason}.",
+        hint="Fetch or write the file again.",
     )
 
 
@@ -146,12 +146,12 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
     except UnicodeDecodeError as error:
         return errors.BadDocument(
             f"{origin}: byte {error.start + 1} of this line is not UTF-8.",
-            exists=f"The bytes there: {line[error.start : error.start + 8].hex(' ')}.",
-            mend=f"Write the file as UTF-8, for example with iconv. {document.MEND_ROW}",
+            available=f"The bytes there: {line[error.start : error.start + 8].hex(' ')}.",
+            hint=f"Write the file as UTF-8, for example with iconv. {document.MEND_ROW}",
         )
     except RecursionError:
         return errors.BadDocument(
-            f"{origin}: this line's JSON is nested too deeply.", mend=document.MEND_ROW
+            f"{origin}: this line's JSON is nested too deeply.", hint=document.MEND_ROW
         )
     except ValueError as error:  # JSONDecodeError, and whole numbers of thousands of digits
         reason = str(error)
@@ -159,13 +159,13 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
             reason = f"{error.msg.removesuffix(' at')} at column {error.colno}"
         return errors.BadDocument(
             f"{origin}: this line is not JSON: {reason}.",
-            exists=f"It begins with {document.excerpt(line.decode())}.",
-            mend=f"The form is one object a line. {document.MEND_ROW}",
+            available=f"It begins with {document.excerpt(line.decode())}.",
+            hint=f"The form is one object a line. {document.MEND_ROW}",
         )
     if not isinstance(row, dict):
         return errors.BadDocument(
             f"{origin}: this line is {document.called(row)}, not an object with fields.",
-            exists=f"It holds {document.excerpt(row)}.",
-            mend=f'The form is one object a line: {{"text": "..."}}. {document.MEND_ROW}',
+            available=f"It holds {document.excerpt(row)}.",
+            hint=f'The form is one object a line: {{"text": "..."}}. {document.MEND_ROW}',
         )
     return row

@@ -60,8 +60,8 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise errors.BadCorpus(
             f"{name} is not a whole Parquet file.",
-            exists=f"{path} has {path.stat().st_size:,} bytes; reading it fails: {reason}",
-            mend="Fetch or write the file again.",
+            available=f"{path} has {path.stat().st_size:,} bytes; reading it fails: {reason}",
+            hint="Fetch or write the file again.",
         ) from error
 
 
@@ -95,11 +95,11 @@ def _one_row(batch: Any, origin: str) -> Row:
     except UnicodeDecodeError as error:
         return origin, errors.BadDocument(
             f"{origin}: byte {error.start + 1} of a string in this row is not UTF-8.",
-            exists=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
-            mend=document.MEND_ROW,
+            available=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
+            hint=document.MEND_ROW,
         )
     except (ValueError, OverflowError) as error:  # a date before year 1, for example
         return origin, errors.BadDocument(
             f"{origin}: this row holds a value that cannot be read: {error}.",
-            mend=document.MEND_ROW,
+            hint=document.MEND_ROW,
         )

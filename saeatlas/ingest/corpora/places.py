@@ -89,7 +89,7 @@ def find(source: str) -> Place | None:
             _refuse_missing(source)
         if place.kind != "texts" and not any(file.stat().st_size for file in place.files):
             raise errors.EmptyCorpus(
-                f"{source} is empty: 0 bytes.", mend="Fetch or write the file again."
+                f"{source} is empty: 0 bytes.", hint="Fetch or write the file again."
             )
     except OSError as error:
         raise unreadable(path, error) from error
@@ -105,7 +105,7 @@ def unreadable(path: Path, error: OSError) -> errors.BadCorpus:
     """Say that a file may not be read."""
     return errors.BadCorpus(
         f"{error.filename or path} cannot be read: {error.strerror or error}.",
-        mend="Give this user the right to read it (chmod u+r, chown), or name another.",
+        hint="Give this user the right to read it (chmod u+r, chown), or name another.",
     )
 
 
@@ -131,12 +131,12 @@ def _refuse_missing(source: str) -> NoReturn:
     if not source:
         raise errors.BadCorpus(
             "No corpus is named.",
-            mend="Name a file, a folder or a data set of the hub (owner/name).",
+            hint="Name a file, a folder or a data set of the hub (owner/name).",
         )
     raise errors.BadCorpus(
         f"There is no file or folder {source!r}.",
-        exists=near(source),
-        mend="Name a file, a folder or a data set of the hub (owner/name).",
+        available=near(source),
+        hint="Name a file, a folder or a data set of the hub (owner/name).",
     )
 
 
@@ -154,8 +154,8 @@ def _of_file(path: Path) -> Place:
     if kind is None:
         raise errors.BadCorpus(
             f"{path} has no form that can be read.",
-            exists=f"Forms of files: {_FORMS}; or a folder of text files.",
-            mend=_HINTS.get(
+            available=f"Forms of files: {_FORMS}; or a folder of text files.",
+            hint=_HINTS.get(
                 path.suffix.lower(), 'Write it as JSON lines, one {"text": "..."} a line.'
             ),
         )
@@ -167,8 +167,8 @@ def _of_folder(folder: Path) -> Place:
     if not files:
         raise errors.EmptyCorpus(
             f"The folder {folder} holds no files.",
-            exists="Hidden files do not count.",
-            mend=f"Put files there: {_FORMS}; or texts, one a document.",
+            available="Hidden files do not count.",
+            hint=f"Put files there: {_FORMS}; or texts, one a document.",
         )
     data = [file for file in files if _marks_data(file)]
     if not data:
@@ -193,8 +193,8 @@ def _of_glob(pattern: str) -> Place:
     if not files:
         raise errors.BadCorpus(
             f"No file has a name like {pattern!r}.",
-            exists=near(str(root / "*")),
-            mend="Put the pattern in quotation marks; ** stands for any number of folders.",
+            available=near(str(root / "*")),
+            hint="Put the pattern in quotation marks; ** stands for any number of folders.",
         )
     kinds = {_kind(file.name) for file in files}
     if len(kinds) > 1:
@@ -223,8 +223,8 @@ def _mixed(source: str, files: list[Path], root: Path) -> errors.BadCorpus:
     shown = "; ".join(f"{kind}: {name}" for kind, name in sorted(examples.items()))
     return errors.BadCorpus(
         f"{source} holds files of several kinds.",
-        exists=f"For example {shown}.",
-        mend=f"Name those of one kind by a pattern in quotation marks, such as '{root}/**/*"
+        available=f"For example {shown}.",
+        hint=f"Name those of one kind by a pattern in quotation marks, such as '{root}/**/*"
         f"{files[0].suffix}'.",
     )
 
@@ -234,6 +234,6 @@ def _refuse_arrow(folder: Path, files: list[Path]) -> None:
     if arrow is not None:
         raise errors.BadCorpus(
             f"{folder} is a data set that datasets saved to disk, which is not read.",
-            exists=f"It holds {label(arrow, folder)}.",
-            mend=_HINTS[".arrow"],
+            available=f"It holds {label(arrow, folder)}.",
+            hint=_HINTS[".arrow"],
         )

@@ -42,13 +42,13 @@ def _read(path: Path, origin: str) -> dict[str, Any] | errors.BadDocument:
         line = error.object[: error.start].count(b"\n") + 1
         return errors.BadDocument(
             f"{origin}: byte {error.start + 1} of this file, in line {line}, is not UTF-8.",
-            exists=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
-            mend="Write the file as UTF-8, for example with iconv, take it out of the folder, "
+            available=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
+            hint="Write the file as UTF-8, for example with iconv, take it out of the folder, "
             "or pass over such documents with --on-bad-document skip.",
         )
     except OSError as error:
         return errors.BadDocument(
-            f"{origin}: this file cannot be read: {error.strerror}.", mend=document.MEND_ROW
+            f"{origin}: this file cannot be read: {error.strerror}.", hint=document.MEND_ROW
         )
     folder, slash, _ = origin.partition("/")
     return {TEXT_FIELD: text, SUBSET_FIELD: folder if slash else None, "path": origin}

@@ -49,8 +49,8 @@ class Explanations:
         if not whole.is_dir():
             raise errors.BadLabels(
                 f"There is no folder {folder}.",
-                exists=places.near(str(folder)),
-                mend="Name the folder of a run of Delphi, or its explanations.",
+                available=places.near(str(folder)),
+                hint="Name the folder of a run of Delphi, or its explanations.",
             )
         inner = whole / "explanations"
         self._folder = inner if inner.is_dir() else whole
@@ -88,7 +88,7 @@ class Explanations:
             if not isinstance(text, str):
                 raise errors.BadLabels(
                     f"{path} holds {called(text)}, not a string.",
-                    mend="Expected is what Delphi writes: one JSON string a file.",
+                    hint="Expected is what Delphi writes: one JSON string a file.",
                 )
             score = _balanced_accuracy(scores / path.name)
             said = "" if text == _FAILED else text
@@ -103,8 +103,8 @@ class Explanations:
         if not found:
             raise errors.BadLabels(
                 f"{self._folder} holds no explanations.",
-                exists="Expected are files as layers.12_latent0.txt.",
-                mend="Name the folder of a run of Delphi, or its explanations.",
+                available="Expected are files as layers.12_latent0.txt.",
+                hint="Name the folder of a run of Delphi, or its explanations.",
             )
         chosen = (hookpoint or next(iter(found))).replace("/", "--")
         if chosen not in found or (hookpoint is None and len(found) > 1):
@@ -112,8 +112,8 @@ class Explanations:
                 f"{self._folder} holds {len(found)} hookpoints."
                 if hookpoint is None
                 else f"{self._folder} has no hookpoint {hookpoint!r}.",
-                exists=errors.nearest(hookpoint or "", found),
-                mend="Name one with --hookpoint, and its SAE with --sae.",
+                available=errors.nearest(hookpoint or "", found),
+                hint="Name one with --hookpoint, and its SAE with --sae.",
             )
         return chosen, sorted(found[chosen])
 
@@ -124,7 +124,7 @@ class Explanations:
             raise errors.BadLabels(
                 f"These labels are of {self._hookpoint}, and {sae.release}/{sae.sae_id} of layer "
                 f"{sae.layer}.",
-                mend="Name another SAE with --sae; if they are of this one, say so: "
+                hint="Name another SAE with --sae; if they are of this one, say so: "
                 f"--hookpoint {self._hookpoint}",
             )
 
@@ -142,7 +142,7 @@ def _balanced_accuracy(path: Path) -> float | None:
     examples = _json(path)
     if not isinstance(examples, list) or not all(isinstance(one, dict) for one in examples):
         raise errors.BadLabels(
-            f"{path} is not a list of examples.", mend="Expected is what Delphi's detection writes."
+            f"{path} is not a list of examples.", hint="Expected is what Delphi's detection writes."
         )
     right: dict[bool, list[bool]] = {True: [], False: []}
     for one in examples:
@@ -158,5 +158,5 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise errors.BadLabels(
-            f"{path} cannot be read as JSON: {error}.", mend="Mend it, or take it away."
+            f"{path} cannot be read as JSON: {error}.", hint="Mend it, or take it away."
         ) from error

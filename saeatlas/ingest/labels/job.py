@@ -172,9 +172,9 @@ def _require_storable(label: Label, text: str, name: str) -> None:
     if not 0 <= label.feature < label.sae.d_sae:
         raise errors.BadLabels(
             f"{label.origin}: there is no feature {label.feature}.",
-            exists=f"{label.sae.release}/{label.sae.sae_id} has features 0 to "
+            available=f"{label.sae.release}/{label.sae.sae_id} has features 0 to "
             f"{label.sae.d_sae - 1:,}.",
-            mend="Name the SAE that these labels are of: --sae; features count from 0.",
+            hint="Name the SAE that these labels are of: --sae; features count from 0.",
         )
     for what, value, longest in (
         ("label", text, _LONGEST),
@@ -183,8 +183,8 @@ def _require_storable(label: Label, text: str, name: str) -> None:
         if len(value) > longest:
             raise errors.BadLabels(
                 f"{label.origin}: this {what} has {len(value):,} characters.",
-                exists=f"It begins with {excerpt(value)}; the longest taken has {longest:,}.",
-                mend="Shorten it, or leave it out.",
+                available=f"It begins with {excerpt(value)}; the longest taken has {longest:,}.",
+                hint="Shorten it, or leave it out.",
             )
 
 

@@ -46,7 +46,7 @@ def open_source(
     """
     if bool(neuronpedia) + (delphi is not None) + (csv is not None) != 1:
         raise errors.InputError(
-            "Labels come from one kind of files.", mend="Give --neuronpedia, --delphi or --csv."
+            "Labels come from one kind of files.", hint="Give --neuronpedia, --delphi or --csv."
         )
     if neuronpedia_id and not neuronpedia:
         raise errors.InputError("--neuronpedia-id goes with --neuronpedia.")

@@ -88,7 +88,7 @@ class Export:
                 raise errors.BadLabels(
                     f"{sae.release}/{sae.sae_id} is {sae.neuronpedia_id} on Neuronpedia, "
                     f"not {self._source_id}.",
-                    mend="Leave --neuronpedia-id out, or name another SAE.",
+                    hint="Leave --neuronpedia-id out, or name another SAE.",
                 )
             return {self._source_id: [sae]}
         wanted: dict[str, list[sa.Row[Any]]] = {}
@@ -101,7 +101,7 @@ class Export:
                 "that these labels are of it."
                 if named and len(saes) == 1
                 else "None of these SAEs names its page on Neuronpedia.",
-                mend="If you know which it is: --sae SAE --neuronpedia-id MODEL/SOURCE.",
+                hint="If you know which it is: --sae SAE --neuronpedia-id MODEL/SOURCE.",
             )
         return wanted
 
@@ -110,9 +110,9 @@ class Export:
         raise errors.BadLabels(
             "These files hold no labels of "
             + ("an SAE of the catalog." if len(pages) > 1 else "this SAE."),
-            exists=f"They hold {shortened(sorted(self.left)) or 'none'}.\n"
+            available=f"They hold {shortened(sorted(self.left)) or 'none'}.\n"
             f"On Neuronpedia {shortened(pages)}.",
-            mend="Fetch the right files, or bring in the SAE that these are of: labels of one SAE "
+            hint="Fetch the right files, or bring in the SAE that these are of: labels of one SAE "
             "mean nothing for another, not even of the same layer and width.",
         )
 
@@ -125,14 +125,14 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise errors.BadLabels(
             f"There is no file or folder {path}.",
-            exists=places.near(str(path)),
-            mend="Name a folder of Neuronpedia's bulk files, or files batch-N.jsonl.gz.",
+            available=places.near(str(path)),
+            hint="Name a folder of Neuronpedia's bulk files, or files batch-N.jsonl.gz.",
         )
     found = sorted({file for form in _FORMS for file in path.rglob(form)})
     if not found:
         raise errors.BadLabels(
             f"{path} holds no files .jsonl or .jsonl.gz.",
-            mend="Name a folder as v1/gemma-2-2b/12-gemmascope-res-16k/explanations.",
+            hint="Name a folder as v1/gemma-2-2b/12-gemmascope-res-16k/explanations.",
         )
     return [file for file in found if file.parent.name == "explanations"] or found
 
@@ -143,18 +143,20 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         for origin, row in jsonl.rows(place, 0):
             if isinstance(row, errors.BadDocument):
-                raise errors.BadLabels(row.wrong, exists=row.exists, mend="Fetch the file again.")
+                raise errors.BadLabels(
+                    row.wrong, available=row.available, hint="Fetch the file again."
+                )
             for name in ("modelId", "layer", "index"):
                 if not isinstance(row.get(name), str | int):
                     raise errors.BadLabels(
                         f"{origin}: the field {name!r} is {called(row.get(name))}.",
-                        exists=f"Its fields: {', '.join(sorted(row)) or 'none'}.",
-                        mend="Name files of Neuronpedia's explanations, not of features or "
+                        available=f"Its fields: {', '.join(sorted(row)) or 'none'}.",
+                        hint="Name files of Neuronpedia's explanations, not of features or "
                         "activations.",
                     )
             yield origin, row
     except errors.BadCorpus as error:
-        raise errors.BadLabels(error.wrong, exists=error.exists, mend=error.mend) from error
+        raise errors.BadLabels(error.wrong, available=error.available, hint=error.hint) from error
 
 
 def _label(origin: str, row: dict[str, Any], sae: sa.Row[Any], url: str | None) -> Label:

@@ -91,14 +91,14 @@ def one_sae(saes: Sequence[sa.Row[Any]], *, named: bool) -> sa.Row[Any]:
         there = shortened(f"{row.release}/{row.sae_id}" for row in saes)
         raise errors.UnknownName(
             "These labels do not say which SAE they are of.",
-            exists=f"There is: {there or 'none yet'}.",
-            mend="Name it with --sae.",
+            available=f"There is: {there or 'none yet'}.",
+            hint="Name it with --sae.",
         )
     if len(saes) > 1:
         raise errors.UnknownName(
             f"These labels are of one SAE; {len(saes)} are named.",
-            exists="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in saes) + ".",
-            mend="Name one of them with --sae.",
+            available="They are: " + ", ".join(f"{row.release}/{row.sae_id}" for row in saes) + ".",
+            hint="Name one of them with --sae.",
         )
     return saes[0]
 

@@ -39,8 +39,8 @@ class LabelTable:
         if not self._path.is_file():
             raise errors.BadLabels(
                 f"There is no file {path}.",
-                exists=places.near(str(path)),
-                mend="Name a CSV file with the columns feature and text.",
+                available=places.near(str(path)),
+                hint="Name a CSV file with the columns feature and text.",
             )
 
     def labels(self, saes: Sequence[sa.Row[Any]], *, named: bool) -> Iterator[Label]:
@@ -74,7 +74,7 @@ class LabelTable:
         except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
             raise errors.BadLabels(
                 f"{self._path} cannot be read as CSV: {error}.",
-                mend="Write it anew as UTF-8, texts with commas or line breaks in double quotes.",
+                hint="Write it anew as UTF-8, texts with commas or line breaks in double quotes.",
             ) from error
 
     def _open(self) -> IO[str]:
@@ -87,8 +87,8 @@ class LabelTable:
             if name not in found:
                 raise errors.BadLabels(
                     f"{self._path.name} has no column {name!r}.",
-                    exists=f"It has: {', '.join(found) or 'none'}.",
-                    mend=f"Name its columns {', '.join(COLUMNS)}, with commas between them; only "
+                    available=f"It has: {', '.join(found) or 'none'}.",
+                    hint=f"Name its columns {', '.join(COLUMNS)}, with commas between them; only "
                     "the first two are needed.",
                 )
 
@@ -97,15 +97,15 @@ class LabelTable:
         if None in row:
             raise errors.BadLabels(
                 f"{origin}: this row has more fields than the header.",
-                exists=f"The first too many is {excerpt(row[None][0])}.",  # type: ignore[index]
-                mend="Put texts that hold a comma in double quotes.",
+                available=f"The first too many is {excerpt(row[None][0])}.",  # type: ignore[index]
+                hint="Put texts that hold a comma in double quotes.",
             )
         said = {name: (row.get(name) or "").strip() for name in COLUMNS}
         feature = feature_number(said["feature"])
         if feature is None:
             raise errors.BadLabels(
                 f"{origin}: {excerpt(said['feature'])} is not a feature.",
-                mend="Features are whole numbers, counted from 0.",
+                hint="Features are whole numbers, counted from 0.",
             )
         return Label(
             origin, sae, feature, said["text"], said["source"] or self._path.name,
@@ -123,6 +123,6 @@ def _score(text: str, origin: str) -> float | None:
     if not math.isfinite(score):
         raise errors.BadLabels(
             f"{origin}: {excerpt(text)} is not a score.",
-            mend="Scores are finite numbers; leave the field empty where there is none.",
+            hint="Scores are finite numbers; leave the field empty where there is none.",
         )
     return score

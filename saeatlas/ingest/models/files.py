@@ -107,7 +107,7 @@ def load(name: str, n_layers: int, dtype: torch.dtype, *, kind: str = "AutoModel
     if missing:
         raise errors.ModelMismatch(
             f"{name} lacks weights that its configuration asks for: {', '.join(missing[:3])} ...",
-            mend="Give --model the folder or hub id of the language model itself.",
+            hint="Give --model the folder or hub id of the language model itself.",
         )
     return model.eval()
 
@@ -159,5 +159,5 @@ def _understood(name: str) -> "Iterator[None]":
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise errors.ModelMismatch(
             f"The model {name} cannot be loaded: {first}",
-            mend="Check --model: a hub id that can be reached, or a folder with config.json.",
+            hint="Check --model: a hub id that can be reached, or a folder with config.json.",
         ) from error

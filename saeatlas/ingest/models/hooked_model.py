@@ -75,7 +75,7 @@ class Listener:
                 raise errors.ModelMismatch(
                     f"{hook} gave activations of shape {tuple(heard[hook].shape)}, "
                     f"not {expected}: this version of transformers is not understood.",
-                    mend="Install the versions that constraints.txt pins.",
+                    hint="Install the versions that constraints.txt pins.",
                 )
         return heard
 
@@ -177,7 +177,7 @@ def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
         if found != width:
             raise errors.ModelMismatch(
                 f"An SAE at {hook} listens to {width} dimensions; {name} has {found} there.",
-                mend="Check --model and --sae: the SAE was trained on another model.",
+                hint="Check --model and --sae: the SAE was trained on another model.",
             )
 
 
@@ -187,12 +187,12 @@ def _site(name: str, hook: str, config: "PretrainedConfig") -> hooks.Site:
     if site.layer >= config.num_hidden_layers:
         raise errors.ModelMismatch(
             f"The SAE listens at {hook}; {name} has layers 0 to {config.num_hidden_layers - 1}.",
-            mend="Check --model and --sae: the SAE was trained on another model.",
+            hint="Check --model and --sae: the SAE was trained on another model.",
         )
     if site.place(family) is None:
         raise errors.UnsupportedSae(
             f"A {config.model_type} model has no place like {hook}.",
-            mend="Compute the activations elsewhere and use `saeatlas ingest table`.",
+            hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
         )
     return site
 

@@ -200,8 +200,8 @@ def parse(hook_name: str) -> Site:
         return Site(int(module[1]), "resid_post")
     raise errors.UnsupportedSae(
         f"It is not known where {hook_name!r} is in a model.",
-        exists="Known: " + ", ".join(f"blocks.N.{name}" for name in _LENS) + ", model.layers.N.",
-        mend="Ingest the SAE again with --hook-name if it listens at one of these.",
+        available="Known: " + ", ".join(f"blocks.N.{name}" for name in _LENS) + ", model.layers.N.",
+        hint="Ingest the SAE again with --hook-name if it listens at one of these.",
     )
 
 
@@ -232,7 +232,7 @@ def is_centred(hook_name: str, family: Family, processing: Mapping[str, Any]) ->
             raise errors.UnsupportedSae(
                 f"An SAE at {hook_name} was trained on a model loaded with {how}, which changes "
                 "what is heard there.",
-                mend="Compute the activations elsewhere and use `saeatlas ingest table`.",
+                hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
             )
     centres = bool(processing.get("center_writing_weights")) and family.layer_norm
     return centres and kind not in {"z", "mlp_in", "mlp_normalized"}
@@ -295,7 +295,7 @@ def family_of(model: str, model_type: str) -> Family:
     if model_type not in FAMILIES:
         raise errors.ModelMismatch(
             f"{model} is of the kind {model_type!r}, which SAE Atlas cannot listen to yet.",
-            exists="Kinds it knows: " + ", ".join(sorted(FAMILIES)) + ".",
-            mend="Compute the activations elsewhere and use `saeatlas ingest table`.",
+            available="Kinds it knows: " + ", ".join(sorted(FAMILIES)) + ".",
+            hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
         )
     return FAMILIES[model_type]

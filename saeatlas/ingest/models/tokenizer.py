@@ -143,7 +143,7 @@ class Tokenizer:
         if bos is None:
             raise errors.ModelMismatch(
                 f"The tokenizer of {self.name} has no BOS token, but the SAE was trained with one.",
-                mend="Check --model. If the SAE was trained without, set prepend_bos to false in "
+                hint="Check --model. If the SAE was trained without, set prepend_bos to false in "
                 "its cfg.json and ingest it under another name.",
             )
         return int(bos)
@@ -180,7 +180,7 @@ def load(name: str) -> Tokenizer:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise errors.ModelMismatch(
             f"The tokenizer of {name} cannot be loaded: {first}",
-            mend="Check --model: a hub id that can be reached, or a folder with tokenizer files.",
+            hint="Check --model: a hub id that can be reached, or a folder with tokenizer files.",
         ) from error
     return Tokenizer(name, inner)
 

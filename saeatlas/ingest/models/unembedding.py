@@ -91,7 +91,7 @@ def load(name: str, n_tokens: int, device: str | None = None) -> Unembedding:
     if not (weight.isfinite().all() and scale.isfinite().all()):
         raise errors.ModelMismatch(
             f"The unembedding of {name} has NaN or infinity.",
-            mend="Its weights may be damaged: fetch them again.",
+            hint="Its weights may be damaged: fetch them again.",
         )
     where = device or hooked_model.fastest()
     return Unembedding(weight.to(where), scale.to(where), isinstance(norm, torch.nn.LayerNorm))

@@ -41,7 +41,7 @@ def vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
     if loaded.sae is None:
         raise errors.UnsupportedSae(
             f"SAE {name} is a bare decoder: it has no encoder.",
-            mend="Ingest it without --encoder, or from a sae-lens or Gemma Scope folder.",
+            hint="Ingest it without --encoder, or from a sae-lens or Gemma Scope folder.",
         )
     if getattr(loaded.sae.cfg, "tied_weights", False):  # no W_enc, then
         return loaded.decoder
@@ -49,8 +49,8 @@ def vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
     if rows.shape[1] > MAX_WIDTH:
         raise errors.BadWeights(
             f"The encoder of SAE {name} has {rows.shape[1]:,} dimensions.",
-            exists=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
-            mend="Ingest it without --encoder.",
+            available=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
+            hint="Ingest it without --encoder.",
         )
     return np.ascontiguousarray(rows)
 

@@ -82,8 +82,8 @@ def read(path: Path) -> Found:
         near = path.parent.iterdir() if path.parent.is_dir() else ()
         raise errors.UnknownName(
             f"There is no {path}.",
-            exists=errors.nearest(path.name, (p.name for p in near)),
-            mend="Give --path an SAE's folder, or a file with W_dec.",
+            available=errors.nearest(path.name, (p.name for p in near)),
+            hint="Give --path an SAE's folder, or a file with W_dec.",
         )
     with _understood(path):
         if (folder / "cfg.json").is_file():
@@ -95,8 +95,8 @@ def read(path: Path) -> Found:
     names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise errors.UnknownName(
         f"{path} holds no SAE: neither cfg.json nor params.npz.",
-        exists=f"It holds {names}.",
-        mend="Give --path the folder of one SAE, or a file with W_dec.",
+        available=f"It holds {names}.",
+        hint="Give --path the folder of one SAE, or a file with W_dec.",
     )
 
 
@@ -108,14 +108,14 @@ def _sae_lens(folder: Path) -> Found:
     if not isinstance(config, dict) or not isinstance(config.get("metadata", {}), dict):
         raise errors.BadWeights(
             f"{folder}/cfg.json is not the configuration of an SAE.",
-            mend="Save the SAE again with sae-lens' save_model.",
+            hint="Save the SAE again with sae-lens' save_model.",
         )
     architecture = config.get("architecture", "standard")
     if architecture not in list(SAE_CLASS_REGISTRY):  # which may be anything, a list too
         raise errors.UnsupportedSae(
             f"sae-lens cannot run an SAE of architecture {architecture!r}, as in {folder}.",
-            exists="It can run " + ", ".join(sorted(SAE_CLASS_REGISTRY)) + ".",
-            mend="An SAE in training is saved with save_inference_model; of any other, the "
+            available="It can run " + ", ".join(sorted(SAE_CLASS_REGISTRY)) + ".",
+            hint="An SAE in training is saved with save_inference_model; of any other, the "
             "decoder alone is read with --path sae_weights.safetensors in a folder of its own.",
         )
     with quiet():
@@ -143,13 +143,13 @@ def _read_gemma_scope(
     if missing:
         raise errors.BadWeights(
             f"{path}/params.npz lacks {', '.join(sorted(missing))}.",
-            exists=f"It holds {', '.join(sorted(params))}.",
-            mend="A decoder alone is read from a file of another name with W_dec.",
+            available=f"It holds {', '.join(sorted(params))}.",
+            hint="A decoder alone is read from a file of another name with W_dec.",
         )
     if not np.allclose(state.get("scaling_factor", 1), 1):
         raise errors.UnsupportedSae(
             f"{path}/params.npz has a scaling_factor, which sae-lens does not apply.",
-            mend="Multiply it into W_dec, take it out of the file, and ingest that.",
+            hint="Multiply it into W_dec, take it out of the file, and ingest that.",
         )
     tensors = {name: torch.from_numpy(state[name]).float() for name in _GEMMA}
     d_in, d_sae = tensors["W_enc"].shape
@@ -194,8 +194,8 @@ def _bare(path: Path) -> Found:
     else:
         raise errors.UnknownName(
             f"{path.name} is not a file that SAEs are read from.",
-            exists="Known: .safetensors, .npz, .npy, or an SAE's folder.",
-            mend="Save W_dec as one of these: numpy.save(file, W_dec).",
+            available="Known: .safetensors, .npz, .npy, or an SAE's folder.",
+            hint="Save W_dec as one of these: numpy.save(file, W_dec).",
         )
     for name in (*_DECODERS, *_TRANSPOSED):
         if name in arrays:
@@ -204,14 +204,14 @@ def _bare(path: Path) -> Found:
     else:
         raise errors.BadWeights(
             f"{path.name} holds no decoder.",
-            exists=f"It holds {', '.join(sorted(arrays)) or 'nothing'}.",
-            mend=f"The decoder is looked for as {', '.join((*_DECODERS, *_TRANSPOSED))}.",
+            available=f"It holds {', '.join(sorted(arrays)) or 'nothing'}.",
+            hint=f"The decoder is looked for as {', '.join((*_DECODERS, *_TRANSPOSED))}.",
         )
     if decoder.ndim != 2 or not np.issubdtype(decoder.dtype, np.floating) or 0 in decoder.shape:
         raise errors.BadWeights(
             f"The decoder in {path.name} has shape {decoder.shape} and type {decoder.dtype}.",
-            exists="Expected are floating-point numbers of shape (d_sae, d_in).",
-            mend="Save W_dec alone, one row a feature, as float32.",
+            available="Expected are floating-point numbers of shape (d_sae, d_in).",
+            hint="Save W_dec alone, one row a feature, as float32.",
         )
     with np.errstate(over="ignore"):  # infinity is found out later
         return Found(None, np.asarray(decoder, np.float32))
@@ -235,7 +235,7 @@ def _checked(folder: Path, sae: "SAE[Any]") -> Found:
     if decoder.shape != expected:
         raise errors.BadWeights(
             f"W_dec in {folder} has shape {decoder.shape}; its configuration says {expected}.",
-            mend="Files of two SAEs may be mixed; fetch them again.",
+            hint="Files of two SAEs may be mixed; fetch them again.",
         )
     return Found(sae, decoder)
 
@@ -248,7 +248,7 @@ def what_it_says(error: Exception) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep sae-lens' remarks from the user's terminal; what matters is raised as an error."""
+    """Keep sae-lens' notes from the user's terminal; what matters is raised as an error."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -269,9 +269,9 @@ def _understood(path: Path) -> Iterator[None]:
         if "pickle" in str(error):
             raise errors.BadWeights(
                 f"{path} holds pickled objects, which could run any code; they are not read.",
-                mend="Save the array alone: numpy.save(file, W_dec.astype('float32')).",
+                hint="Save the array alone: numpy.save(file, W_dec.astype('float32')).",
             ) from error
         raise errors.BadWeights(
             f"The SAE in {path} cannot be read: {what_it_says(error)}",
-            mend="The file may be damaged or half downloaded; fetch it again.",
+            hint="The file may be damaged or half downloaded; fetch it again.",
         ) from error

@@ -146,7 +146,7 @@ def load(
     elif release is None or sae_id is None:
         raise errors.InputError(
             "An SAE is named by --release and --sae-id, or by --path.",
-            mend="saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre",
+            hint="saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre",
         )
     else:
         loaded = _from_registry(release, sae_id, hook_name, model_name)
@@ -231,8 +231,9 @@ def _require_honoured(name: str, sae: "SAE[Any]") -> None:
     if how not in _HONOURED:
         raise errors.UnsupportedSae(
             f"SAE {name} wants its input normalised by {how!r}, and nothing in its files says how.",
-            exists="sae-lens would leave this out silently, and every activation would be wrong.",
-            mend=f"Fold it into the weights ({_FOLDING.get(how, 'by hand')}), set "
+            available="sae-lens would leave this out silently, and every activation would be "
+            "wrong.",
+            hint=f"Fold it into the weights ({_FOLDING.get(how, 'by hand')}), set "
             "normalize_activations to none, save it, and ingest that.",
         )
 
@@ -244,24 +245,24 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
     if width > MAX_WIDTH:
         raise errors.BadWeights(
             f"The decoder of SAE {name} has {n_features:,} features of {width:,} dimensions.",
-            exists=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
-            mend="Transpose it if its rows are not the features: W_dec has shape (d_sae, d_in).",
+            available=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
+            hint="Transpose it if its rows are not the features: W_dec has shape (d_sae, d_in).",
         )
     for tensor, values in (_tensors(loaded.sae) | {"W_dec": loaded.decoder}).items():
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             raise errors.BadWeights(
                 f"SAE {name} has {len(bad):,} NaN or infinite numbers in {tensor}.",
-                exists=f"The first is at {tuple(bad[0].tolist())}.",
-                mend="The file is damaged or the training diverged; take another.",
+                available=f"The first is at {tuple(bad[0].tolist())}.",
+                hint="The file is damaged or the training diverged; take another.",
             )
     zero = np.flatnonzero(~loaded.decoder.any(axis=1))
     if len(zero) and not allow_zero_rows:
         raise errors.BadWeights(
             f"{len(zero):,} of {loaded.d_sae:,} features of SAE {name} have an all-zero decoder "
             f"vector; the first is {zero[0]}.",
-            exists="They have no direction, so no cosine and no neighbours.",
-            mend="If that is meant, say --allow-zero-rows.",
+            available="They have no direction, so no cosine and no neighbours.",
+            hint="If that is meant, say --allow-zero-rows.",
         )
 
 
@@ -295,6 +296,6 @@ def _understood(name: str) -> Iterator[None]:
     except files.DAMAGE as error:
         raise errors.UnknownName(
             f"SAE {name} cannot be loaded: {files.what_it_says(error)}",
-            mend="Check the name and that the hub can be reached; "
+            hint="Check the name and that the hub can be reached; "
             "files at hand are read with `saeatlas ingest sae --path`.",
         ) from error

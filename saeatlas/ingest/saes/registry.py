@@ -77,8 +77,8 @@ def find(release: str, sae_id: str) -> Entry:
     if sae_id not in lookup.saes_map:
         raise errors.UnknownName(
             f"Release {release} has no SAE {sae_id!r}.",
-            exists=errors.nearest(sae_id, lookup.saes_map),
-            mend=f"`saeatlas ingest layers N --release {release}` finds one by layer.",
+            available=errors.nearest(sae_id, lookup.saes_map),
+            hint=f"`saeatlas ingest layers N --release {release}` finds one by layer.",
         )
     return _entry(lookup, sae_id)
 
@@ -170,7 +170,7 @@ def parse_layers(text: str) -> list[int]:
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise errors.InputError(
-                f"{text!r} does not name layers.", mend="Write 12, 0-5 or 0,4,8-11."
+                f"{text!r} does not name layers.", hint="Write 12, 0-5 or 0,4,8-11."
             )
         found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return sorted(found)
@@ -188,8 +188,8 @@ def _lookup(release: str) -> "PretrainedSAELookup":
     if release not in releases:
         raise errors.UnknownName(
             f"sae-lens' registry has no release {release!r}.",
-            exists=errors.nearest(release, releases),
-            mend="A hub repository is named as owner/name; files at hand are read with --path.",
+            available=errors.nearest(release, releases),
+            hint="A hub repository is named as owner/name; files at hand are read with --path.",
         )
     return releases[release]
 
@@ -246,8 +246,8 @@ def _narrow(
         known = sorted({key(entry) for entry in entries} - {None})
         raise errors.UnknownName(
             f"Release {release} has no {what}.",
-            exists=f"There is: {_short(known)}." if known else "Its ids say nothing of it.",
-            mend="Name one SAE with `saeatlas ingest sae --release ... --sae-id ...`.",
+            available=f"There is: {_short(known)}." if known else "Its ids say nothing of it.",
+            hint="Name one SAE with `saeatlas ingest sae --release ... --sae-id ...`.",
         )
     return fitting
 
@@ -261,7 +261,7 @@ def _by_l0(lookup: "PretrainedSAELookup", entries: list[Entry], label: str, l0: 
         return canonical or _narrow(lookup.release, entries, what, lambda e: e.sparsity, l0)
     nearest = re.fullmatch(r"closest:(\d+(?:\.\d+)?)", l0)
     if nearest is None and l0.startswith("closest"):
-        raise errors.InputError(f"--l0 {l0} names no number.", mend="Write closest:50.")
+        raise errors.InputError(f"--l0 {l0} names no number.", hint="Write closest:50.")
     if nearest is None:
         return _narrow(lookup.release, entries, what, lambda e: e.sparsity, l0)
     wanted = float(nearest[1])
@@ -284,8 +284,8 @@ def _only(release: str, entries: list[Entry], label: str) -> Entry:
     narrowing = [option for option, values in open_to.items() if len(values) > 1]
     raise errors.InputError(
         f"Release {release} has {len(entries)} SAEs at {label}.",
-        exists=f"They are {_short([e.sae_id for e in entries])}.",
-        mend=f"Narrow it with {' and '.join(narrowing)}."
+        available=f"They are {_short([e.sae_id for e in entries])}.",
+        hint=f"Narrow it with {' and '.join(narrowing)}."
         if narrowing
         else "Name each with `saeatlas ingest sae --release ... --sae-id ...`.",
     )

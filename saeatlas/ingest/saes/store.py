@@ -143,8 +143,8 @@ def _same_weights(connection: sa.Connection, loaded: "LoadedSae") -> int:
         name = f"{loaded.release}/{loaded.sae_id}"
         raise errors.NameTaken(
             f"The catalog has other weights under the name {name}.",
-            exists=f"Those came from {row.source}, these from {loaded.source}.",
-            mend=f"Give these another name (--release, --sae-id), or `saeatlas remove sae {name}`.",
+            available=f"Those came from {row.source}, these from {loaded.source}.",
+            hint=f"Give these another name (--release, --sae-id), or `saeatlas remove sae {name}`.",
         )
     return int(row.id)
 

@@ -129,7 +129,7 @@ def simulate(
     """
     if blocks < 1:
         raise errors.InputError(
-            f"{blocks} blocks cannot be drawn.", mend="Choose --blocks above 0."
+            f"{blocks} blocks cannot be drawn.", hint="Choose --blocks above 0."
         )
     terms = terms or Terms()
     features = plant_features(terms)

@@ -113,37 +113,37 @@ class Terms:
         if self.n_live < self.lobes:
             raise errors.InputError(
                 f"{self.lobes:,} lobes cannot be planted in {self.n_live:,} live features.",
-                exists=f"{self.n_dead:,} of {self.features:,} features are dead.",
-                mend="Choose fewer --lobes, more --features or a smaller --dead.",
+                available=f"{self.n_dead:,} of {self.features:,} features are dead.",
+                hint="Choose fewer --lobes, more --features or a smaller --dead.",
             )
         most = MAX_DENSITY * self.n_live
         if not 0 < self.mean_active <= most:
             raise errors.InputError(
                 f"{self.mean_active:,.10g} active features a block cannot be planted.",
-                exists=f"{self.n_live:,} features are live, each in at most {MAX_DENSITY:.0%} of "
-                "the blocks.",
-                mend=f"Choose --active above 0 and at most {most:,.10g}.",
+                available=f"{self.n_live:,} features are live, each in at most {MAX_DENSITY:.0%} "
+                "of the blocks.",
+                hint=f"Choose --active above 0 and at most {most:,.10g}.",
             )
 
     def _require_crystals(self) -> None:
         if 4 * self.n_crystals > self.n_live:
             raise errors.InputError(
                 f"{self.n_crystals:,} crystals need {4 * self.n_crystals:,} live features.",
-                exists=f"There are {self.n_live:,}, and none is in two crystals.",
-                mend="Choose fewer --parallelograms and --trapezoids, or more --features.",
+                available=f"There are {self.n_live:,}, and none is in two crystals.",
+                hint="Choose fewer --parallelograms and --trapezoids, or more --features.",
             )
         if self.n_crystals and self.d_model < self.distractors + 3:
             raise errors.InputError(
                 f"{self.d_model} dimensions have no room for crystals beside "
                 f"{self.distractors} distractors.",
-                exists=f"They need at least {self.distractors + 3}.",
-                mend="Choose a larger --d-model, fewer --distractors, or --parallelograms 0 "
+                available=f"They need at least {self.distractors + 3}.",
+                hint="Choose a larger --d-model, fewer --distractors, or --parallelograms 0 "
                 "--trapezoids 0.",
             )
         if self.distractors and not self.n_crystals:
             raise errors.InputError(
                 "--distractors shift the points of crystals, and there is no crystal.",
-                mend="Plant --parallelograms or --trapezoids, or leave --distractors out.",
+                hint="Plant --parallelograms or --trapezoids, or leave --distractors out.",
             )
 
     @property
@@ -202,5 +202,5 @@ def _require_range(name: str, value: float | None, low: float, high: float | Non
     limits = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
     raise errors.InputError(
         f"--{name.replace('_', '-')} {value} cannot be simulated.",
-        mend=f"Choose a value that is {limits}.",
+        hint=f"Choose a value that is {limits}.",
     )

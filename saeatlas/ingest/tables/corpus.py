@@ -83,8 +83,8 @@ def _corpus_row(connection: sa.Connection, source: Source, wanted: int | None) -
         known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()
         raise errors.UnknownName(
             f"There is no corpus {wanted}.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend="`saeatlas status` lists what is in the catalog.",
+            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            hint="`saeatlas status` lists what is in the catalog.",
         )
     return row
 
@@ -105,12 +105,12 @@ def _refuse(
         "tokens": f"{there} has other tokens for document {document} than {here}.",
         "left out": f"{there} has no row for document {document} of {here}, only for later ones.",
     }[kind]
-    exists = f"Corpus {corpus.id} was made from {corpus.source}."
+    available = f"Corpus {corpus.id} was made from {corpus.source}."
     if kind == "left out":
-        mend = "Where nothing is active, one row with activation 0 says so."
+        hint = "Where nothing is active, one row with activation 0 says so."
     elif wanted is None:
-        mend = f"Restore the documents, or `saeatlas remove corpus {corpus.id}` and start afresh."
+        hint = f"Restore the documents, or `saeatlas remove corpus {corpus.id}` and start afresh."
     else:
-        mend = "Leave --corpus out: the table gets a corpus of its own."
+        hint = "Leave --corpus out: the table gets a corpus of its own."
     kind_of_error = errors.BadTable if wanted or kind == "left out" else errors.CorpusChanged
-    raise kind_of_error(wrong, exists=exists, mend=mend)
+    raise kind_of_error(wrong, available=available, hint=hint)

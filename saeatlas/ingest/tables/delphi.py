@@ -156,15 +156,15 @@ class Cache:
             if split.start != expected:
                 raise errors.BadTable(
                     f"{self.source} has {split.path.name} where latent {expected:,} should follow.",
-                    exists="It holds " + ", ".join(s.path.name for s in self._splits) + ".",
-                    mend=f"Files are missing, or of several runs. {FETCH}",
+                    available="It holds " + ", ".join(s.path.name for s in self._splits) + ".",
+                    hint=f"Files are missing, or of several runs. {FETCH}",
                 )
             expected = split.end + 1
         if expected != d_sae:
             raise errors.BadTable(
                 f"{self.source} holds {expected:,} latents; the SAE has {d_sae:,} features.",
-                exists="It holds " + ", ".join(s.path.name for s in self._splits) + ".",
-                mend="Name the SAE that was listened to with --sae, or fetch the missing files.",
+                available="It holds " + ", ".join(s.path.name for s in self._splits) + ".",
+                hint="Name the SAE that was listened to with --sae, or fetch the missing files.",
             )
 
 
@@ -192,14 +192,14 @@ def find(folder: Path) -> Path:
     if inner:
         raise errors.BadTable(
             f"{folder} holds {len(inner)} hookpoints.",
-            exists="They are: " + ", ".join(path.name for path in inner) + ".",
-            mend=f"Name one of them, each with its own --sae: {inner[0]}",
+            available="They are: " + ", ".join(path.name for path in inner) + ".",
+            hint=f"Name one of them, each with its own --sae: {inner[0]}",
         )
     names = sorted(path.name for path in folder.iterdir())
     raise errors.BadTable(
         f"{folder} is not a latent cache of Delphi.",
-        exists=f"It holds {', '.join(names[:8]) or 'nothing'}"
+        available=f"It holds {', '.join(names[:8]) or 'nothing'}"
         + (f" and {len(names) - 8} more." if len(names) > 8 else "."),
-        mend="Name a hookpoint's folder, with files such as 0_13106.safetensors; or a file of "
+        hint="Name a hookpoint's folder, with files such as 0_13106.safetensors; or a file of "
         "Parquet or CSV.",
     )

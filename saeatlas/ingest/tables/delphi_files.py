@@ -91,7 +91,7 @@ def config(folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except (ValueError, OSError) as error:
         raise errors.BadTable(
-            f"{path} cannot be read as JSON: {error}.", mend="Mend it, or take it away."
+            f"{path} cannot be read as JSON: {error}.", hint="Mend it, or take it away."
         ) from error
     kinds = {"model_name": str, "dataset_repo": str, "cache_ctx_len": int, "ctx_len": int}
     facts = found if isinstance(found, dict) else {}
@@ -108,13 +108,13 @@ def readable(split: Split) -> Iterator[None]:
     except PermissionError as error:
         raise errors.BadTable(
             f"{split.path} cannot be read: {error.strerror or error}.",
-            mend="Give this user the right to read it (chmod u+r, chown).",
+            hint="Give this user the right to read it (chmod u+r, chown).",
         ) from error
     except (SafetensorError, OSError, TypeError) as error:  # TypeError: a type numpy lacks
         raise errors.BadTable(
             f"{split.path.name} cannot be read as safetensors.",
-            exists=f"Reading it says: {error}.",
-            mend=FETCH,
+            available=f"Reading it says: {error}.",
+            hint=FETCH,
         ) from error
 
 
@@ -158,8 +158,8 @@ def shapes(split: Split) -> dict[str, tuple[int, ...]]:
             held = [f"{part} {kinds[part]} {list(shape)}" for part, shape in sorted(found.items())]
             raise errors.BadTable(
                 f"{split.path.name} has no {name} as Delphi writes them.",
-                exists=f"It holds {', '.join(held) or 'nothing'}.",
-                mend="Expected: locations [n, 3] of integers, activations [n] of floats, and "
+                available=f"It holds {', '.join(held) or 'nothing'}.",
+                hint="Expected: locations [n, 3] of integers, activations [n] of floats, and "
                 "mostly tokens [rows, length] of integers.",
             )
     return found
@@ -206,5 +206,5 @@ def require_same_tokens(files: list[Split]) -> None:
     if len(hashes) > 1:
         first, second, *_ = hashes.values()
         raise errors.BadTable(
-            f"{first} and {second} hold different tokens: they are not of one run.", mend=FETCH
+            f"{first} and {second} hold different tokens: they are not of one run.", hint=FETCH
         )

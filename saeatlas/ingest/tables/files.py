@@ -57,8 +57,8 @@ class TableFile:
         for name in columns.keys() - set(OURS):
             raise errors.BadTable(
                 f"--column {name}={columns[name]}: {name!r} is not a column of ours.",
-                exists=errors.nearest(name, OURS),
-                mend="Our name stands first: --column feature=latent.",
+                available=errors.nearest(name, OURS),
+                hint="Our name stands first: --column feature=latent.",
             )
 
     def fingerprint(self) -> bytes:
@@ -152,13 +152,13 @@ class TableFile:
             elif theirs in names:
                 raise errors.BadTable(
                     f"{self.path.name} has {names.count(theirs)} columns {theirs!r}.",
-                    mend="Rename all but one of them.",
+                    hint="Rename all but one of them.",
                 )
             elif ours in REQUIRED or self._wants_subset:
                 raise errors.BadTable(
                     f"{self.path.name} has no column {theirs!r}.",
-                    exists=errors.nearest(theirs, names),
-                    mend=f"Say which of its columns is our {ours}: --column {ours}=THEIRS.",
+                    available=errors.nearest(theirs, names),
+                    hint=f"Say which of its columns is our {ours}: --column {ours}=THEIRS.",
                 )
         return found
 
@@ -176,8 +176,8 @@ class TableFile:
         if not fits:
             raise errors.BadTable(
                 f"The column {theirs!r} of {self.path.name} holds {kind}.",
-                exists=f"Our {ours} wants {_KINDS[ours]}.",
-                mend=f"Convert it, or name another column: --column {ours}=THEIRS. (Integers with "
+                available=f"Our {ours} wants {_KINDS[ours]}.",
+                hint=f"Convert it, or name another column: --column {ours}=THEIRS. (Integers with "
                 "gaps become double in pandas: fill or drop the gaps, then astype('int64').)",
             )
 
@@ -188,7 +188,7 @@ class TableFile:
                 i = int(columns[ours].is_null().to_numpy(zero_copy_only=False).argmax())
                 raise errors.BadTable(
                     f"{self.path.name}, row {first + i:,}: its {ours} is missing (null).",
-                    mend="Fill it in, or leave the row out.",
+                    hint="Fill it in, or leave the row out.",
                 )
         rows = Rows(
             self.path.name,
@@ -223,7 +223,7 @@ class TableFile:
                 rows.refuse(
                     i,
                     f"its document is of subset {subset!r}; an earlier row says {known!r}.",
-                    mend="One document has one subset: mend the column, or name the documents "
+                    hint="One document has one subset: hint the column, or name the documents "
                     "apart.",
                 )
 
@@ -252,14 +252,14 @@ def _readable(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise errors.BadTable(
             f"{path} cannot be read: {error.strerror or error}.",
-            mend="Give this user the right to read it (chmod u+r, chown).",
+            hint="Give this user the right to read it (chmod u+r, chown).",
         ) from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise errors.BadTable(
             f"{path.name} is damaged, or holds a value that cannot be read.",
-            exists=f"Reading it says: {reason.rstrip('.')}.",
-            mend="Columns of numbers take numbers only, in quotes or not. If the file was cut "
+            available=f"Reading it says: {reason.rstrip('.')}.",
+            hint="Columns of numbers take numbers only, in quotes or not. If the file was cut "
             "off, fetch or write it again.",
         ) from error
 
@@ -294,6 +294,6 @@ def _require_storable(path: Path, name: str | int | None) -> None:
     if isinstance(name, str) and "\0" in name:
         raise errors.BadTable(
             f"{path.name} has a name with a NUL character: {name!r}.",
-            exists="PostgreSQL stores none.",
-            mend="Name it otherwise.",
+            available="PostgreSQL stores none.",
+            hint="Name it otherwise.",
         )

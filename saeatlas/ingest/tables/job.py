@@ -116,7 +116,7 @@ def ingest_table(
     if not 0 <= keep_above <= float(np.finfo(np.float32).max):
         raise errors.InputError(
             f"--keep-above {keep_above} is not a number from 0 to 3.4e38.",
-            exists="What a table does not name counts as 0.",
+            available="What a table does not name counts as 0.",
         )
     keep_above = float(np.float32(keep_above))  # the catalog keeps four bytes of it
     source = open_source(path, columns or {})
@@ -155,14 +155,14 @@ def open_source(path: Path, columns: Mapping[str, str]) -> Source:
     if not whole.exists():
         raise errors.BadTable(
             f"There is no file or folder {path}.",
-            exists=places.near(str(path)),
-            mend="Name a Parquet or CSV file, or a hookpoint's folder of Delphi's cache.",
+            available=places.near(str(path)),
+            hint="Name a Parquet or CSV file, or a hookpoint's folder of Delphi's cache.",
         )
     if whole.is_dir():
         if columns:
             raise errors.BadTable(
                 "--column is for Parquet and CSV; a cache of Delphi has no columns.",
-                mend="Leave --column out.",
+                hint="Leave --column out.",
             )
         return delphi.Cache(delphi.find(whole))
     is_parquet = whole.suffix.lower() in files.PARQUET
@@ -170,9 +170,9 @@ def open_source(path: Path, columns: Mapping[str, str]) -> Source:
         return files.TableFile(whole, columns)
     raise errors.BadTable(
         f"{path} is not of a kind that tables are read from.",
-        exists="Known: .parquet, .csv and .tsv (also as .gz, .zst, .bz2), and folders of "
+        available="Known: .parquet, .csv and .tsv (also as .gz, .zst, .bz2), and folders of "
         "Delphi's latent caches.",
-        mend="Name the folder that holds it."
+        hint="Name the folder that holds it."
         if whole.suffix == ".safetensors"
         else "Write it as Parquet: pandas.DataFrame.to_parquet.",
     )
@@ -192,8 +192,9 @@ def _earlier(
         if row.source_sha256 != terms["source_sha256"]:
             raise errors.NameTaken(
                 f"{terms['source']} was brought in before, with other content.",
-                exists=f"Recording {row.id} of the catalog came from it, on corpus {row.corpus}.",
-                mend=f"`saeatlas remove recording {row.id}` first (`saeatlas remove corpus "
+                available=f"Recording {row.id} of the catalog came from it, on corpus "
+                f"{row.corpus}.",
+                hint=f"`saeatlas remove recording {row.id}` first (`saeatlas remove corpus "
                 f"{row.corpus}` if its documents are others too), or give this file another name.",
             )
     for row in rows:

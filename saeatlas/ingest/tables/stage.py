@@ -100,11 +100,11 @@ class Rows:
     activation: Array
 
     def refuse(
-        self, i: int, wrong: str, exists: str | None = None, mend: str | None = None
+        self, i: int, wrong: str, available: str | None = None, hint: str | None = None
     ) -> NoReturn:
         """Raise what is wrong with the i-th of these rows."""
         raise errors.BadTable(
-            f"{self.file}, row {self.first + i:,}: {wrong}", exists=exists, mend=mend
+            f"{self.file}, row {self.first + i:,}: {wrong}", available=available, hint=hint
         )
 
 
@@ -184,7 +184,7 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
     if not _send(connection, source.rows(d_sae), d_sae):
         raise errors.BadTable(
             f"{source.source} holds no rows.",
-            mend="Give it one row for each active feature of a block.",
+            hint="Give it one row for each active feature of a block.",
         )
     driver.execute(statement(__name__, "pairs"))
     columns = [column.name for column in incoming_document.columns]
@@ -227,7 +227,7 @@ def _checked(rows: Rows, d_sae: int) -> Array:
             "Name the SAE that these activations are of: --sae; features count from 0.",
         )
     for i in np.flatnonzero(rows.block < 0)[:1]:
-        rows.refuse(i, f"block {rows.block[i]} is negative.", mend="Count blocks from 0.")
+        rows.refuse(i, f"block {rows.block[i]} is negative.", hint="Count blocks from 0.")
     with np.errstate(over="ignore"):
         activation = rows.activation.astype(np.float32)
     for i in np.flatnonzero(~np.isfinite(activation))[:1]:

@@ -39,7 +39,7 @@ def read(path: Path, words: Sequence[str]) -> dict[str, float]:
         if name in found:
             raise errors.BadWords(
                 f"{path.name}, line {number:,}: {name!r} was there before.",
-                mend="Add the counts up, so that each word has one line.",
+                hint="Add the counts up, so that each word has one line.",
             )
         if name in wanted:
             found[name] = math.log(count)
@@ -67,7 +67,7 @@ def fingerprint(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise errors.BadWords(
-            f"{path} cannot be read: {error.strerror or error}.", mend=_MEND
+            f"{path} cannot be read: {error.strerror or error}.", hint=_MEND
         ) from error
 
 
@@ -92,12 +92,12 @@ def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
                     raise errors.BadWords(
                         f"{path.name}, line {reader.line_num:,}: {row!r:.80} is not a word and a "
                         "count above 0.",
-                        mend=_MEND,
+                        hint=_MEND,
                     )
     except OSError as error:
         raise errors.BadWords(f"{path} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise errors.BadWords(f"{path.name} is not CSV in UTF-8: {error}.", mend=_MEND) from error
+        raise errors.BadWords(f"{path.name} is not CSV in UTF-8: {error}.", hint=_MEND) from error
 
 
 def _count(row: list[str]) -> float | None:

@@ -183,7 +183,7 @@ class Reader:
                 what = "no token" if not len(row) else f"{_CONTEXT} tokens or more"
                 raise errors.BadWords(
                     f"{word!r:.60} has {what} in {self._terms.model}.",
-                    mend="Leave its pairs out.",
+                    hint="Leave its pairs out.",
                 )
         return rows
 
@@ -192,7 +192,7 @@ def _finite(hook: str, vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if not np.isfinite(vectors).all():
         raise errors.ModelMismatch(
             f"The model gives NaN or infinity at {hook}.",
-            mend="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
+            hint="float16 may be too narrow for it: use --dtype bfloat16 or float32.",
         )
     return vectors
 
@@ -203,6 +203,6 @@ def _require_layers(terms: Terms, config: "PretrainedConfig") -> None:
         if not 0 <= layer <= last:
             raise errors.ModelMismatch(
                 f"{terms.model} has no layer {layer}.",
-                exists=f"Its layers are 0 to {last}.",
-                mend="Choose other --layers.",
+                available=f"Its layers are 0 to {last}.",
+                hint="Choose other --layers.",
             )

@@ -147,12 +147,12 @@ def _require_residual(row: sa.Row[Any], model: str, d_model: int) -> None:
         raise errors.UnsupportedSae(
             f"SAE {name} is of {hook}: its decoder vectors are no directions of the residual "
             "stream, and the unembedding cannot read them.",
-            mend="Take an SAE of the residual stream, of an MLP's or of attention's output.",
+            hint="Take an SAE of the residual stream, of an MLP's or of attention's output.",
         )
     if row.d_in != d_model:
         raise errors.ModelMismatch(
             f"The decoder vectors of SAE {name} have {row.d_in:,} dimensions; the residual stream "
             f"of {model} has {d_model:,}.",
-            mend="Check --model and --sae: the SAE was trained on another model, or not on its "
+            hint="Check --model and --sae: the SAE was trained on another model, or not on its "
             "residual stream.",
         )

@@ -108,8 +108,8 @@ def read(path: Path) -> Relation:
     if not isinstance(found, list) or not found:
         raise errors.BadWords(
             f"{path.name} is not a list of word pairs.",
-            exists=f"It holds {'an empty list' if found == [] else type(found).__name__}.",
-            mend=_FORM,
+            available=f"It holds {'an empty list' if found == [] else type(found).__name__}.",
+            hint=_FORM,
         )
     pairs = [
         (_word(path, place, row, "input"), _word(path, place, row, "output"))
@@ -187,7 +187,7 @@ def pairs_of(connection: sa.Connection, relations: Sequence[int] | None = None) 
     if not found:
         raise errors.UnknownName(
             "There are no word pairs in the catalog yet.",
-            mend=f"Name files of pairs: `saeatlas ingest words PAIRS.json ...`. {_FORM}",
+            hint=f"Name files of pairs: `saeatlas ingest words PAIRS.json ...`. {_FORM}",
         )
     return found
 
@@ -196,16 +196,16 @@ def _parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
-        raise errors.BadWords(f"There is no file {path}.", mend=_FORM) from error
+        raise errors.BadWords(f"There is no file {path}.", hint=_FORM) from error
     except OSError as error:
         raise errors.BadWords(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise errors.BadWords(
             f"{path.name} is not UTF-8: byte {error.start + 1} is {error.object[error.start]:#x}.",
-            mend="Write the file as UTF-8, for example with iconv.",
+            hint="Write the file as UTF-8, for example with iconv.",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise errors.BadWords(f"{path.name} is not JSON: {error}.", mend=_FORM) from error
+        raise errors.BadWords(f"{path.name} is not JSON: {error}.", hint=_FORM) from error
 
 
 def _word(path: Path, place: int, row: Any, field: str) -> str:
@@ -213,19 +213,19 @@ def _word(path: Path, place: int, row: Any, field: str) -> str:
     if not isinstance(row, dict) or not isinstance(value, str):
         missing = isinstance(row, dict) and field not in row
         what = f"has no {field}" if missing else f"has {value!r:.60} where its {field} should be"
-        raise errors.BadWords(f"{path.name}: pair {place} {what}.", mend=_FORM)
+        raise errors.BadWords(f"{path.name}: pair {place} {what}.", hint=_FORM)
     word = value.strip()
     if not 0 < len(word) <= MAX_CHARACTERS:
         raise errors.BadWords(
             f"{path.name}: the {field} of pair {place} has {len(word):,} characters.",
-            exists=f"A word, or words, has 1 to {MAX_CHARACTERS}, white space around it apart.",
-            mend="Leave the pair out, or mend it.",
+            available=f"A word, or words, has 1 to {MAX_CHARACTERS}, white space around it apart.",
+            hint="Leave the pair out, or hint it.",
         )
     if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
         raise errors.BadWords(
             f"{path.name}: the {field} of pair {place} is no text that can be stored: {word!r}.",
-            exists="It has a NUL character, or half of a surrogate pair.",
-            mend="Leave the pair out, or mend it.",
+            available="It has a NUL character, or half of a surrogate pair.",
+            hint="Leave the pair out, or hint it.",
         )
     return word
 
@@ -240,8 +240,8 @@ def _same_pairs(connection: sa.Connection, relation: Relation) -> int | None:
     if row.sha256 != relation.sha256:
         raise errors.NameTaken(
             f"The catalog has other pairs under the name {relation.name}.",
-            exists=f"{row.n_pairs:,} pairs there, {len(relation.pairs):,} in this file.",
-            mend="Give this file another name, or take those out: `saeatlas remove relation "
+            available=f"{row.n_pairs:,} pairs there, {len(relation.pairs):,} in this file.",
+            hint="Give this file another name, or take those out: `saeatlas remove relation "
             f"{relation.name}`.",
         )
     return int(row.id)

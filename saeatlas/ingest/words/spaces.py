@@ -149,7 +149,7 @@ def _require_same(found: sa.Row[Any], row: dict[str, Any]) -> None:
     if other:
         raise errors.NameTaken(
             f"The words under the name {found.name} were not read like these.",
-            exists=f"They came from {found.source} and differ in {', '.join(other)}.",
-            mend="Read these in the same way, give them another --name, or take those out: "
+            available=f"They came from {found.source} and differ in {', '.join(other)}.",
+            hint="Read these in the same way, give them another --name, or take those out: "
             f"`saeatlas remove words {found.name}`.",
         )

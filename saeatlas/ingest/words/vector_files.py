@@ -67,7 +67,7 @@ def read(path: Path, words: Sequence[str]) -> WordVectors:
         word wanted has its vector.
     """
     if not path.is_file():
-        raise errors.BadWords(f"There is no file {path}.", mend=FORMS)
+        raise errors.BadWords(f"There is no file {path}.", hint=FORMS)
     with _readable(path):
         return _read_npz(path, words) if path.suffix == ".npz" else _read_rows(path, words)
 
@@ -105,7 +105,7 @@ def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
                 found[name] = rank, _finite(path, name, _numbers(path, name, opened, numbers))
     if opened.n not in (None, rank):
         raise errors.BadWords(
-            f"{path.name} has {rank:,} words; its first line says {opened.n:,}.", mend=FETCH
+            f"{path.name} has {rank:,} words; its first line says {opened.n:,}.", hint=FETCH
         )
     chosen = spellings.find(words, found, cased=cased)
     return WordVectors(
@@ -129,8 +129,8 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
         raise errors.BadWords(
             f"{path.name} has words of shape {spelled.shape} and type {spelled.dtype}, vectors of "
             f"shape {vectors.shape} and type {vectors.dtype}.",
-            exists="Expected are strings of shape (n,) and numbers of shape (n, d).",
-            mend="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file.",
+            available="Expected are strings of shape (n,) and numbers of shape (n, d).",
+            hint="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file.",
         )
     vector_formats.require_width(path.name, vectors.shape[1])
     places: dict[str, int] = {}
@@ -147,8 +147,8 @@ def _arrays(path: Path) -> tuple[Array, Array]:
         if missing:
             raise errors.BadWords(
                 f"{path.name} lacks {' and '.join(sorted(missing))}.",
-                exists=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
-                mend="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a "
+                available=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
+                hint="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a "
                 "file.",
             )
         try:
@@ -156,8 +156,8 @@ def _arrays(path: Path) -> tuple[Array, Array]:
         except ValueError as error:  # numpy would have to run what the file says
             raise errors.BadWords(
                 f"{path.name} cannot be read: {error}",
-                exists="Arrays of Python objects are not read: they could run any program.",
-                mend="Save words as numpy.array(words, dtype=str), vectors as numbers.",
+                available="Arrays of Python objects are not read: they could run any program.",
+                hint="Save words as numpy.array(words, dtype=str), vectors as numbers.",
             ) from error
 
 
@@ -171,7 +171,7 @@ def _numbers(path: Path, name: str, opened: vector_formats.Rows, raw: bytes) -> 
         return opened.numbers(raw)
     except ValueError as error:
         raise errors.BadWords(
-            f"{path.name}: the vector of {name!r} is not numbers only: {error}.", mend=FETCH
+            f"{path.name}: the vector of {name!r} is not numbers only: {error}.", hint=FETCH
         ) from error
 
 
@@ -180,7 +180,7 @@ def _finite(path: Path, name: str, vector: Array) -> Array:
         narrow = vector.astype(np.float32)
     if not np.isfinite(narrow).all():
         raise errors.BadWords(
-            f"{path.name}: the vector of {name!r} has NaN or infinity.", mend=FETCH
+            f"{path.name}: the vector of {name!r} has NaN or infinity.", hint=FETCH
         )
     return narrow
 
@@ -194,4 +194,4 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise errors.BadWords(f"{path.name} cannot be read: {error}.", mend=FETCH) from error
+        raise errors.BadWords(f"{path.name} cannot be read: {error}.", hint=FETCH) from error

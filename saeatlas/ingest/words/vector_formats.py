@@ -99,9 +99,9 @@ def begin(name: str, file: IO[bytes]) -> Rows:
     if not is_text(first):
         raise errors.BadWords(
             f"{name} is no file of word vectors.",
-            exists=f"It begins with {first[:40]!r}: neither the numbers of words and dimensions, "
-            "nor a word and its vector.",
-            mend=FORMS,
+            available=f"It begins with {first[:40]!r}: neither the numbers of words and "
+            "dimensions, nor a word and its vector.",
+            hint=FORMS,
         )
     d = len(fields) - 1
     require_width(name, d)
@@ -141,8 +141,8 @@ def require_width(name: str, d: int) -> None:
     if not 0 < d <= MAX_WIDTH:
         raise errors.BadWords(
             f"{name} says that its vectors have {d:,} dimensions.",
-            exists=f"A vector in PostgreSQL has 1 to {MAX_WIDTH:,}.",
-            mend=FORMS,
+            available=f"A vector in PostgreSQL has 1 to {MAX_WIDTH:,}.",
+            hint=FORMS,
         )
 
 
@@ -163,8 +163,8 @@ def _text_rows(name: str, lines: Iterable[bytes], d: int, first: int) -> Iterato
             if len(fields) != d or is_text(word):  # a number too many is not part of a word
                 raise errors.BadWords(
                     f"{name}, line {number:,}: {len(row.split()) - 1:,} numbers, not {d:,}.",
-                    exists=f"It begins with {line[:40]!r}.",
-                    mend=FETCH,
+                    available=f"It begins with {line[:40]!r}.",
+                    hint=FETCH,
                 )
             numbers = b" ".join(fields)
         yield word, numbers
@@ -181,14 +181,14 @@ def _binary_rows(name: str, head: bytes, file: IO[bytes], n: int, d: int) -> Ite
             if not more or (end < 0 and len(data) > _LONGEST_WORD):
                 raise errors.BadWords(
                     f"{name} ends, or goes wrong, at word {rank:,} of {n:,}.",
-                    exists=f"Its first line says {n:,} words of {d:,} dimensions. It was read as "
-                    "word2vec's binary format, its second line being no word and numbers.",
-                    mend=FETCH,
+                    available=f"Its first line says {n:,} words of {d:,} dimensions. It was read "
+                    "as word2vec's binary format, its second line being no word and numbers.",
+                    hint=FETCH,
                 )
         yield data[at:end].lstrip(b"\n"), data[end + 1 : end + 1 + width]
         at = end + 1 + width
     if (data[at:] + file.read(_CHUNK)).strip():
         raise errors.BadWords(
             f"{name} goes on after the {n:,} words of {d:,} dimensions that its first line says.",
-            mend=FETCH,
+            hint=FETCH,
         )

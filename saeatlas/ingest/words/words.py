@@ -118,8 +118,8 @@ def take(
             raise errors.BadWords(
                 f"{vectors.name} has no pair of words whole: {len(found.vectors):,} of "
                 f"{len(wanted):,} words are among its {found.n:,}.",
-                exists=_missing(wanted, found.vectors, vectors),
-                mend="Check that the pairs are in its language and spelling.",
+                available=_missing(wanted, found.vectors, vectors),
+                hint="Check that the pairs are in its language and spelling.",
             )
         logs = found.log_frequencies
         if frequency_file is not None:

@@ -142,8 +142,8 @@ def _with_driver(url: str) -> URL:
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise errors.ServerUnreachable(
             f"The database URL begins with {scheme!r}: not a PostgreSQL server.",
-            exists="Expected postgresql://user:password@host:port/database",
-            mend="Unless it was given, it is that of SAEATLAS_DATABASE_URL; unset, there is the "
+            available="Expected postgresql://user:password@host:port/database",
+            hint="Unless it was given, it is that of SAEATLAS_DATABASE_URL; unset, there is the "
             "embedded server.",
         )
     try:
@@ -151,8 +151,8 @@ def _with_driver(url: str) -> URL:
     except (sa.exc.ArgumentError, ValueError) as error:
         raise errors.ServerUnreachable(
             "The database URL cannot be read.",
-            exists="Expected postgresql://user:password@host:port/database",
-            mend="Characters such as @ or / in a password are written as %40, %2F.",
+            available="Expected postgresql://user:password@host:port/database",
+            hint="Characters such as @ or / in a password are written as %40, %2F.",
         ) from error
 
 

@@ -148,8 +148,8 @@ def _handle(folder: Path, *, start: bool) -> Any:
     except (OSError, RuntimeError, AssertionError, SubprocessError) as error:
         raise errors.ServerUnreachable(
             f"The embedded PostgreSQL in {folder} does not start: {error}",
-            exists=_log_tail(folder),
-            mend="Mend what the log says, or set SAEATLAS_DATABASE_URL to use another server.",
+            available=_log_tail(folder),
+            hint="Mend what the log says, or set SAEATLAS_DATABASE_URL to use another server.",
         ) from error
     with handle._lock:  # the library counts users by process number and never forgets a killed one
         handle.global_process_id_list.put(_users(folder))

@@ -31,11 +31,11 @@ def translate(error: psycopg.Error) -> errors.AtlasError | None:
     if isinstance(error, psycopg.errors.DiskFull):
         return errors.DiskFull(
             f"The server's disk is full: {_first_line(error)}",
-            exists="Nothing of the last step was kept; everything before it is safe.",
-            mend="Free some space, or `saeatlas remove` what is not needed, and run it again.",
+            available="Nothing of the last step was kept; everything before it is safe.",
+            hint="Free some space, or `saeatlas remove` what is not needed, and run it again.",
         )
     if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
-        return errors.CatalogBusy(mend="Wait for it to end, then run this again.")
+        return errors.CatalogBusy(hint="Wait for it to end, then run this again.")
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
         return _no_connection(error)
     if isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
@@ -48,18 +48,18 @@ def _no_connection(error: psycopg.Error) -> errors.DatabaseError:
     if _REFUSED.search(str(error)):
         return errors.LoginRefused(
             f"The PostgreSQL server refuses the login: {line}",
-            mend="Check user, password and database in SAEATLAS_DATABASE_URL (or PGPASSWORD).",
+            hint="Check user, password and database in SAEATLAS_DATABASE_URL (or PGPASSWORD).",
         )
     if "closed the connection" in str(error) or error.sqlstate is not None:
         return errors.ServerUnreachable(
             f"The PostgreSQL server went away: {line}",
-            exists="It was stopped, or it stopped itself: a full disk does that. What was "
+            available="It was stopped, or it stopped itself: a full disk does that. What was "
             "committed before is safe.",
-            mend="Look at its log and its free space, then run the same command again.",
+            hint="Look at its log and its free space, then run the same command again.",
         )
     return errors.ServerUnreachable(
         f"No PostgreSQL server answers: {line}",
-        mend="Start it (`docker compose up -d`), or unset SAEATLAS_DATABASE_URL "
+        hint="Start it (`docker compose up -d`), or unset SAEATLAS_DATABASE_URL "
         "to use the embedded server.",
     )
 
@@ -75,7 +75,7 @@ def on_error(context: sa.engine.ExceptionContext) -> None:
     if isinstance(error, psycopg.errors.NumericValueOutOfRange):
         raise errors.UnknownName(
             "A number is larger than any in the catalog.",
-            mend="`saeatlas status` lists what is there.",
+            hint="`saeatlas status` lists what is there.",
         ) from error
     if isinstance(error, psycopg.Error) and (ours := translate(error)) is not None:
         raise ours from error

@@ -43,21 +43,21 @@ def require_server(connection: sa.Connection) -> None:
     if facts["server_version"] < MIN_SERVER:
         raise errors.ServerTooOld(
             f"The server is PostgreSQL {facts['server_version_text']}.",
-            exists=f"SAE Atlas needs PostgreSQL {MIN_SERVER // 10000} or later.",
-            mend="Use a newer server, or unset SAEATLAS_DATABASE_URL for the embedded one.",
+            available=f"SAE Atlas needs PostgreSQL {MIN_SERVER // 10000} or later.",
+            hint="Use a newer server, or unset SAEATLAS_DATABASE_URL for the embedded one.",
         )
     version = facts["vector_installed"] or facts["vector_available"]
     if version is None:
         raise errors.PgvectorMissing(
             f"The PostgreSQL server has no pgvector (database {facts['database']!r}).",
-            mend="Install pgvector 0.8 or later on it, take the pgvector/pgvector image "
+            hint="Install pgvector 0.8 or later on it, take the pgvector/pgvector image "
             "(`docker compose up -d`), or unset SAEATLAS_DATABASE_URL for the embedded server.",
         )
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < MIN_VECTOR:
         raise errors.ServerTooOld(
             f"The server's pgvector is {version}.",
-            exists="SAE Atlas needs pgvector 0.8 or later.",
-            mend="Install a newer pgvector, then run `alter extension vector update`.",
+            available="SAE Atlas needs pgvector 0.8 or later.",
+            hint="Install a newer pgvector, then run `alter extension vector update`.",
         )
 
 
@@ -84,12 +84,12 @@ def bring_up(connection: sa.Connection, *, migrate: bool) -> None:
     if current is not None and current > head():
         raise errors.CatalogTooNew(
             f"The catalog's tables are at version {current}, newer than this program's {head()}.",
-            mend="Install a newer saeatlas: `pip install --upgrade saeatlas`.",
+            hint="Install a newer saeatlas: `pip install --upgrade saeatlas`.",
         )
     if current is not None and not migrate:
         raise errors.CatalogOutdated(
             f"The catalog's tables are at version {current}; this program needs {head()}.",
-            mend="Run `saeatlas db upgrade` (other users of this server must upgrade too).",
+            hint="Run `saeatlas db upgrade` (other users of this server must upgrade too).",
         )
     apply(connection)
 
@@ -139,7 +139,7 @@ def apply(connection: sa.Connection) -> None:
     except psycopg.errors.InsufficientPrivilege as error:
         raise errors.PgvectorMissing(
             "This user may not set up the catalog: " + str(error).splitlines()[0],
-            mend="Ask the server's owner to run `create extension vector` in this database "
+            hint="Ask the server's owner to run `create extension vector` in this database "
             "and to grant you `create` on it.",
         ) from error
     driver.execute(statement(__name__, "drop_views"))

@@ -140,11 +140,11 @@ def _labels(connection: sa.Connection, row: sa.Row[Any]) -> Labels:
 def _unknown(connection: sa.Connection, run: int, rows: Sequence[sa.Row[Any]]) -> Exception:
     if rows:
         there = ", ".join(f"{row.affinity} k {row.k}" for row in rows)
-        return errors.UnknownName(f"Run {run} has no such lobes.", exists=f"It has {there}.")
+        return errors.UnknownName(f"Run {run} has no such lobes.", available=f"It has {there}.")
     query = sa.select(tables.run.c.id).where(tables.run.c.analysis.in_(["lobes", "geometry"]))
     known = connection.execute(query.order_by(tables.run.c.id)).scalars().all()
     return errors.UnknownName(
         f"Run {run} is none of lobes or geometry.",
-        exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-        mend="`saeatlas analyze lobes --cooccurrence RUN` makes one; `saeatlas status` lists runs.",
+        available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+        hint="`saeatlas analyze lobes --cooccurrence RUN` makes one; `saeatlas status` lists runs.",
     )

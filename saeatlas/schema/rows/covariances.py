@@ -86,7 +86,7 @@ def read(connection: sa.Connection, recording: int) -> Covariance:
     if found.n < 2:
         raise errors.UnknownName(
             f"Recording {recording} has heard {found.n} tokens; a covariance needs two or more.",
-            mend="Go on with `saeatlas ingest activations`, the same command as before.",
+            hint="Go on with `saeatlas ingest activations`, the same command as before.",
         )
     return Covariance(found.n, found.mean, found.products / (found.n - 1))
 
@@ -174,16 +174,17 @@ def _missing(connection: sa.Connection, recording: int) -> errors.UnknownName:
     if row is None:
         return errors.UnknownName(
             f"There is no recording {recording}.",
-            mend="`saeatlas status` lists what is in the catalog.",
+            hint="`saeatlas status` lists what is in the catalog.",
         )
     if row.model_sha256 is None:  # read from a table, or simulated
         return errors.UnknownName(
             f"Recording {recording} was not made by running a model, so it has no covariance.",
-            mend=f"Record SAE {row.sae} with `saeatlas ingest activations --covariance`.",
+            hint=f"Record SAE {row.sae} with `saeatlas ingest activations --covariance`.",
         )
     return errors.UnknownName(
         f"Recording {recording} was made without --covariance.",
-        exists="A covariance covers every document of a recording: it cannot be added afterwards.",
-        mend=f"`saeatlas remove recording {recording}`, then run the same `saeatlas ingest "
+        available="A covariance covers every document of a recording: it cannot be added "
+        "afterwards.",
+        hint=f"`saeatlas remove recording {recording}`, then run the same `saeatlas ingest "
         "activations` again with --covariance.",
     )

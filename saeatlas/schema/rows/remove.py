@@ -114,8 +114,8 @@ def remove_labels(connection: sa.Connection, saes: Sequence[int], source: str | 
         known = connection.execute(query).scalars().all()
         raise errors.UnknownName(
             "There are no such labels." if source is None else f"No label is from {source!r}.",
-            exists=errors.nearest(source or "", known),
-            mend="Bring some in with `saeatlas ingest labels`.",
+            available=errors.nearest(source or "", known),
+            hint="Bring some in with `saeatlas ingest labels`.",
         )
     return n
 
@@ -211,6 +211,6 @@ def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:
         shown = ", ".join(map(str, known)) or "none"
         raise errors.UnknownName(
             f"There is no {table.name} {number}.",
-            exists=f"There is: {shown}.",
-            mend="`saeatlas status` lists what is in the catalog.",
+            available=f"There is: {shown}.",
+            hint="`saeatlas status` lists what is in the catalog.",
         )

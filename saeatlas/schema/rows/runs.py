@@ -93,7 +93,7 @@ def lock(connection: sa.Connection, what: str, key: bytes) -> None:
     if free != (True,):
         raise errors.CatalogBusy(
             f"Another process makes the same {what} now.",
-            mend="Wait for it; then run the same command again: it finds the result.",
+            hint="Wait for it; then run the same command again: it finds the result.",
         )
 
 
@@ -150,8 +150,8 @@ def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row
         what, made_by = _KINDS[analysis]
         raise errors.UnknownName(
             f"Run {number} is no {what}.",
-            exists=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            mend=f"`saeatlas analyze {analysis} {made_by}` makes one.",
+            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            hint=f"`saeatlas analyze {analysis} {made_by}` makes one.",
         )
     return row
 

@@ -67,12 +67,12 @@ def _encoder_width(connection: sa.Connection, sae: sa.Row[Any]) -> int:
     if sae.architecture is None:
         raise errors.UnknownName(
             f"SAE {sae.id} ({name}) is a bare decoder: it has no encoder vectors.",
-            mend="Use its decoder vectors, or ingest it under another name from a sae-lens or "
+            hint="Use its decoder vectors, or ingest it under another name from a sae-lens or "
             "Gemma Scope folder, with --encoder.",
         )
     path = ["--path", sae.source] if Path(sae.source).is_absolute() else []
     named = [*path, "--release", sae.release, "--sae-id", sae.sae_id]
     raise errors.UnknownName(
         f"The encoder vectors of SAE {sae.id} ({name}) are not in the catalog.",
-        mend=f"Add them: `saeatlas ingest sae {shlex.join(named)} --encoder`",
+        hint=f"Add them: `saeatlas ingest sae {shlex.join(named)} --encoder`",
     )

@@ -36,7 +36,7 @@ def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[A
     row = connection.execute(query).one_or_none()
     if row is None:
         raise errors.UnknownName(
-            f"There is no SAE {sae}.", mend="`saeatlas status` lists what is in the catalog."
+            f"There is no SAE {sae}.", hint="`saeatlas status` lists what is in the catalog."
         )
     return row
 
@@ -90,10 +90,10 @@ def find_one(connection: sa.Connection, name: str) -> sa.Row[Any]:
     if len(rows) > 1:
         raise errors.UnknownName(
             f"{name!r} names {len(rows)} SAEs.",
-            exists="They are: "
+            available="They are: "
             + ", ".join(f"{row.id} ({row.release}/{row.sae_id})" for row in rows)
             + ".",
-            mend="Give one by its number.",
+            hint="Give one by its number.",
         )
     return rows[0]
 
@@ -111,14 +111,14 @@ def _named(connection: sa.Connection, name: str) -> Sequence[sa.Row[Any]]:
         called = (f"{row.id} ({row.sae_id} of {row.release})" for row in rows)
         raise errors.UnknownName(
             f"Several SAEs are called {name!r}.",
-            exists="They are: " + ", ".join(called) + ".",
-            mend="Name the release too, or give the number.",
+            available="They are: " + ", ".join(called) + ".",
+            hint="Name the release too, or give the number.",
         )
     if not rows:
         known = connection.execute(sa.select(full)).scalars().all()
         raise errors.UnknownName(
             f"There is no SAE {name!r} in the catalog.",
-            exists=errors.nearest(name, known),
-            mend="Bring it in with `saeatlas ingest sae`; `saeatlas status` lists what is there.",
+            available=errors.nearest(name, known),
+            hint="Bring it in with `saeatlas ingest sae`; `saeatlas status` lists what is there.",
         )
     return rows

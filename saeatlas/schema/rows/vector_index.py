@@ -45,8 +45,8 @@ def create(connection: sa.Connection, sae: int) -> bool:
     if d > MOST:
         raise errors.InputError(
             f"Decoder vectors of SAE {sae} have {d:,} dimensions.",
-            exists=f"pgvector indexes up to {MOST:,}.",
-            mend="Nearest features are found without: all are compared.",
+            available=f"pgvector indexes up to {MOST:,}.",
+            hint="Nearest features are found without: all are compared.",
         )
     if sae in indexed(connection):
         return False

@@ -203,16 +203,16 @@ def _whole(connection: sa.Connection, space: int) -> set[int]:
 def _unknown_space(connection: sa.Connection, name: str) -> errors.UnknownName:
     return errors.UnknownName(
         f"There is no space of word vectors {name!r} in the catalog.",
-        exists=errors.nearest(
+        available=errors.nearest(
             name, connection.execute(sa.select(tables.word_space.c.name)).scalars()
         ),
-        mend="Bring words in with `saeatlas ingest words`; the view word_spaces lists them.",
+        hint="Bring words in with `saeatlas ingest words`; the view word_spaces lists them.",
     )
 
 
 def _unknown_relation(name: str, known: Any) -> errors.UnknownName:
     return errors.UnknownName(
         f"There is no relation {name!r} in the catalog.",
-        exists=errors.nearest(name, known),
-        mend="Bring it in with `saeatlas ingest words`: the stem of a file is its name.",
+        available=errors.nearest(name, known),
+        hint="Bring it in with `saeatlas ingest words`: the stem of a file is its name.",
     )

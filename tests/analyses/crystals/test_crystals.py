@@ -159,7 +159,7 @@ def test_features_without_direction_and_duplicates_are_left_out(engine: sa.Engin
     vectors[7] = 2 * vectors[5]
     tiny.store_bare(engine, vectors)
     done = _find(engine)
-    assert done.remarks[:2] == (
+    assert done.notes[:2] == (
         "1 features have a decoder vector of 0.", "1 features have another's decoder vector.",
     )  # fmt: skip
     quality = _ask(engine, "select quality->>'n_vectors' as n from run")
@@ -291,7 +291,7 @@ def test_relations_of_words_are_told_apart_and_distractors_named(
     paths, vectors = _words(tmp_path)
     words.take(engine, paths, vectors)
     done = list(relations.measure(engine, "words.npz", trials=19))[-1]
-    assert done.remarks == ("3 pairs have no difference: both words are the same.",)
+    assert done.notes == ("3 pairs have no difference: both words are the same.",)
     found = _ask(engine, "select * from function_vectors order by function_vector")
     assert found.relation.tolist() == ["relation_0", "relation_1", "relation_2"]
     assert found.space.tolist() == ["words.npz"] * 3 and (found.n_pairs == 40).all()

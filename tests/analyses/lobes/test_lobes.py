@@ -103,7 +103,7 @@ def planted(engine: sa.Engine) -> int:
 def test_planted_lobes_are_found(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, ks=[2, 4])
     truth = simulation.plant_features(PLANTED).lobe
-    assert done.created and done.run == 2 and not done.remarks
+    assert done.created and done.run == 2 and not done.notes
     assert "Run 2: made in" in done.summary and 'where run = 2"' in done.summary
     found = _read(engine, done.run)
     names = ["dice", "jaccard", "overlap", "phi", "simple_matching"]
@@ -266,11 +266,11 @@ def test_groups_that_never_meet(engine: sa.Engine) -> None:
     active = _groups(np.random.default_rng(0), 400, [30, 20], 0.0)
     run = _record(engine, active)
     done = _find(engine, run, affinities=["jaccard"], ks=[2, 3])
-    (said,) = done.remarks
+    (said,) = done.notes
     assert said == "jaccard falls in 2 parts, or more, without any affinity between."
     assert said in done.summary
     stored = _run(engine, done.run).quality
-    assert stored["remarks"] == [said] and stored["jaccard"]["n_parts"] == 2
+    assert stored["notes"] == [said] and stored["jaccard"]["n_parts"] == 2
     two = _read(engine, done.run, ks=[2])[0]
     assert two.lobes.tolist() == [0] * 30 + [1] * 20
     assert _rows(engine, tables.clustering)[0].ncut == pytest.approx(0, abs=1e-6)
@@ -283,7 +283,7 @@ def test_features_that_meet_no_other_have_no_lobe(engine: sa.Engine) -> None:
     active = np.vstack([np.pad(active, ((0, 0), (0, 5))), lonely])
     run = _record(engine, active)
     done = _find(engine, run, affinities=["jaccard", "phi"], ks=[2])
-    assert done.remarks == ("jaccard: 5 features meet no other and have no lobe.",)
+    assert done.notes == ("jaccard: 5 features meet no other and have no lobe.",)
     jaccard, phi = _read(engine, done.run)
     assert jaccard.features.tolist() == list(range(40))
     assert phi.features.tolist() == list(range(45))  # phi of such a pair is known
@@ -296,7 +296,7 @@ def test_opposites_have_no_affinity(engine: sa.Engine) -> None:
     one = rng.random(997) < 0.3
     active = np.stack([one, ~one, ~one, ~one], axis=1)
     done = _find(engine, _record(engine, active), affinities=["phi"], ks=[1])
-    assert done.remarks == ("phi: 1 features meet no other and have no lobe.",)
+    assert done.notes == ("phi: 1 features meet no other and have no lobe.",)
     assert _read(engine, done.run)[0].features.tolist() == [1, 2, 3]
 
 
@@ -327,7 +327,7 @@ def test_an_affinity_that_is_the_same_everywhere_does_not_stop_the_others(
     for i, n in enumerate((2, 4, 6, 8)):
         active[:n, i] = True
     done = _find(engine, _record(engine, active), ks=[2])
-    assert done.remarks == ("overlap is the same for all pairs: it has no lobes.",)
+    assert done.notes == ("overlap is the same for all pairs: it has no lobes.",)
     made = [one.affinity for one in _read(engine, done.run)]
     assert made == ["dice", "jaccard", "phi", "simple_matching"]
     assert "overlap" not in _run(engine, done.run).quality
@@ -337,7 +337,7 @@ def test_k_above_the_number_of_features_is_left_out(engine: sa.Engine) -> None:
     active = _groups(np.random.default_rng(0), 100, [4, 4], 0.1)
     run = _record(engine, active)
     done = _find(engine, run, affinities=["phi"], ks=[2, 8, 9])
-    assert done.remarks == ("No lobes for k above the number of features, 8.",)
+    assert done.notes == ("No lobes for k above the number of features, 8.",)
     assert [one.k for one in _read(engine, done.run)] == [2, 8]
     with pytest.raises(
         errors.InputError, match=r"above the number of features, 8(.|\n)*smaller --k"
@@ -421,7 +421,7 @@ def test_a_recording_that_has_grown_since_is_said(engine: sa.Engine) -> None:
     counts = _count(engine, made.id)
     sparse.add(engine, made, active[:100])
     done = _find(engine, counts, halves=True, affinities=["phi"], ks=[2])
-    assert "its halves have 400 blocks, not 300" in done.remarks[0]
+    assert "its halves have 400 blocks, not 300" in done.notes[0]
 
 
 @pytest.fixture

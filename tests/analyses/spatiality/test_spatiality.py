@@ -324,7 +324,7 @@ def test_without_the_counts_there_is_no_frequency_null(catalog: sa.Engine) -> No
     assert {row.null_model for row in _rows(catalog, done.run)} == {"permuted"}
     with catalog.connect() as connection:
         query = sa.select(tables.run.c.quality).where(tables.run.c.id == done.run)
-        said = connection.execute(query).scalar_one()["remarks"]
+        said = connection.execute(query).scalar_one()["notes"]
     assert "Frequency null left out" in said[0] and said[0] in done.summary
 
 

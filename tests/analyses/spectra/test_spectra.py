@@ -66,7 +66,7 @@ def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
     entropy = _ask(engine, "select * from cluster_entropies order by neighbour")
     assert entropy.neighbour.tolist() == [1, 2]
     assert (entropy.z_directions.abs() < 4).all()
-    assert done.remarks == ()
+    assert done.notes == ()
 
 
 def test_planted_clusters_are_seen_in_the_entropy(engine: sa.Engine) -> None:
@@ -110,7 +110,7 @@ def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, features=40))
     run = list(geometry.find(engine, 1, ks=[20]))[-1].run
     done = _find(engine, replace(QUICK, within=run))
-    assert any("fewer than 3 vectors" in remark for remark in done.remarks)
+    assert any("fewer than 3 vectors" in remark for remark in done.notes)
     rows = _ask(engine, "select * from spectra")
     assert 0 < len(rows) < 20
     assert rows.slope.isna().all() and rows.log_volume.notna().all()
@@ -132,7 +132,7 @@ def test_zero_vectors_duplicates_and_flat_clouds(engine: sa.Engine, tmp_path: Pa
     assert (row.n, row.n_zero, row.n_duplicates, row.n_eigenvalues) == (277, 3, 20, 5)
     assert np.isfinite(row.log_volume) and row.log_volume_population is None
     assert _ask(engine, "select * from cluster_entropies").components.tolist() == [5, 5]
-    assert any("10 components" in remark for remark in done.remarks)
+    assert any("10 components" in remark for remark in done.notes)
 
 
 def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:

@@ -77,7 +77,9 @@ def _answer_or_sentence(engine: sa.Engine, text: str) -> None:
     try:
         found = query.answer(engine, text, timeout=20, limit=3)
     except errors.BadQuery as error:
-        assert error.wrong and (error.exists is None or "^" in error.exists or not text.strip())
+        assert error.wrong and (
+            error.available is None or "^" in error.available or not text.strip()
+        )
     else:
         assert len(found) <= 3
 

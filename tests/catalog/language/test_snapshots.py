@@ -57,7 +57,7 @@ QUERIES = {
 
 
 def _compare(name: str, engine: sa.Engine, text: str) -> str:
-    """Compare a query's SQL with its file; remarks hold counts of blocks, and are not compared."""
+    """Compare a query's SQL with its file; notes hold counts of blocks, and are not compared."""
     made = query.compiled(engine, text).shown()
     path = FOLDER / f"{name}.sql"
     if os.environ.get("SAEATLAS_SNAPSHOTS") == "write":

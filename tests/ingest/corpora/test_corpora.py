@@ -49,7 +49,7 @@ def texts(source, **options):
 def assert_says(error, *parts):
     for part in parts:
         assert part in str(error.value), str(error.value)
-    assert error.value.mend
+    assert error.value.hint
 
 
 # Round trips ------------------------------------------------------------------------------
@@ -380,14 +380,14 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "mend"),
+    ("name", "hint"),
     [("x.csv", "read_csv"), ("x.txt", "folder"), ("x.bin", "JSON lines"), ("x.zip", "Unpack")],
 )
-def test_an_unknown_suffix(tmp_path, name, mend):
+def test_an_unknown_suffix(tmp_path, name, hint):
     (tmp_path / name).write_text("text")
     with pytest.raises(errors.BadCorpus) as error:
         open_corpus(str(tmp_path / name))
-    assert_says(error, f"{name} has no form", ".jsonl", ".parquet", mend)
+    assert_says(error, f"{name} has no form", ".jsonl", ".parquet", hint)
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "deeper/"])

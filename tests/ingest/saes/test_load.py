@@ -60,7 +60,7 @@ def _refused(kind: type[errors.AtlasError], message: str, path: Path, **options:
     with pytest.raises(kind, match=message) as caught:
         load(path=path, **options)
     assert type(caught.value) is kind
-    assert caught.value.mend
+    assert caught.value.hint
     assert "\n" not in caught.value.wrong
 
 

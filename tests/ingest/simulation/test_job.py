@@ -174,7 +174,8 @@ def test_under_another_name_the_corpus_is_shared(engine: sa.Engine) -> None:
 def test_killed_and_continued(engine: sa.Engine) -> None:
     blocks = 40_000
     code = (
-        "import tests.ingest.simulation.test_job as t; from saeatlas.schema.database import connect;"
+        "import tests.ingest.simulation.test_job as t; "
+        "from saeatlas.schema.database import connect; "
         f"t._simulate(connect.open_catalog(), blocks={blocks})"
     )
     child = subprocess.Popen(

@@ -319,4 +319,4 @@ def test_wishes_that_cannot_be_met(wishes: dict[str, Any], says: str) -> None:
     with pytest.raises(errors.InputError) as caught:
         Terms(**wishes)
     assert says in str(caught.value)
-    assert caught.value.mend
+    assert caught.value.hint
