@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from saeatlas.commands.analyze import analyze
-from saeatlas.commands.console import catalog, chosen_saes, follow_stages, one_sae
+from saeatlas.commands.console import catalog, chosen_saes, follow_stages, one_sae, run_analysis
 from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
 
 
@@ -69,10 +69,9 @@ def analyze_maps(
     """
     from saeatlas.analyses.maps import maps
 
-    terms = maps.Terms(**options)
     engine = catalog()
     for number in chosen_saes(engine, saes, release, layers):
-        follow_stages(maps.find(engine, number, terms))
+        run_analysis(engine, maps.ANALYSIS, maps.Params(sae=number, **options))
 
 
 @analyze.command("crystals")

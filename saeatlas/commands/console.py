@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from saeatlas import errors
+from saeatlas.progress import Progress, Report
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from saeatlas.analyses.run_driver import Analysis, Outcome, Params
     from saeatlas.ingest.saes.store import StoredSae
 
 
@@ -70,6 +72,42 @@ def _tokens_a_second(last: Any) -> str:
 def blocks_a_second(last: Any) -> str:
     """Say how fast blocks are made."""
     return f"{last.blocks_per_second:,.0f} blocks/s" if last.blocks_per_second else ""
+
+
+@contextmanager
+def bars() -> Iterator[Report]:
+    """Show a bar for each stage of a job, with its rate and the time left."""
+    from rich import progress as rich
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TextColumn("{task.fields[rate]}"),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns) as shown:
+        tasks: dict[str, rich.TaskID] = {}
+
+        def report(step: Progress) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = shown.add_task(step.stage, total=step.total, rate="")
+            task = tasks[step.stage]
+            shown.update(task, completed=step.done, total=step.total, rate=step.rate)
+
+        yield report
+
+
+def run_analysis(
+    engine: sa.Engine, analysis: Analysis[Any, Any, Any, Any], params: Params
+) -> Outcome:
+    """Run an analysis with bars of progress, and print what was done."""
+    from saeatlas.analyses.run_driver import perform
+
+    with bars() as report:
+        outcome = perform(engine, analysis, params, report)
+    click.echo(outcome.summary)
+    return outcome
 
 
 def follow(

@@ -18,6 +18,7 @@ from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.maps import maps
 from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.relations import relations
+from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.spatiality import spatiality
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.inputs import Terms as SpectraTerms
@@ -149,7 +150,7 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield kept(subsets.judge(engine, found))
     yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
     yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
-    yield maps.find(engine, layer, maps.Terms())
+    yield _performed(engine, layer)
     every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
     with engine.connect() as connection:
         layers = connection.execute(every).scalars().all()
@@ -162,6 +163,11 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield words.listen(engine, pairs, model_vectors.Terms(str(MODEL), WORD_LAYERS))
     for layer in WORD_LAYERS:
         yield relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
+
+
+def _performed(engine: sa.Engine, sae: int) -> Iterator[Step]:
+    done = perform(engine, maps.ANALYSIS, maps.Params(sae=sae))
+    yield Step("done", 1, 1, done.seconds, done.run, done.created, done.ask, done.notes)
 
 
 def questions() -> list[Question]:

@@ -54,7 +54,7 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
         )
         found = runs.find(connection, "cooccurrence", key)
         if found is not None:
-            return found, False
+            return found.id, False
         n = counts.diagonal()
         live = np.flatnonzero(n)
         places = np.full(len(n), -1)

@@ -25,7 +25,7 @@ _START = 1e-4
 
 
 @dataclass(frozen=True)
-class Faith:
+class Preservation:
     """What a map keeps of the vectors.
 
     Parameters
@@ -111,8 +111,8 @@ def tsne(units: Array, start: Array, perplexity: float) -> Array:
     return points.astype(np.float32)
 
 
-def faith(units: Array, points: Array, seed: int) -> Faith:
-    """Measure what a layout keeps of nearness and of distance.
+def preservation(units: Array, points: Array, seed: int) -> Preservation:
+    """Measure how far a map preserves neighbours and distances.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def faith(units: Array, points: Array, seed: int) -> Faith:
 
     Returns
     -------
-    Faith
+    Preservation
     """
     from scipy.stats import spearmanr
 
@@ -140,7 +140,7 @@ def faith(units: Array, points: Array, seed: int) -> Faith:
         for part in np.array_split(np.arange(_PAIRS), 50)
     ])  # fmt: skip
     on_map = np.linalg.norm(points[one].astype(float) - points[other], axis=1)
-    return Faith(float(kept), k / (n - 1), float(spearmanr(in_space, on_map).statistic))
+    return Preservation(float(kept), k / (n - 1), float(spearmanr(in_space, on_map).statistic))
 
 
 def _nearest(rows: Array, k: int) -> Array:

@@ -1,4 +1,4 @@
-"""Bookkeeping of analyses: one at a time, found again by what it read, committed as a whole."""
+"""The rows of runs: found again by what they read, and written with the rows they made."""
 
 import hashlib
 import json
@@ -11,12 +11,16 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect
-from saeatlas.schema.database.statements import statement
+from saeatlas.schema.rows import running_jobs
 
 _KINDS = {
-    "cooccurrence": ("count of co-occurrence", "--recording N"),
+    "cooccurrence": ("count of co-occurrence", "--recording RECORDING"),
     "lobes": ("run of lobes", "--cooccurrence RUN"),
+    "geometry": ("clustering by angles", "--sae SAE"),
+    "spatiality": ("test of lobes", "--lobes RUN --geometry RUN"),
+    "subsets": ("comparison of lobes and document types", "--lobes RUN"),
+    "spectra": ("run of spectra", "--sae SAE"),
+    "crystals": ("run of crystals", "--sae SAE"),
     "maps": ("map", "--sae SAE"),
 }
 """What a run of an analysis is called, and what the command wants that makes one."""
@@ -40,64 +44,14 @@ def input_hash(**parts: Any) -> bytes:
 
 @contextmanager
 def claimed(engine: sa.Engine, analysis: str, what: str, key: bytes) -> Iterator[int | None]:
-    """Keep other processes from the same work meanwhile, and find it if it is done already.
-
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-    analysis : str
-    what : str
-        Name of the work, for the message.
-    key : bytes
-        Its `input_hash`.
-
-    Yields
-    ------
-    int or None
-        ``run.id`` of the same made before.
-
-    Raises
-    ------
-    CatalogBusy
-        Another process does it now.
-    """
-    with engine.connect() as connection:
-        connection.detach()  # its lock ends with it, so it must not go back to the pool
-        lock(connection, what, key)
-        number = find(connection, analysis, key)
-        connection.rollback()
-        yield number
+    """Lock a job and find its run: for analyses that `run_driver` does not run yet."""
+    with running_jobs.locked(engine, analysis, what, key):
+        with engine.connect() as connection:
+            row = find(connection, analysis, key)
+        yield None if row is None else int(row.id)
 
 
-def lock(connection: sa.Connection, what: str, key: bytes) -> None:
-    """Keep other processes from the same work as long as the connection lives.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-        Not from the pool: the lock ends with it.
-    what : str
-        Name of the work, for the message.
-    key : bytes
-        What makes it the same.
-
-    Raises
-    ------
-    CatalogBusy
-        Another process does it now.
-    """
-    number = int.from_bytes(hashlib.sha256(what.encode() + key).digest()[:8], "big", signed=True)
-    free = (
-        connect.raw(connection).execute(statement(__name__, "try_lock"), {"key": number}).fetchone()
-    )
-    if free != (True,):
-        raise errors.CatalogBusy(
-            f"Another process makes the same {what} now.",
-            hint="Wait for it; then run the same command again: it finds the result.",
-        )
-
-
-def find(connection: sa.Connection, analysis: str, key: bytes) -> int | None:
+def find(connection: sa.Connection, analysis: str, key: bytes) -> sa.Row[Any] | None:
     """Find a run that read the same and was asked for the same.
 
     Parameters
@@ -109,18 +63,17 @@ def find(connection: sa.Connection, analysis: str, key: bytes) -> int | None:
 
     Returns
     -------
-    int or None
-        ``run.id`` of the newest.
+    sqlalchemy.Row or None
+        Of ``run``: the newest.
     """
     table = tables.run
     query = (
-        sa.select(table.c.id)
+        sa.select(table)
         .where(table.c.analysis == analysis, table.c.input_sha256 == key)
         .order_by(table.c.id.desc())
         .limit(1)
     )
-    found: int | None = connection.execute(query).scalar_one_or_none()
-    return found
+    return connection.execute(query).one_or_none()
 
 
 def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row[Any]:
@@ -131,7 +84,7 @@ def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row
     connection : sqlalchemy.Connection
     number : int or None
         ``run.id``.
-    analysis : {'cooccurrence', 'lobes', 'maps'}
+    analysis : str
 
     Returns
     -------

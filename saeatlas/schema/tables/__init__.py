@@ -33,6 +33,7 @@ from saeatlas.schema.tables.lobes import (
     subset_lobe,
 )
 from saeatlas.schema.tables.maps import AXES, coordinate
+from saeatlas.schema.tables.running_jobs import running_job
 from saeatlas.schema.tables.runs import (
     bitmap,
     bitmap_chunk,
@@ -88,6 +89,7 @@ __all__ = [
     "recording",
     "relation",
     "run",
+    "running_job",
     "sae",
     "separation",
     "spectrum",

@@ -14,7 +14,7 @@ from sklearn.metrics import pairwise_distances
 
 from saeatlas import errors
 from saeatlas.analyses.maps import layouts, maps
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.catalog import sql
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
@@ -40,10 +40,8 @@ def _islands(n: int = 240, d: int = 40, k: int = 4, seed: int = 0) -> tuple[Any,
     return _units(3 * rng.normal(size=(k, d))[which] + rng.normal(size=(n, d))), which
 
 
-def _find(engine: sa.Engine, sae: int = 1, **terms: Any) -> Progress:
-    done = list(maps.find(engine, sae, maps.Terms(**terms)))[-1]
-    assert done.stage == "done" and done.run is not None
-    return done
+def _find(engine: sa.Engine, sae: int = 1, **params: Any) -> Outcome:
+    return perform(engine, maps.ANALYSIS, maps.Params(sae=sae, **params))
 
 
 def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
@@ -84,7 +82,7 @@ def test_islands_are_kept_apart(method: str) -> None:
 def test_a_map_that_is_the_space_keeps_all_of_it() -> None:
     angles = np.random.default_rng(0).uniform(0, np.pi / 2, 300)
     units = np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-    kept = layouts.faith(units, units, 0)
+    kept = layouts.preservation(units, units, 0)
     assert kept.neighbours_kept > 0.99 and kept.distances_kept > 0.999
     assert kept.neighbours_chance == pytest.approx(10 / 299)
 
@@ -92,7 +90,7 @@ def test_a_map_that_is_the_space_keeps_all_of_it() -> None:
 def test_a_random_map_keeps_what_chance_keeps() -> None:
     units, _ = _islands(n=600)
     points = np.random.default_rng(1).normal(size=(600, 2))
-    kept = layouts.faith(units, points, 0)
+    kept = layouts.preservation(units, points, 0)
     # 6,000 draws of chance .0167: a standard error of .0017
     assert kept.neighbours_kept == pytest.approx(kept.neighbours_chance, abs=0.007)
     assert abs(kept.distances_kept) < 0.1
@@ -109,7 +107,7 @@ def test_neighbours_kept_is_the_share_of_common_neighbours() -> None:
 
     both = zip(sets(units), sets(points), strict=True)
     expected = np.mean([len(one & other) / 10 for one, other in both])
-    kept = layouts.faith(units, points, 0)
+    kept = layouts.preservation(units, points, 0)
     assert kept.neighbours_kept == pytest.approx(expected)
 
 
@@ -124,7 +122,7 @@ def test_the_catalog_keeps_points_and_what_they_are_worth(planted: sa.Engine) ->
     done = _find(planted, method="pca")
     with planted.connect() as connection:
         vectors = sae_vectors.read(connection, 1)
-        made = tables.read(connection, done.run or 0)
+        made = tables.read(connection, done.run)
     points, share = layouts.pca(_units(vectors), 2)
     np.testing.assert_allclose(made.points, points, atol=1e-6)
     row = _ask(planted, "select * from maps").iloc[0]
@@ -144,7 +142,7 @@ def test_a_map_in_space_of_chosen_features(planted: sa.Engine) -> None:
     rows = _ask(planted, "select * from coordinates order by feature")
     assert rows.feature.tolist() == list(range(0, 400, 4)) and rows.z.notna().all()
     with planted.connect() as connection:
-        assert tables.read(connection, done.run or 0).points.shape == (100, 3)
+        assert tables.read(connection, done.run).points.shape == (100, 3)
 
 
 def test_the_newest_map_of_all_features_comes_before_those_of_some(planted: sa.Engine) -> None:

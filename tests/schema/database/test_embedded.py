@@ -67,7 +67,10 @@ def test_a_started_server_stays_until_it_is_stopped(data_dir: Path) -> None:
 
 
 def test_a_killed_user_is_forgotten(data_dir: Path) -> None:
-    code = "import os; from saeatlas.schema import server; server.url(); os.kill(os.getpid(), 9)"
+    code = (
+        "import os; from saeatlas.schema.database import embedded; "
+        "embedded.url(); os.kill(os.getpid(), 9)"
+    )
     subprocess.run([sys.executable, "-c", code], check=False)
     assert embedded.state().pid is not None and embedded.state().users == 0
     _cli("status")

@@ -1,0 +1,17 @@
+"""The table of jobs that run now: a row of it is locked as long as its job runs."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from saeatlas.schema.tables.core import metadata, time_column
+
+running_job = sa.Table(
+    "running_job",
+    metadata,
+    Column("kind", sa.Text, primary_key=True, comment="Kind of job, as lobes."),
+    Column("key", BYTEA, primary_key=True, comment="What makes two jobs the same one."),
+    time_column("started_at", "When the row was written."),
+    comment="Jobs that run now, or were killed. A running job has its row locked, so that no other "
+    "process does the same; logins without rights on the table cannot lock it.",
+)
