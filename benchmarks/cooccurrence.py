@@ -24,8 +24,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Literal
 
-import kernels
 import numpy as np
+import popcount_kernel
 import sqlalchemy as sa
 from ingest import catalog
 from numba import config
@@ -164,7 +164,7 @@ def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) ->
     packed = read_bits(engine, bitmap)[counted.features]
     popping = _popcount(packed, counted)
     product = np.zeros((len(packed), len(packed)), np.int32)
-    multiplying = kernels.sgemm(packed, product)
+    multiplying = popcount_kernel.sgemm(packed, product)
     _require_same(counted, product, "sgemm")
     with engine.begin() as connection:
         joining, rows = selfjoin(connection, recording, slice_blocks)
@@ -215,10 +215,10 @@ def growth(sizes: list[str]) -> None:
 
 def _popcount(packed: np.ndarray, counted: pair_counts.Counts) -> float:
     words = np.pad(packed, ((0, len(packed) % 2), (0, 0))).view(np.uint64)
-    kernels.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
+    popcount_kernel.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
     counts = np.zeros((len(words), len(words)), np.int32)
     started = time.perf_counter()
-    kernels.popcount(words, counts, 64)
+    popcount_kernel.popcount(words, counts, 64)
     seconds = time.perf_counter() - started
     _require_same(counted, counts[: len(packed), : len(packed)], "popcount")
     return seconds
