@@ -33,7 +33,7 @@ from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
               show_default=True, help="paper: as published, without nulls.")  # fmt: skip
 @SEED
 def analyze_spectra(
-    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+    saes: Sequence[str], release: str | None, layers: Sequence[int] | None, **options: Any
 ) -> None:
     """Measure how vectors spread over directions, and whether they cluster.
 
@@ -61,7 +61,7 @@ def analyze_spectra(
               help="Of tsne: about how many near features count.")  # fmt: skip
 @SEED
 def analyze_maps(
-    saes: Sequence[str], release: str | None, layers: range | None, **options: Any
+    saes: Sequence[str], release: str | None, layers: Sequence[int] | None, **options: Any
 ) -> None:
     """Map features by the directions of their vectors, near ones near each other.
 

@@ -34,7 +34,7 @@ def one_sae(engine: sa.Engine, name: str) -> int:
 
 
 def chosen_saes(
-    engine: sa.Engine, saes: Sequence[str], release: str | None, layers: range | None
+    engine: sa.Engine, saes: Sequence[str], release: str | None, layers: Sequence[int] | None
 ) -> list[int]:
     """Find SAEs by name, release and layer, in the order of layers."""
     from saeatlas.schema.rows.saes import find as find_saes

@@ -36,7 +36,9 @@ def stop() -> None:
 @db.command()
 @CHOSEN_SAES
 @click.option("--drop", is_flag=True, help="Drop the indices instead.")
-def index(saes: Sequence[str], release: str | None, layers: range | None, drop: bool) -> None:
+def index(
+    saes: Sequence[str], release: str | None, layers: Sequence[int] | None, drop: bool
+) -> None:
     """Index decoder vectors, so that nearest features are found in milliseconds.
 
     Example: saeatlas db index --release gemma-scope-2b-pt-res --layers 0-25

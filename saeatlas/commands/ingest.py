@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from saeatlas.commands.console import blocks_a_second, catalog, follow, say_stored
+from saeatlas.commands.options import layers as read_layers
 from saeatlas.commands.options import options
 
 
@@ -54,23 +55,24 @@ def ingest_sae(encoder: bool, **names: Any) -> None:
 
 
 @ingest.command("layers")
-@click.argument("layers")
+@click.argument("layers", callback=read_layers)
 @click.option("--release", required=True, help="sae-lens release.")
 @click.option("--width", help="Number of features as the release writes it: 16k.")
 @click.option("--l0", help="41, closest:50 or canonical.")
 @click.option("--site", type=click.Choice(["resid", "mlp", "att"]), help="If it has several.")
 @_allow_zero_rows
 @_encoder
-def ingest_layers(allow_zero_rows: bool, encoder: bool, **wanted: Any) -> None:
-    """Ingest one SAE for each of LAYERS, as 0-5 or 0,4,8-11.
+def ingest_layers(
+    layers: tuple[int, ...], release: str, allow_zero_rows: bool, encoder: bool, **wanted: Any
+) -> None:
+    """Ingest one SAE for each of LAYERS, as 12, 0-5 or 0,4-6.
 
     Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
     """
     from saeatlas.ingest.saes import load as saes
     from saeatlas.ingest.saes import registry, store
 
-    layers = registry.parse_layers(wanted.pop("layers"))
-    entries = registry.select(wanted.pop("release"), layers, **wanted)
+    entries = registry.select(release, layers, **wanted)
     engine = catalog()
     for entry in entries:
         loaded = saes.load(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)

@@ -9,12 +9,14 @@ import click
 
 from saeatlas.commands.console import catalog, follow_stages, one_sae
 from saeatlas.commands.ingest import ingest
+from saeatlas.commands.options import layers as read_layers
 
 
 @ingest.command("words")
 @click.argument("pairs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--model", help="Hub id or folder of a transformers model that reads the words.")
-@click.option("--layers", help="Its layers, as 0,12 or 0-25.")
+@click.option("--layers", callback=read_layers, metavar="LAYERS",
+              help="Its layers: 12, 0-25 or 0,4-6.")  # fmt: skip
 @click.option("--site", type=click.Choice(["resid_post", "resid_pre"]), default="resid_post",
               show_default=True, help="The residual stream after a layer, or before.")  # fmt: skip
 @click.option("--vectors", type=click.Path(path_type=Path),
@@ -26,8 +28,8 @@ from saeatlas.commands.ingest import ingest
               show_default=True, help="Precision of the model.")  # fmt: skip
 @click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
 def ingest_words(
-    pairs: tuple[Path, ...], model: str | None, layers: str | None, vectors: Path | None,
-    name: str | None, frequency_file: Path | None, **reading: Any,
+    pairs: tuple[Path, ...], model: str | None, layers: tuple[int, ...] | None,
+    vectors: Path | None, name: str | None, frequency_file: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
     """Ingest word pairs, one relation a file, and the vectors of their words.
 
@@ -36,7 +38,6 @@ def ingest_words(
 
     Example: saeatlas ingest words country-capital.json --model google/gemma-2-2b --layers 0,12
     """
-    from saeatlas.ingest.saes import registry
     from saeatlas.ingest.words import model_vectors, words
 
     if bool(model) == bool(vectors) or bool(model) != bool(layers):
@@ -45,7 +46,7 @@ def ingest_words(
     if vectors:
         click.echo(words.take(catalog(), pairs, vectors, **given))
     else:
-        terms = model_vectors.Terms(str(model), registry.parse_layers(str(layers)), **reading)
+        terms = model_vectors.Terms(str(model), layers or (), **reading)
         follow_stages(words.listen(catalog(), pairs, terms, **given))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
 import click
+
+from saeatlas import errors
 
 Command = Callable[..., Any]
 
@@ -42,20 +45,46 @@ AFFINITIES = click.option(
 )  # fmt: skip
 
 
-def layers(_context: Any, _parameter: Any, text: str | None) -> range | None:
-    """Read layers, as 12 or 0-25."""
-    if text is None:
-        return None
-    first, dash, last = text.partition("-")
-    if not (first.isdecimal() and (last.isdecimal() or not dash)):
-        raise click.BadParameter("give one layer, as 12, or the first and the last, as 0-25")
-    return range(int(first), int(last or first) + 1)
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Read layers as every command takes them.
 
+    Parameters
+    ----------
+    text : str
+        ``12``, ``0-25``, ``0,4`` or ``0,4-6``: numbers and ranges with commas between.
+
+    Returns
+    -------
+    tuple of int
+        Ascending, each once.
+
+    Raises
+    ------
+    InputError
+        The text does not name layers.
+    """
+    found: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise errors.InputError(
+                f"{text!r} does not name layers.", hint="Write 12, 0-5, 0,4 or 0,4-6."
+            )
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
+
+
+def layers(_context: Any, _parameter: Any, text: str | None) -> tuple[int, ...] | None:
+    """Read the value of an option or argument that names layers."""
+    return None if text is None else parse_layers(text)
+
+
+LAYERS = click.option(
+    "--layers", callback=layers, metavar="LAYERS", help="Only these layers: 12, 0-25 or 0,4-6."
+)
 
 CHOSEN_SAES = options(
     click.option("--sae", "saes", multiple=True, help="SAE by number or name; repeatable."),
     click.option("--release", help="All SAEs of a release."),
-    click.option(
-        "--layers", callback=layers, metavar="FIRST-LAST", help="Only these layers, as 0-25."
-    ),
+    LAYERS,
 )

@@ -148,34 +148,6 @@ def _usual(entries: list[Entry], fitting: list[Entry]) -> list[Entry]:
     return usual if len(usual) == 1 and rare else fitting
 
 
-def parse_layers(text: str) -> list[int]:
-    """Read layers as a user writes them.
-
-    Parameters
-    ----------
-    text : str
-        ``12``, ``0-5`` or ``0,4,8-11``.
-
-    Returns
-    -------
-    list of int
-        Ascending, each once.
-
-    Raises
-    ------
-    InputError
-    """
-    found: set[int] = set()
-    for part in text.replace(" ", "").split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise errors.InputError(
-                f"{text!r} does not name layers.", hint="Write 12, 0-5 or 0,4,8-11."
-            )
-        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return sorted(found)
-
-
 def _releases() -> "dict[str, PretrainedSAELookup]":
     from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 

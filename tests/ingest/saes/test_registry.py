@@ -75,19 +75,6 @@ def test_a_hub_repository_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "layers"), [("12", [12]), ("0-2", [0, 1, 2]), ("4, 0-1,1", [0, 1, 4])]
-)
-def test_layers(text: str, layers: list[int]) -> None:
-    assert registry.parse_layers(text) == layers
-
-
-@pytest.mark.parametrize("text", ["", "a", "3-1", "1,,2", "-1"])
-def test_what_names_no_layers(text: str) -> None:
-    with pytest.raises(errors.InputError, match="0-5"):
-        registry.parse_layers(text)
-
-
-@pytest.mark.parametrize(
     ("release", "layer", "options", "message"),
     [
         ("gemma-scope-2b-res", 12, {}, f"no release(.|\n)*{GEMMA}"),
