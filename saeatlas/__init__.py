@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from saeatlas.catalog.atlas import Atlas
+    from saeatlas.api.atlas import Atlas
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,6 @@ def connect(url: str | None = None) -> "Atlas":
     >>> with saeatlas.connect() as atlas:  # doctest: +SKIP
     ...     atlas.query("features near 12:4821 limit 10")
     """
-    from saeatlas.catalog.atlas import Atlas
+    from saeatlas.api.atlas import Atlas
 
     return Atlas(url)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+import saeatlas
 from saeatlas import cli
 from saeatlas.schema import tables
 from tests import tiny
@@ -69,6 +70,13 @@ def test_a_query_is_light(database_url: str) -> None:
         "'pyarrow'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_python_m_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "saeatlas", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"saeatlas, version {saeatlas.__version__}\n"
 
 
 def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.catalog.atlas import Atlas
+from saeatlas.api.atlas import Atlas
 from tests import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")
+OTHERS = {"close", "analyze", "ingest"}
+"""Names of Atlas that are no query."""
 
 
 def test_importing_it_is_light() -> None:
@@ -48,7 +51,11 @@ def test_what_the_page_shows_runs(asked_url: str, monkeypatch: pytest.MonkeyPatc
     exec(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0], names)
     assert len(names["near"]) == 10 and len(names["layers"]) == 1
     assert names["adata"].shape == names["vectors"].shape
-    public = {name for name in vars(Atlas) if not name.startswith("_")} - {"close"}
+    public = {name for name in vars(Atlas) if not name.startswith("_")} - {
+        "close",
+        "analyze",
+        "ingest",
+    }
     assert all(f"atlas.{name}(" in page for name in public)
 
 
@@ -124,6 +131,29 @@ def test_closed_it_holds_no_connection_and_may_be_asked_again(asked_url: str) ->
     atlas.close()
     with pytest.raises(errors.ServerUnreachable, match="The database URL begins with 'mysql'"):
         saeatlas.connect("mysql://localhost/atlas")
+
+
+def test_closing_opens_no_connection(asked_url: str) -> None:
+    atlas = saeatlas.connect(asked_url)
+    opened: list[object] = []
+
+    def count(driver: object, _record: object) -> None:
+        opened.append(driver)
+
+    sa.event.listen(sa.pool.Pool, "connect", count)
+    try:
+        atlas.close()
+        assert not opened
+        atlas.query("saes")
+        assert opened
+        atlas.close()
+    finally:
+        sa.event.remove(sa.pool.Pool, "connect", count)
+
+
+def test_jobs_work_on_the_same_catalog(asked_url: str) -> None:
+    with saeatlas.connect(asked_url) as atlas:
+        assert atlas.analyze.engine is atlas.ingest.engine is atlas.engine
 
 
 def test_what_is_not_there_is_named(asked_url: str) -> None:

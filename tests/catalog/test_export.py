@@ -18,8 +18,9 @@ from scipy import sparse as matrices
 import saeatlas
 from saeatlas import errors
 from saeatlas.analyses.maps import maps
+from saeatlas.analyses.run_driver import perform
+from saeatlas.api.atlas import Atlas
 from saeatlas.catalog import annotated
-from saeatlas.catalog.atlas import Atlas
 from saeatlas.cli import cli
 from saeatlas.schema import measures
 from tests import sparse, tiny
@@ -124,7 +125,8 @@ def test_features_that_are_on_no_map_are_nowhere(engine: sa.Engine) -> None:
     vectors = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
     vectors[7] = 0
     tiny.store_bare(engine, vectors)
-    [*_, done] = maps.find(engine, 1, maps.Terms(method="pca", dimensions=3))
+    params = maps.Params(sae=1, method="pca", dimensions=3)
+    done = perform(engine, maps.ANALYSIS, params)
     with engine.connect() as connection:
         made = annotated.gather(connection, 1, annotated.Terms())
     nowhere = np.isnan(made.obsm["X_pca"]).all(axis=1)
@@ -246,7 +248,7 @@ def test_mistakes_are_said(
 
 def test_it_is_loaded_only_when_asked_for() -> None:
     code = (
-        "import saeatlas.catalog.atlas, saeatlas.catalog.export, sys;"
+        "import saeatlas.api.atlas, saeatlas.catalog.export, sys;"
         "assert not {'anndata', 'scipy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -82,6 +82,18 @@ def reader(engine: sa.Engine) -> sa.Engine:
 _readers: WeakKeyDictionary[sa.Engine, sa.Engine] = WeakKeyDictionary()
 
 
+def close(engine: sa.Engine) -> None:
+    """Close all connections of an engine and of its `reader`; opens none.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        Usable afterwards: it opens new connections.
+    """
+    _readers.pop(engine, engine).dispose()
+    engine.dispose()
+
+
 def shown(url: str | URL) -> str:
     """Return a URL without its password, for messages.
 

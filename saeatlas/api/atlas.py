@@ -1,9 +1,10 @@
-"""The catalog from Python: questions to DataFrames, results to arrays."""
+"""The catalog from Python: queries to DataFrames, results to arrays, analyses and ingestion."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-Array = np.ndarray[Any, Any]
+    from saeatlas.api.analyze import Analyze
+    from saeatlas.api.ingest import Ingest
 
 
 class Atlas:
-    """A catalog, open for questions.
+    """An open catalog: query it, run analyses on it, ingest into it.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ class Atlas:
     Attributes
     ----------
     engine : sqlalchemy.Engine
-        For what is not here.
+        For what this class has no method for.
 
     Raises
     ------
@@ -61,9 +63,22 @@ class Atlas:
         self.close()
 
     def close(self) -> None:
-        """Close its connections; to ask again opens new ones."""
-        connect.reader(self.engine).dispose()
-        self.engine.dispose()
+        """Close its connections; a later query opens new ones."""
+        connect.close(self.engine)
+
+    @property
+    def analyze(self) -> "Analyze":
+        """Analyses, a method each: ``atlas.analyze.lobes(cooccurrence=2, ks=[2, 3])``."""
+        from saeatlas.api.analyze import Analyze
+
+        return Analyze(self.engine)
+
+    @property
+    def ingest(self) -> "Ingest":
+        """Ingestion, a method each: ``atlas.ingest.sae(path="my_sae")``."""
+        from saeatlas.api.ingest import Ingest
+
+        return Ingest(self.engine)
 
     def query(self, text: str, *, timeout: float = 0) -> "pd.DataFrame":
         """Ask in the query language.
@@ -109,7 +124,7 @@ class Atlas:
         """
         return sql.answer_sql(self.engine, text, params, timeout=timeout).frame()
 
-    def decoder(self, sae: int | str) -> Array:
+    def decoder(self, sae: int | str) -> npt.NDArray[np.float32]:
         """Read the decoder vectors of an SAE.
 
         Parameters

@@ -1,0 +1,1 @@
+"""SAE Atlas from Python: what `saeatlas.connect()` returns."""
