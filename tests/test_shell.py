@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
         ("features near ge", ["gemma-scope/"]),
         ("features with 12:1 by p", ["phi", "pmi"]),
         ("lobes of a", ["angular"]),
-        ("lobes by subset of phi k 3 where won", ["won_share"]),
+        ("lobes by subset of phi k 3 where won", ["top_share"]),
         ("features where layer = 12 o", ["of", "or", "order"]),
         ("features order by density d", ["desc"]),
         ("features where layer = ", []),

@@ -36,7 +36,7 @@ order by corpus.id
 -- name: recordings
 -- One row a recording.
 select
-    recording, release, sae_id, layer, corpus_name as corpus, heard_from, state,
+    recording, release, sae_id, layer, corpus_name as corpus, model, state,
     n_documents as documents, n_blocks as blocks, n_activations as activations,
     explained_variance, l0
 from recordings

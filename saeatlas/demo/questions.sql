@@ -52,7 +52,7 @@ where release = 'saeatlas-demo' and layer = 3 and params ->> 'documents_where' i
 
 -- ? Three lobes of layer 3, made from half of the documents: which types does each prefer in the rest?
 select
-    lobe, subset, n_blocks, n_won, round(won_share::numeric, 2) as won_share,
+    lobe, subset, n_blocks, n_top, round(top_share::numeric, 2) as top_share,
     round(enrichment::numeric, 2) as enrichment, round(enrichment_low::numeric, 2) as at_least,
     round(enrichment_high::numeric, 2) as at_most
 from lobe_subsets

@@ -20,20 +20,20 @@ class Enrichment:
     ----------
     n_blocks : ndarray of shape (n_types,), int64
         Blocks of the type that were judged.
-    n_won : ndarray of shape (n_types, n_lobes), int64
+    n_top : ndarray of shape (n_types, n_lobes), int64
         Of these the lobe won so many.
-    won_share : ndarray of shape (n_types, n_lobes), float64
-        n_won / n_blocks; NaN for a type without blocks.
+    top_share : ndarray of shape (n_types, n_lobes), float64
+        n_top / n_blocks; NaN for a type without blocks.
     enrichment : ndarray of shape (n_types, n_lobes), float64
-        won_share over the share of all blocks that the lobe won; NaN for a lobe that won none.
+        top_share over the share of all blocks that the lobe won; NaN for a lobe that won none.
     low, high : ndarray of shape (n_types, n_lobes), float64
         Ends of its 95% interval; NaN where enrichment is, or with fewer than two documents of the
         type.
     """
 
     n_blocks: np.ndarray[Any, Any]
-    n_won: np.ndarray[Any, Any]
-    won_share: np.ndarray[Any, Any]
+    n_top: np.ndarray[Any, Any]
+    top_share: np.ndarray[Any, Any]
     enrichment: np.ndarray[Any, Any]
     low: np.ndarray[Any, Any]
     high: np.ndarray[Any, Any]
@@ -106,10 +106,10 @@ def enrich(
     Computer Methods and Programs in Biomedicine 83(1), 2006.
     """
     of_type = np.arange(n_types)[:, None] == types  # (n_types, n_documents)
-    n_type, n_won = of_type @ n_blocks, of_type @ won
+    n_type, n_top = of_type @ n_blocks, of_type @ won
     with np.errstate(divide="ignore", invalid="ignore"):
-        won_share = n_won / n_type[:, None]
-        enrichment = won_share / (won.sum(axis=0) / n_blocks.sum())
+        top_share = n_top / n_type[:, None]
+        enrichment = top_share / (won.sum(axis=0) / n_blocks.sum())
     low, high = np.full((2, *enrichment.shape), np.nan)
     known = won.any(axis=0)
     sums = _resample(np.column_stack([won[:, known], n_blocks]), types, n_types, seed)
@@ -118,7 +118,7 @@ def enrich(
         with np.errstate(divide="ignore", invalid="ignore"):  # draws without it are left out
             share, base = (part[:, :-1] / part[:, -1:] for part in (sums[one], everywhere))
             low[one, known], high[one, known] = np.nanquantile(share / base, [0.025, 0.975], axis=0)
-    return Enrichment(n_type, n_won, won_share, enrichment, low, high)
+    return Enrichment(n_type, n_top, top_share, enrichment, low, high)
 
 
 def _resample(

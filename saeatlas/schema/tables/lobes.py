@@ -10,7 +10,7 @@ from saeatlas.schema.tables.core import id_column, metadata
 from saeatlas.schema.tables.runs import run
 
 AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
-"""Measures of how much two features go together, as the SQL functions are named: lobes' own."""
+"""Measures that lobes can be made of. The SQL functions of the same names compute them."""
 
 MEASURES = (*AFFINITIES, "lift", "pmi")
 """All of them."""
@@ -64,9 +64,9 @@ clustering = sa.Table(
         comment="What was clustered: phi, jaccard, dice, overlap, simple_matching; angular for "
         "decoder vectors.",
     ),
-    Column("k", sa.Integer, nullable=False, comment="Lobes asked for."),
-    Column("n_lobes", sa.Integer, nullable=False, comment="Lobes there are; at most k."),
-    Column("n_features", sa.Integer, nullable=False, comment="Features that have a lobe."),
+    Column("k", sa.Integer, nullable=False, comment="Number of lobes requested."),
+    Column("n_lobes", sa.Integer, nullable=False, comment="Number of lobes found; at most k."),
+    Column("n_features", sa.Integer, nullable=False, comment="Features that were clustered."),
     Column(
         "ncut",
         DOUBLE_PRECISION,
@@ -82,13 +82,13 @@ clustering = sa.Table(
     ),
     _measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
              "for one lobe."),
-    _measure("seed_stability", "Mean adjusted mutual information with the labels of other seeds. "
-             "NULL if there was none."),
-    _measure("half_stability", "Adjusted mutual information of the labels from either half of the "
-             "documents. NULL if not asked for."),
+    _measure("seed_stability", "Mean adjusted mutual information with the clusterings of other "
+             "seeds. NULL if not measured."),
+    _measure("half_stability", "Adjusted mutual information of the clusterings of two halves of "
+             "the documents. NULL if not measured."),
     sa.UniqueConstraint("run", "affinity", "k"),
     CheckConstraint("k > 0 and n_lobes between 1 and k", name="k"),
-    comment="Features cut in lobes: one affinity, one k.",
+    comment="A clustering of features into lobes, by one affinity and one k.",
 )  # fmt: skip
 
 lobe = sa.Table(
@@ -104,7 +104,7 @@ lobe = sa.Table(
            "that more of its features lie in than in any other; ties to the lowest. NULL for the "
            "smallest k."),
     Column("parent_share", REAL, comment="Share of its features that lie there; in (0, 1]."),
-    comment="A lobe: features that go together.",
+    comment="A lobe: a cluster of features that are active together.",
 )  # fmt: skip
 
 lobe_member = sa.Table(
@@ -123,7 +123,7 @@ lobe_test = sa.Table(
     _key(clustering, "Lobes that were tested."),
     Column("statistic", sa.Text, primary_key=True, comment="ami: adjusted mutual information with "
            "clusters of the decoder vectors; accuracy: balanced accuracy of logistic regression "
-           "from decoder vector to lobe on features left out."),
+           "from decoder vector to lobe, on held-out features."),
     Column("null_model", sa.Text, primary_key=True, comment="permuted: lobes shuffled; "
            "frequency: shuffled among features of about the same frequency; directions: random "
            "unit vectors; covariance: Gaussian vectors with the decoder's covariance."),
@@ -132,40 +132,42 @@ lobe_test = sa.Table(
     _measure("p_adjusted", "The same for the largest z over all lobes tested with this statistic "
              "and null: corrected for having tried many. NULL where z is."),
     CheckConstraint("p > 0 and p <= 1", name="p"),
-    comment="Are lobes spatial? A statistic against a null, one-sided.",
+    comment="Tests of whether lobes are spatial: a statistic against a null, one-sided.",
 )  # fmt: skip
 
 block_lobe = sa.Table(
     "block_lobe",
     metadata,
-    Column("run", sa.Integer, primary_key=True, comment="Run that looked: subsets."),
+    Column("run", sa.Integer, primary_key=True, comment="Run that made it: subsets."),
     Column("clustering", sa.Integer, primary_key=True, comment="Lobes."),
     Column("block", sa.Integer, primary_key=True, comment="Block of the recording's corpus."),
     Column("shares", ARRAY(REAL), nullable=False, comment="Share of each lobe's features that are "
            "active in the block, in the order of lobes; in [0, 1]."),
-    Column("lobe", sa.Integer, comment="The winning lobe: by default that whose active features "
-           "exceed most what their frequency makes expect, in standard deviations; preset paper: "
-           "the largest share. NULL for a tie and for a block without active features."),
+    Column("lobe", sa.Integer, comment="The top lobe. Default: the one whose number of active "
+           "features exceeds most the number expected from their frequencies, in standard "
+           "deviations. Preset paper: the one of the largest share. NULL for a tie and for a block "
+           "without active features."),
     postgresql_partition_by="LIST (run)",
-    comment="How active each lobe is in a block, and which wins. One partition a run.",
+    comment="How active each lobe is in a block, and its top lobe. One partition a run.",
 )  # fmt: skip
 
 subset_lobe = sa.Table(
     "subset_lobe",
     metadata,
-    _key(run, "Run that looked: subsets."),
+    _key(run, "Run that made it: subsets."),
     _key(clustering, "Lobes."),
     Column("lobe", sa.Integer, primary_key=True, comment="Lobe."),
     Column("subset", sa.Text, primary_key=True, comment="Document type."),
-    Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that were judged."),
-    Column("n_won", sa.Integer, nullable=False, comment="Of these the lobe won so many."),
-    Column("won_share", DOUBLE_PRECISION, nullable=False, comment="n_won / n_blocks; in [0, 1]."),
+    Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that "
+           "were evaluated."),
+    Column("n_top", sa.Integer, nullable=False, comment="Those of them whose top lobe it is."),
+    Column("top_share", DOUBLE_PRECISION, nullable=False, comment="n_top / n_blocks; in [0, 1]."),
     Column("mean_share", DOUBLE_PRECISION, nullable=False, comment="Mean share of the lobe's "
            "features that are active in these blocks; in [0, 1]."),
-    _measure("enrichment", "won_share over that of all blocks judged; 1 for no preference. NULL if "
-             "the lobe won no block."),
+    _measure("enrichment", "top_share over the same share of all blocks; 1 for no preference. NULL "
+             "if it is the top lobe of no block."),
     _measure("enrichment_low", "Lower end of its 95% interval, documents resampled. NULL where "
              "enrichment is, or with fewer than two documents of the type."),
     _measure("enrichment_high", "Upper end of it."),
-    comment="Lobes by document type: how often a lobe wins there.",
+    comment="Lobes by document type: the share of blocks whose top lobe each is.",
 )  # fmt: skip

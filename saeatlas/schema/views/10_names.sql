@@ -32,7 +32,7 @@ comment on view atlas.encoders is
 create view atlas.recordings as
 select
     recording.id as recording, recording.sae, sae.release, sae.sae_id, sae.layer, sae.site,
-    recording.corpus, corpus.name as corpus_name, coalesce(model.name, recording.source) as heard_from,
+    recording.corpus, corpus.name as corpus_name, coalesce(model.name, recording.source) as model,
     recording.state, recording.n_documents, recording.n_blocks, recording.n_activations,
     recording.keep_above, recording.explained_variance, recording.l0, recording.preset,
     recording.dtype, corpus.context_length, corpus.block_length, recording.started_at,

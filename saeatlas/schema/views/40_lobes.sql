@@ -1,4 +1,4 @@
--- Lobes with the names of their SAE, where they are active, and how they meet across layers.
+-- Lobes with the names of their SAE, where they are active, and how they overlap across layers.
 -- Used by everyone who writes SQL.
 
 create view atlas.lobe_names as
@@ -11,15 +11,15 @@ from (
         select subset_lobe.*, max(run.id) over (partition by clustering) as newest
         from atlas.subset_lobe join atlas.run on run.id = subset_lobe.run
         where run.preset = 'default' and run.params ->> 'documents' = 'held-out'
-    ) as judged
+    ) as evaluated
     where run = newest and enrichment_low > 1
 ) as preferred
 where rank <= 3
 group by clustering, lobe;
 comment on view atlas.lobe_names is
-    'What to call a lobe: the up to three document types that it prefers most, of those whose '
-    'interval is clear of 1 in the newest run that judged it on documents held out. A lobe that '
-    'prefers none has no row.';
+    'Name of each lobe: the up to three document types of the largest enrichment, among those whose '
+    '95% interval lies above 1 in the newest run that evaluated it on held-out documents. A lobe '
+    'without such a type has no row.';
 
 create view atlas.lobes as
 select
@@ -32,7 +32,7 @@ join atlas.run on run.id = clustering.run
 join atlas.sae on sae.id = run.sae
 left join atlas.lobe_names as names
     on names.clustering = lobe.clustering and names.lobe = lobe.lobe;
-comment on view atlas.lobes is 'Lobes with their names, and the lobe of the next smaller k they lie in.';
+comment on view atlas.lobes is 'Lobes with their name, size and quality, and their parent: the lobe of the next smaller k.';
 
 create view atlas.clusterings as
 select
@@ -43,7 +43,7 @@ select
 from atlas.clustering
 join atlas.run on run.id = clustering.run
 join atlas.sae on sae.id = run.sae;
-comment on view atlas.clusterings is 'Each cut of features in lobes, with the measures of its quality.';
+comment on view atlas.clusterings is 'Each clustering of features into lobes, with measures of its quality.';
 
 create view atlas.lobe_features as
 select
@@ -64,19 +64,19 @@ from atlas.lobe_test as test
 join atlas.clustering on clustering.id = test.clustering
 join atlas.run on run.id = test.run
 join atlas.sae on sae.id = run.sae;
-comment on view atlas.lobe_tests is 'Whether lobes are spatial, test by test.';
+comment on view atlas.lobe_tests is 'Tests of whether lobes are spatial: each statistic against each null.';
 
 create view atlas.lobe_subsets as
 select
-    judged.run, sae.release, sae.layer, run.sae, clustering.run as lobe_run, clustering.affinity,
-    clustering.k, judged.clustering, judged.lobe, judged.subset, judged.n_blocks, judged.n_won,
-    judged.won_share, judged.mean_share, judged.enrichment, judged.enrichment_low,
-    judged.enrichment_high
-from atlas.subset_lobe as judged
-join atlas.clustering on clustering.id = judged.clustering
-join atlas.run on run.id = judged.run
+    evaluated.run, sae.release, sae.layer, run.sae, clustering.run as lobe_run, clustering.affinity,
+    clustering.k, evaluated.clustering, evaluated.lobe, evaluated.subset, evaluated.n_blocks, evaluated.n_top,
+    evaluated.top_share, evaluated.mean_share, evaluated.enrichment, evaluated.enrichment_low,
+    evaluated.enrichment_high
+from atlas.subset_lobe as evaluated
+join atlas.clustering on clustering.id = evaluated.clustering
+join atlas.run on run.id = evaluated.run
 join atlas.sae on sae.id = run.sae;
-comment on view atlas.lobe_subsets is 'Lobes by document type: how often each wins there.';
+comment on view atlas.lobe_subsets is 'Lobes by document type: the share of its blocks whose top lobe each is.';
 
 create view atlas.block_lobes as
 select
@@ -90,7 +90,7 @@ join atlas.recording on recording.id = run.recording
 join atlas.clustering on clustering.id = activity.clustering
 join atlas.block on block.corpus = recording.corpus and block.block = activity.block
 join atlas.document on document.corpus = block.corpus and document.document = block.document;
-comment on view atlas.block_lobes is 'One row a block judged: which lobe wins, and its document.';
+comment on view atlas.block_lobes is 'One row a block that was assigned to a lobe: its top lobe, the shares of all, and its document.';
 
 create function atlas.lobe_overlap(run integer, clustering integer, other_run integer, other_clustering integer)
 returns table (
@@ -125,5 +125,6 @@ begin atomic
     order by own.lobe, 8 desc nulls last, far.other;
 end;
 comment on function atlas.lobe_overlap(integer, integer, integer, integer) is
-    'How far two clusterings'' lobes win the same blocks, as of two layers: blocks won by both, by '
-    'each, and Jaccard and phi of these. Takes a run of subsets and a clustering in it, twice.';
+    'Overlap of two clusterings'' lobes, as of two layers: the number of blocks whose top lobes both '
+    'are, or either is, with Jaccard and phi of these. Takes a run of subsets and a clustering in it, '
+    'twice.';

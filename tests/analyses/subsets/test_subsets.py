@@ -191,13 +191,13 @@ def test_shares_by_type_are_those_of_a_loop(
         mine = [lobe for lobe, at in zip(won, documents, strict=True) if types[at] == one]
         assert found.n_blocks[one] == len(mine)
         for lobe in range(k):
-            n_won, n_all = mine.count(lobe), won.tolist().count(lobe)
-            assert found.n_won[one, lobe] == n_won
+            n_top, n_all = mine.count(lobe), won.tolist().count(lobe)
+            assert found.n_top[one, lobe] == n_top
             low, high = found.low[one, lobe], found.high[one, lobe]
             if mine:
-                assert found.won_share[one, lobe] == n_won / len(mine)
+                assert found.top_share[one, lobe] == n_top / len(mine)
             if n_all and mine:
-                expected = n_won / len(mine) / (n_all / len(won))
+                expected = n_top / len(mine) / (n_all / len(won))
                 assert found.enrichment[one, lobe] == pytest.approx(expected, rel=1e-12)
             else:
                 assert np.isnan(found.enrichment[one, lobe])
@@ -370,13 +370,13 @@ def _assert_equal(
             for one, subset in enumerate(types):
                 mine = [i for i, block in enumerate(judged.tolist()) if subsets[block] == subset]
                 stored = by_type.pop((label.clustering, lobe, subset))
-                n_won = [won[i] for i in mine].count(lobe)
-                assert (stored.run, stored.n_blocks, stored.n_won) == (run, len(mine), n_won)
-                assert stored.won_share == n_won / len(mine)
+                n_top = [won[i] for i in mine].count(lobe)
+                assert (stored.run, stored.n_blocks, stored.n_top) == (run, len(mine), n_top)
+                assert stored.top_share == n_top / len(mine)
                 mean = np.mean([rows[i][lobe] / size for i in mine])
                 assert stored.mean_share == pytest.approx(mean, rel=1e-12)
                 if everywhere:
-                    ratio = n_won / len(mine) / everywhere
+                    ratio = n_top / len(mine) / everywhere
                     assert stored.enrichment == pytest.approx(ratio, rel=1e-12)
                     ends = [expected.low[one, lobe], expected.high[one, lobe]]
                     assert [stored.enrichment_low, stored.enrichment_high] == pytest.approx(ends)
