@@ -4,7 +4,7 @@
   ball tree, on the same points in a power law's principal components. From 30,000 points on the
   ball tree answers for 2,048 points drawn at random, times n / 2,048: all would take minutes.
   All distances are compared.
-- The spectrum of a covariance with its axes (`cloud.principal_axes`, which the job calls) against
+- The spectrum of a covariance with its axes (`pca.decompose`, which the job calls) against
   the two calls of BLAS and LAPACK that it needs, dsyrk on vectors in float64 that are there
   already and dsyevd, each way several times in turn.
 - With --layers, instead: `saeatlas analyze spectra` of so many simulated SAEs, in a process alone.
@@ -29,9 +29,10 @@ from ingest import catalog
 from scipy.linalg import blas
 from sklearn.neighbors import NearestNeighbors
 
+from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.exact_neighbours import nearest
-from saeatlas.analyses.spectra.inputs import Terms
+from saeatlas.analyses.spectra.params import Params
 from saeatlas.analyses.stats import pca
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
@@ -76,9 +77,7 @@ def spectrum(n: int, d: int, rounds: int) -> dict[str, float]:
         products = blas.dsyrk(1 / (n - 1), wide.T, lower=1)
         return scipy.linalg.eigh(products, driver="evd", overwrite_a=True, check_finite=False)[0]
 
-    seconds = [
-        (timed(lambda: pca.principal_axes(vectors))[0], timed(calls)[0]) for _ in range(rounds)
-    ]
+    seconds = [(timed(lambda: pca.decompose(vectors))[0], timed(calls)[0]) for _ in range(rounds)]
     ours, theirs = np.median(seconds, axis=0)
     return {"seconds": float(ours), "two_calls": float(theirs)}
 
@@ -99,8 +98,8 @@ def analyzed(url: str) -> dict[str, float]:
         )
     started = time.perf_counter()
     for sae in saes:
-        *_, last = spectra.find(engine, sae, Terms())
-        print(f"SAE {sae}: {last.seconds:.1f} s", flush=True)
+        outcome = perform(engine, spectra.ANALYSIS, Params(sae=sae))
+        print(f"SAE {sae}: {outcome.seconds:.1f} s", flush=True)
     minutes = (time.perf_counter() - started) / 60
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {"layers_minutes": minutes, "layers_peak_gb": peak}

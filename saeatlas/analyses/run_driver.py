@@ -6,12 +6,13 @@ rest. docs/guides/add-an-analysis.md walks through a whole one.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import timedelta
 from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import sqlalchemy as sa
 
+from saeatlas import errors
 from saeatlas.progress import Report, silent
 from saeatlas.schema.rows import running_jobs, runs
 
@@ -22,12 +23,12 @@ _TARGET = "target"
 _COLUMNS = ("seed", "preset")
 
 
-def target() -> Any:
+def target(default: Any = MISSING) -> Any:
     """Mark a field of `Params` that says what is analysed, as an SAE or an earlier run.
 
     The run keeps it in a column of its own, not among its parameters.
     """
-    return field(metadata={_TARGET: True})
+    return field(default=default, metadata={_TARGET: True})
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,37 @@ class Params:
     def columns(self) -> dict[str, Any]:
         """Seed and preset, where the analysis has them."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name in _COLUMNS}
+
+    def refuse(self, reason: str, **options: str) -> None:
+        """Refuse parameters that have no effect in the chosen mode.
+
+        Parameters
+        ----------
+        reason : str
+            Why they have none.
+        **options : str
+            By name of the parameter, the option of the command.
+
+        Raises
+        ------
+        InputError
+            One of them is not at its default.
+        """
+        defaults = {one.name: one.default for one in fields(self)}
+        given = [
+            option
+            for name, option in options.items()
+            if not _same(getattr(self, name), defaults[name])
+        ]
+        if given:
+            named = " and ".join(given)
+            raise errors.InputError(
+                f"{named} would have no effect: {reason}.", hint=f"Leave out {named}."
+            )
+
+
+def _same(value: Any, default: Any) -> bool:
+    return bool(list(value) == list(default) if isinstance(default, tuple) else value == default)
 
 
 @dataclass(frozen=True)

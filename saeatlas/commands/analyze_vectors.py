@@ -14,56 +14,58 @@ from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
 
 @analyze.command("spectra")
 @CHOSEN_SAES
-@click.option("--of", "source", type=click.Choice(["decoder", "encoder", "activations"]),
+@click.option("--vectors", "source", type=click.Choice(["decoder", "encoder", "activations"]),
               default="decoder", show_default=True,
-              help="Vectors of features, or what the SAE hears.")  # fmt: skip
-@click.option("--recording", type=int, help="Whose activations.  [default: the newest]")
-@click.option("--within", type=int, help="Run of lobes or geometry: a spectrum a lobe.")
+              help="Vectors of features, or input activations of the SAE.")  # fmt: skip
+@click.option("--recording", type=int,
+              help="Of --vectors activations.  [default: the newest]")  # fmt: skip
+@click.option("--within", type=int,
+              help="Run of lobes or geometry: one spectrum for each lobe.")  # fmt: skip
 @AFFINITIES
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Only lobes of these k.  [default: all]")  # fmt: skip
-@click.option("--features", "features_where", metavar="SQL",
+@click.option("--features-where", metavar="SQL",
               help="Only features that meet this condition.")  # fmt: skip
 @click.option("--components", callback=numbers, default="10,50,100,200",
               show_default=True, metavar="D,D,...",
-              help="Principal components for clustering entropy.")  # fmt: skip
+              help="Numbers of principal components for clustering entropy.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=2), default=19, show_default=True,
-              help="Clouds drawn for each null.")  # fmt: skip
+              help="Sets of vectors drawn from each null.")  # fmt: skip
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: as published, without nulls.")  # fmt: skip
+              show_default=True, help="paper: the published procedure, without nulls.")  # fmt: skip
 @SEED
 def analyze_spectra(
     saes: Sequence[str], release: str | None, layers: Sequence[int] | None, **options: Any
 ) -> None:
-    """Measure how vectors spread over directions, and whether they cluster.
+    """Measure how the variance of vectors is spread, and whether they cluster.
 
     Example: saeatlas analyze spectra --release gemma-scope --layers 0-25
     """
-    from saeatlas.analyses.spectra import inputs, spectra
+    from saeatlas.analyses.spectra import spectra
+    from saeatlas.analyses.spectra.params import Params
 
-    terms = inputs.Terms(**options)
     engine = catalog()
     for number in chosen_saes(engine, saes, release, layers):
-        follow_stages(spectra.find(engine, number, terms))
+        run_analysis(engine, spectra.ANALYSIS, Params(sae=number, **options))
 
 
 @analyze.command("maps")
 @CHOSEN_SAES
 @click.option("--method", type=click.Choice(["tsne", "pca"]), default="tsne",
               show_default=True, help="t-SNE, or principal components.")  # fmt: skip
-@click.option("--of", "source", type=click.Choice(["decoder", "encoder"]), default="decoder",
+@click.option("--vectors", "source", type=click.Choice(["decoder", "encoder"]), default="decoder",
               show_default=True, help="Vectors whose directions are mapped.")  # fmt: skip
-@click.option("--features", "features_where", metavar="SQL",
+@click.option("--features-where", metavar="SQL",
               help="Only features that meet this condition.")  # fmt: skip
 @click.option("--dimensions", type=click.IntRange(2, 3), default=2, show_default=True,
-              help="A map in the plane, or in space.")  # fmt: skip
+              help="Dimensions of the map.")  # fmt: skip
 @click.option("--perplexity", type=click.FloatRange(min=1), default=30.0, show_default=True,
-              help="Of tsne: about how many near features count.")  # fmt: skip
+              help="Of t-SNE: about how many nearest features count.")  # fmt: skip
 @SEED
 def analyze_maps(
     saes: Sequence[str], release: str | None, layers: Sequence[int] | None, **options: Any
 ) -> None:
-    """Map features by the directions of their vectors, near ones near each other.
+    """Place features on a map, those with similar directions near each other.
 
     Example: saeatlas analyze maps --release gemma-scope --layers 12
     """

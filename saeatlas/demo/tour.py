@@ -18,10 +18,10 @@ from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.maps import maps
 from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.relations import relations
-from saeatlas.analyses.run_driver import perform
+from saeatlas.analyses.run_driver import Analysis, Params, perform
 from saeatlas.analyses.spatiality import spatiality
 from saeatlas.analyses.spectra import spectra
-from saeatlas.analyses.spectra.inputs import Terms as SpectraTerms
+from saeatlas.analyses.spectra.params import Params as SpectraParams
 from saeatlas.analyses.subsets import subsets
 from saeatlas.demo import texts
 from saeatlas.ingest.activations.options import Options
@@ -150,12 +150,13 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield kept(subsets.judge(engine, found))
     yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
     yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
-    yield _performed(engine, layer)
+    yield _performed(engine, maps.ANALYSIS, maps.Params(sae=layer))
     every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
     with engine.connect() as connection:
         layers = connection.execute(every).scalars().all()
     for one in layers:
-        yield spectra.find(engine, one, SpectraTerms(components=COMPONENTS, neighbours=(1,)))
+        params = SpectraParams(sae=one, components=COMPONENTS, neighbours=(1,))
+        yield _performed(engine, spectra.ANALYSIS, params)
     for one in layers:
         yield promoted_tokens.find(engine, one, model=str(MODEL))
         yield crystals.find(engine, one, CrystalTerms())
@@ -165,8 +166,10 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
         yield relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
 
 
-def _performed(engine: sa.Engine, sae: int) -> Iterator[Step]:
-    done = perform(engine, maps.ANALYSIS, maps.Params(sae=sae))
+def _performed(
+    engine: sa.Engine, analysis: Analysis[Any, Any, Any, Any], params: Params
+) -> Iterator[Step]:
+    done = perform(engine, analysis, params)
     yield Step("done", 1, 1, done.seconds, done.run, done.created, done.ask, done.notes)
 
 

@@ -80,7 +80,7 @@ def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
     """
     chosen = chosen_features.read(connection, sae, terms.features_where)
     features, facts = chosen.features, chosen.facts
-    units, kept, n_zero = pca.directions(chosen.vectors[features])
+    units, kept, n_zero = pca.unit_vectors(chosen.vectors[features])
     n_duplicates, features = len(features) - n_zero - len(kept), features[kept]
     recording = None
     attributes: dict[str, Array] = {}

@@ -124,7 +124,7 @@ def whiten(vectors: Array) -> Space:
             f"Crystals are sought among {2 * _PER_AXIS} vectors or more; there are {n}.",
             hint="Choose more features.",
         )
-    values, axes, mean = pca.principal_axes(vectors)
+    values, axes, mean = pca.decompose(vectors)
     r = min(len(values), n // _PER_AXIS)
     basis = axes[:, :r] / np.sqrt(values[:r])
     points = (vectors - mean.astype(np.float32)) @ basis.astype(np.float32)

@@ -64,7 +64,7 @@ def pca(units: Array, dimensions: int) -> tuple[Array, float]:
     InputError
         The vectors spread in fewer dimensions.
     """
-    found = cloud.resolve(units, n_coordinates=dimensions)
+    found = cloud.principal_axes(units, n_coordinates=dimensions)
     if len(found.values) < dimensions:
         raise errors.InputError(
             f"These vectors spread in {len(found.values)} dimensions, not in {dimensions}.",

@@ -9,7 +9,7 @@ import numpy as np
 from saeatlas.analyses.spectra.exact_neighbours import nearest
 from saeatlas.analyses.spectra.gaussian_references import before, directions, gaussian, root, shaped
 from saeatlas.analyses.spectra.negentropy import KS, differences, negentropies, tilts
-from saeatlas.analyses.stats.pca import Cloud
+from saeatlas.analyses.stats.pca import PrincipalAxes
 from saeatlas.analyses.threads import alone, each
 
 Array = np.ndarray[Any, Any]
@@ -73,7 +73,7 @@ class Excess:
 
 
 def measure(
-    cloud: Cloud,
+    cloud: PrincipalAxes,
     ds: Sequence[int] = (100,),
     ks: Sequence[int] = KS,
     *,
@@ -86,7 +86,7 @@ def measure(
 
     Parameters
     ----------
-    cloud : Cloud
+    cloud : PrincipalAxes
         Without duplicates.
     ds : sequence of int, default=(100,)
         Numbers of leading components.
@@ -135,7 +135,7 @@ def measure(
 
 
 def _references(
-    cloud: Cloud, width: int, draws: int, rng: np.random.Generator, *, unit: bool
+    cloud: PrincipalAxes, width: int, draws: int, rng: np.random.Generator, *, unit: bool
 ) -> list[list[Array]]:
     """Draw Gaussian clouds and, for unit vectors, directions."""
     n = len(cloud.coordinates)

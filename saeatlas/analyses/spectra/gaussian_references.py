@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from saeatlas.analyses.stats.pca import Cloud
+from saeatlas.analyses.stats.pca import PrincipalAxes
 
 Array = np.ndarray[Any, Any]
 
@@ -80,7 +80,7 @@ def shaped(points: Array, factor: Array) -> Array:
     return image
 
 
-def before(rng: np.random.Generator, n: int, cloud: Cloud) -> Cloud:
+def before(rng: np.random.Generator, n: int, cloud: PrincipalAxes) -> PrincipalAxes:
     """Find what Gaussian vectors, made unit vectors, have a cloud's mean and covariance.
 
     Parameters
@@ -89,12 +89,12 @@ def before(rng: np.random.Generator, n: int, cloud: Cloud) -> Cloud:
         Of the vectors with which it is tried.
     n : int
         Points of which the spectrum is.
-    cloud : Cloud
+    cloud : PrincipalAxes
         Of unit vectors.
 
     Returns
     -------
-    Cloud
+    PrincipalAxes
         With the eigenvalues and mean that they have before.
 
     Notes
@@ -115,14 +115,14 @@ def before(rng: np.random.Generator, n: int, cloud: Cloud) -> Cloud:
     return replace(cloud, values=spread[:-1] ** 2, mean=mean)
 
 
-def directions(rng: np.random.Generator, n: int, cloud: Cloud, width: int) -> Array:
+def directions(rng: np.random.Generator, n: int, cloud: PrincipalAxes, width: int) -> Array:
     """Draw Gaussian vectors with some mean and covariance and make them unit vectors.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     n : int
-    cloud : Cloud
+    cloud : PrincipalAxes
         Whose mean and covariance they have before they are made unit vectors.
     width : int
         Coordinates that are kept.

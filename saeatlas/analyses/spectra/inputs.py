@@ -1,98 +1,53 @@
-"""What spectra are made of: vectors of an SAE, all or those of a lobe, or what it hears."""
+"""What spectra are measured of: vectors of an SAE, all or lobe by lobe, or input activations."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses import chosen_features
+from saeatlas.analyses.arrays import Float32, Int64
+from saeatlas.analyses.run_driver import Source
+from saeatlas.analyses.spectra.params import Params
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings, covariances, saes
-
-Array = np.ndarray[Any, Any]
-Source = Literal["decoder", "encoder", "activations"]
-Preset = Literal["default", "paper"]
-
-COMPONENTS = (10, 50, 100, 200)
-"""Principal components that clouds are seen in; 100 as it was published."""
-
-NEIGHBOURS = (1, 2, 3, 4, 5, 6, 7, 8)
-"""Nearest neighbours whose distances are taken; 1 as it was published."""
-
-FEWEST = 3
-"""Vectors below which a lobe's spectrum says nothing."""
+from saeatlas.schema.rows.covariances import Covariance
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Of what spectra are asked for, and how.
+class Subject(Source):
+    """What a run measures.
 
     Parameters
     ----------
-    source : {'decoder', 'encoder', 'activations'}
-    recording : int, optional
-        Whose activations. Default: the newest that has a covariance.
-    within : int, optional
-        Run of lobes, or of geometry: a spectrum a lobe.
-    affinities : sequence of str, optional
-    ks : sequence of int, optional
-        Only these of its clusterings.
-    features_where : str, optional
-        SQL condition on the columns of view ``features``.
-    components : sequence of int
-        Principal components for clustering entropy; none for no clustering entropy.
-    neighbours : sequence of int
-    trials : int
-        Clouds drawn for each null of the spectrum.
-    preset : {'default', 'paper'}
-        paper: the published figures, quirks and all, without nulls and intervals.
-    seed : int
+    choice : Choice or None
+        Features whose vectors are measured; None of activations.
+    recording : int or None
+        Whose activations are measured.
     """
 
-    source: Source = "decoder"
-    recording: int | None = None
-    within: int | None = None
-    affinities: Sequence[str] = ()
-    ks: Sequence[int] = ()
-    features_where: str | None = None
-    components: Sequence[int] = COMPONENTS
-    neighbours: Sequence[int] = NEIGHBOURS
-    trials: int = 19
-    preset: Preset = "default"
-    seed: int = 0
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """As the run keeps them."""
-        params = asdict(self)
-        del params["preset"], params["seed"]
-        if self.preset == "paper":
-            params |= {"components": [100], "neighbours": [1], "trials": 0}
-        sets = {name: sorted(set(params[name])) for name in
-                ("affinities", "ks", "components", "neighbours")}  # fmt: skip
-        return params | sets
+    choice: chosen_features.Choice | None
+    recording: int | None
 
 
 @dataclass(frozen=True)
-class Part:
-    """The cloud of one row of ``spectrum``.
+class VectorSet:
+    """The vectors of one row of ``spectrum``.
 
     Parameters
     ----------
+    vectors : ndarray of shape (n, d), float32, or Covariance
+        A covariance where the vectors themselves are not stored.
     clustering, lobe : int or None
-        Lobe that it is limited to.
-    vectors : ndarray of shape (n, d), float32, or None
-    covariance : Covariance or None
-        One of the two.
+        Lobe whose features these are.
     """
 
-    clustering: int | None
-    lobe: int | None
-    vectors: Array | None
-    covariance: covariances.Covariance | None = None
+    vectors: Float32 | Covariance
+    clustering: int | None = None
+    lobe: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,104 +56,102 @@ class Inputs:
 
     Parameters
     ----------
-    sae : int
-    recording, within : int or None
-    facts : dict
-        What the result depends on, for the run's hash.
-    vectors : ndarray of shape (d_sae, d), float32, or None
+    vectors : ndarray of shape (n, d), float32, or Covariance
+        Of the chosen features.
     features : ndarray of shape (n,), int64
-        Those that the condition chooses.
+        Whose they are, ascending. Empty with a covariance.
     lobes : sequence of Labels or None
-    covariance : Covariance or None
+        A spectrum for each lobe of these; None for one spectrum.
     """
 
-    sae: int
-    recording: int | None
-    facts: dict[str, Any]
-    vectors: Array | None
-    features: Array
-    lobes: Sequence[clusterings.Labels] | None
-    covariance: covariances.Covariance | None
+    vectors: Float32 | Covariance
+    features: Int64
+    lobes: Sequence[clusterings.Labels] | None = None
 
-    def parts(self) -> Iterator[Part]:
-        """Take the clouds one after another; lobes with fewer than three features have none."""
-        if self.vectors is None:
-            yield Part(None, None, None, self.covariance)
-        elif self.lobes is None:
-            yield Part(None, None, self.vectors[self.features])
-        else:
-            for labels in self.lobes:
-                for lobe in range(int(labels.lobes.max()) + 1):
-                    own = np.intersect1d(labels.features[labels.lobes == lobe], self.features)
-                    yield Part(labels.clustering, lobe, self.vectors[own])
+    def sets(self) -> Iterator[VectorSet]:
+        """Yield the sets of vectors one after another."""
+        if self.lobes is None or isinstance(self.vectors, Covariance):
+            yield VectorSet(self.vectors)
+            return
+        for labels in self.lobes:
+            for lobe in range(int(labels.lobes.max()) + 1):
+                own = np.isin(self.features, labels.features[labels.lobes == lobe])
+                yield VectorSet(self.vectors[own], labels.clustering, lobe)
 
     @property
-    def n_parts(self) -> int:
-        """How many clouds there are."""
+    def n_sets(self) -> int:
+        """Number of sets of vectors."""
         return 1 if self.lobes is None else sum(int(one.lobes.max()) + 1 for one in self.lobes)
 
 
-def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
-    """Read vectors and lobes.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-    sae : int
-        ``sae.id``.
-    terms : Terms
-
-    Returns
-    -------
-    Inputs
+def identify(connection: sa.Connection, params: Params, _report: Report = silent) -> Subject:
+    """Find the SAE, the features that meet the condition, and the recording or run of lobes.
 
     Raises
     ------
     UnknownName, InputError
-        No such SAE, run or vectors, or they do not fit each other.
+        No such SAE, run or recording, they are of different SAEs, or no feature meets the
+        condition.
     QueryFailed
         The condition does not run.
     """
-    if terms.source == "activations":
-        return _heard(connection, sae, terms)
-    if terms.recording is not None:
-        raise errors.InputError(
-            "A recording has no vectors of features.", hint="Add --of activations."
+    if params.source == "activations":
+        return _activations(connection, params)
+    choice = chosen_features.choose(connection, params.sae, params.features_where)
+    if params.within is not None:
+        _require_lobes(connection, params.within, params.sae)
+    columns = {**choice.columns, "input_run": params.within}
+    return Subject(columns, {**choice.facts, "recording": None}, choice, None)
+
+
+def read(
+    connection: sa.Connection, source: Subject, params: Params, _report: Report = silent
+) -> Inputs:
+    """Read the vectors, or the covariance of activations, and the lobes.
+
+    Raises
+    ------
+    UnknownName, InputError
+        There are no such vectors, or no such clustering.
+    """
+    if source.choice is None:
+        assert source.recording is not None
+        covariance = covariances.read(connection, source.recording)
+        return Inputs(covariance, np.empty(0, np.int64))
+    lobes = None
+    if params.within is not None:
+        lobes = clusterings.read(
+            connection, params.within, affinities=params.affinities, ks=params.ks
         )
-    chosen = chosen_features.read(connection, sae, terms.features_where, of=terms.source)
-    lobes = None if terms.within is None else _lobes(connection, sae, terms)
-    return Inputs(sae, None, chosen.facts, chosen.vectors, chosen.features, lobes, None)
+    assert params.source != "activations"
+    vectors, features = chosen_features.vectors(connection, source.choice, params.source)
+    return Inputs(vectors, features, lobes)
 
 
-def _heard(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
-    _refuse_limits(terms)
-    weights = saes.read(connection, sae).weights_sha256
-    recording = terms.recording or _newest(connection, sae)
-    covariance = covariances.read(connection, recording)
-    _require_own(connection, recording, sae)
-    facts = {"sae": sae, "weights": weights.hex(), "recording": recording, "n": covariance.n}
-    return Inputs(sae, recording, facts, None, np.empty(0), None, covariance)
-
-
-def _lobes(connection: sa.Connection, sae: int, terms: Terms) -> Sequence[clusterings.Labels]:
-    assert terms.within is not None
-    found = clusterings.read(connection, terms.within, affinities=terms.affinities, ks=terms.ks)
-    of = connection.execute(
-        sa.select(tables.run.c.sae).where(tables.run.c.id == terms.within)
-    ).scalar_one()
-    if of != sae:
+def _activations(connection: sa.Connection, params: Params) -> Subject:
+    weights = saes.read(connection, params.sae).weights_sha256.hex()
+    recording = params.recording or _newest(connection, params.sae)
+    n = covariances.read(connection, recording).n
+    table = tables.recording
+    of = connection.execute(sa.select(table.c.sae).where(table.c.id == recording)).scalar_one()
+    if of != params.sae:
         raise errors.InputError(
-            f"Run {terms.within} has lobes of SAE {of}, not of SAE {sae}.",
-            hint=f"Ask for --sae {of}; `saeatlas status` lists runs with their SAEs.",
+            f"Recording {recording} is of SAE {of}, not of SAE {params.sae}.",
+            hint="`saeatlas status` lists recordings with their SAEs.",
         )
-    return found
+    facts = {"sae": params.sae, "weights": weights, "recording": recording, "n": n}
+    columns = {"sae": params.sae, "recording": recording, "input_run": None}
+    return Subject(columns, facts, None, recording)
 
 
-def _refuse_limits(terms: Terms) -> None:
-    if terms.within is not None or terms.features_where is not None:
+def _require_lobes(connection: sa.Connection, run: int, sae: int) -> None:
+    table = tables.run
+    ours = (table.c.id == run, table.c.analysis.in_(["lobes", "geometry"]))
+    of = connection.execute(sa.select(table.c.sae).where(*ours)).scalar_one_or_none()
+    if of is not None and of != sae:
         raise errors.InputError(
-            "Activations are vectors of tokens, not of features: they have no lobe.",
-            hint="Leave out --within and --features.",
+            f"Run {run} has lobes of SAE {of}, not of SAE {sae}.",
+            hint=f"Give --sae {of}; `saeatlas status` lists runs with their SAEs.",
         )
 
 
@@ -218,13 +171,3 @@ def _newest(connection: sa.Connection, sae: int) -> int:
             hint="`saeatlas ingest activations ... --covariance` collects it.",
         )
     return found
-
-
-def _require_own(connection: sa.Connection, recording: int, sae: int) -> None:
-    table = tables.recording
-    of = connection.execute(sa.select(table.c.sae).where(table.c.id == recording)).scalar_one()
-    if of != sae:
-        raise errors.InputError(
-            f"Recording {recording} is of SAE {of}, not of SAE {sae}.",
-            hint="`saeatlas status` lists recordings with their SAEs.",
-        )

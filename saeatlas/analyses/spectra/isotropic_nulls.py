@@ -1,43 +1,41 @@
-"""Clouds that spread alike in all directions: what a spectrum is compared with."""
+"""Isotropic nulls: eigenvalues of vectors without any preferred direction."""
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from saeatlas.analyses import threads
+from saeatlas.analyses.arrays import Float64
 from saeatlas.analyses.spectra import population
 from saeatlas.analyses.stats import nulls
-
-Array = np.ndarray[Any, Any]
 
 _ROWS = 4096
 
 
 @lru_cache(maxsize=16)
-def gaussian(n: int, d: int, n_draws: int, seed: int) -> Array:
-    """Draw Gaussian clouds of which each direction has the same variance, 1 in sum.
+def gaussian_eigenvalues(n: int, d: int, n_draws: int, seed: int) -> Float64:
+    """Draw sets of isotropic Gaussian vectors, of total variance 1.
 
     Parameters
     ----------
     n, d : int
-        Vectors and dimensions.
+        Number of vectors, and their dimensions.
     n_draws : int
     seed : int
 
     Returns
     -------
     ndarray of shape (n_draws, min(n - 1, d)), float64
-        Eigenvalues of their covariance, falling. Kept: the next cloud of this size is free.
+        Eigenvalues of their covariance, descending. Cached.
     """
     draws = np.random.default_rng([seed, n, d]).spawn(n_draws)
     return np.stack(threads.each(lambda own: population.draw(np.full(d, 1 / d), n, own), draws))
 
 
 @lru_cache(maxsize=16)
-def directions(n: int, d: int, n_draws: int, seed: int) -> Array:
-    """Draw clouds of unit vectors of which each direction is as likely.
+def direction_eigenvalues(n: int, d: int, n_draws: int, seed: int) -> Float64:
+    """Draw sets of unit vectors, uniform on the sphere.
 
     Parameters
     ----------
@@ -48,13 +46,13 @@ def directions(n: int, d: int, n_draws: int, seed: int) -> Array:
     Returns
     -------
     ndarray of shape (n_draws, min(n - 1, d)), float64
-        Eigenvalues of their covariance, falling; exact to float32. Kept.
+        Eigenvalues of their covariance, descending; exact to float32. Cached.
     """
     draws = np.random.default_rng([seed, n, d, 1]).spawn(n_draws)
     return np.stack(threads.each(lambda own: _eigenvalues(own, n, d), draws))
 
 
-def _eigenvalues(rng: np.random.Generator, n: int, d: int) -> Array:
+def _eigenvalues(rng: np.random.Generator, n: int, d: int) -> Float64:
     if n <= d:
         units = nulls.directions(rng, n, d)
         units -= units.mean(axis=0)
@@ -67,13 +65,13 @@ def _eigenvalues(rng: np.random.Generator, n: int, d: int) -> Array:
             total += units.sum(axis=0, dtype=np.float64)
         products -= (np.outer(total, total) / n).astype(np.float32)
     values = scipy.linalg.eigvalsh(products, overwrite_a=True, check_finite=False)[::-1]
-    found: Array = values[: min(n - 1, d)].astype(np.float64) / (n - 1)
-    least: Array = np.maximum(found, found[0] * np.finfo(np.float32).eps)
+    found: Float64 = values[: min(n - 1, d)].astype(np.float64) / (n - 1)
+    least: Float64 = np.maximum(found, found[0] * np.finfo(np.float32).eps)
     return least
 
 
-def edges(n: int, d: int, variance: float) -> tuple[float, float]:
-    """Return between which eigenvalues the Marchenko-Pastur law lies.
+def marchenko_pastur_edges(n: int, d: int, variance: float) -> tuple[float, float]:
+    """Return the smallest and the largest eigenvalue under the Marchenko-Pastur law.
 
     Parameters
     ----------
@@ -84,11 +82,11 @@ def edges(n: int, d: int, variance: float) -> tuple[float, float]:
     Returns
     -------
     (low, high)
-        Of those above 0.
+        Of the eigenvalues above 0.
 
     References
     ----------
-    Marchenko & Pastur, "Distribution of eigenvalues for some sets of random matrices", 1967.
+    .. [MarchenkoPastur1967] The law and its edges.
     """
     root = np.sqrt(d / (n - 1))
     return float(variance / d * (1 - root) ** 2), float(variance / d * (1 + root) ** 2)

@@ -1,260 +1,237 @@
-"""Spectra: how the variance of a cloud of vectors is spread, and whether the cloud has clusters."""
+"""Spectra: how the variance of vectors is spread over directions, and whether they cluster."""
 
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses.progress import Progress
-from saeatlas.analyses.spectra import excess_negentropy, negentropy, population
-from saeatlas.analyses.spectra import inputs as spectra_inputs
-from saeatlas.analyses.spectra import shape as spectrum
-from saeatlas.analyses.spectra.inputs import FEWEST, Inputs, Part, Terms
+from saeatlas.analyses import run_driver
+from saeatlas.analyses.run_driver import Analysis
+from saeatlas.analyses.spectra import excess_negentropy, negentropy, population, shape
+from saeatlas.analyses.spectra.excess_negentropy import Excess
+from saeatlas.analyses.spectra.inputs import Inputs, VectorSet, identify, read
+from saeatlas.analyses.spectra.params import PUBLISHED_COMPONENTS, Params
+from saeatlas.analyses.spectra.shape import Shape
 from saeatlas.analyses.stats import pca
-from saeatlas.analyses.stats.pca import Cloud
+from saeatlas.analyses.stats.pca import PrincipalAxes
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
 from saeatlas.schema.database.copy import copy_rows
-from saeatlas.schema.rows import runs
+from saeatlas.schema.rows.covariances import Covariance
 
-Array = np.ndarray[Any, Any]
-Row = dict[str, Any]
-
-PUBLISHED_COMPONENTS = 100
-"""Principal components in which all vectors are compared; those of the published figures."""
+FEWEST = 3
+"""Vectors below which a lobe has no spectrum."""
 
 RESOLVED = 1e-10
-"""Eigenvalue, in units of the largest, below which float32 coordinates are rounding."""
+"""Eigenvalue, relative to the largest, below which float32 coordinates are rounding errors."""
 
 SWEEP = 4096
-"""Vectors, at most, that are compared in other numbers of components."""
+"""Vectors, at most, of which the clustering entropy in other numbers of components is taken."""
 
 
-def find(engine: sa.Engine, sae: int, terms: Terms) -> Iterator[Progress]:
-    """Measure the spectra of an SAE's vectors, or of what it hears.
-
-    Writes a run 'spectra' with its rows of ``spectrum``, ``eigenvalue``, ``spectrum_test`` and
-    ``cluster_entropy``, in one transaction. Of whole SAEs there is one spectrum, within a run of
-    lobes one a lobe.
+@dataclass(frozen=True)
+class Spectrum:
+    """A row of ``spectrum`` with the rows that belong to it.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
-    sae : int
-        ``sae.id``.
-    terms : Terms
-
-    Yields
-    ------
-    Progress
-
-    Raises
-    ------
-    UnknownName, InputError
-        No such SAE, run or vectors, or nothing to measure.
-    QueryFailed
-        The condition on features does not run.
-    CatalogBusy
-        Another process makes the same.
-
-    Notes
-    -----
-    Decoder and encoder vectors are taken as unit vectors, without those that have no direction
-    and without duplicates; both are counted. Nothing of the SAE but its vectors is in memory.
-    Clustering entropy is that of all vectors in 100 components, in others of at most 4,096.
-
-    References
-    ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
+    shape : Shape
+    columns : dict
+        Further columns of ``spectrum``: which vectors were measured.
+    entropies : list of dict
+        Rows of ``cluster_entropy``.
+    notes : tuple of str
+        What could not be measured, and why.
     """
-    began = time.perf_counter()
-    with engine.connect() as connection:
-        inputs = spectra_inputs.read(connection, sae, terms)
-    params = terms.params | {"recording": inputs.recording}
-    key = runs.input_hash(preset=terms.preset, seed=terms.seed, **inputs.facts | params)
-    with runs.claimed(engine, "spectra", "spectra", key) as found:
-        number, created = found, found is None
-        notes: tuple[str, ...] = ()
-        if number is None:
-            job = Job(inputs, terms)
-            yield from job.run()
-            number = job.publish(engine, key, params, time.perf_counter() - began)
-            notes = tuple(job.notes)
-    ask = f'saeatlas sql "select * from spectra where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
+
+    shape: Shape
+    columns: dict[str, Any]
+    entropies: list[dict[str, Any]]
+    notes: tuple[str, ...]
 
 
-class Job:
-    """The spectra of one run.
+@dataclass(frozen=True, kw_only=True)
+class Result(run_driver.Result):
+    """The spectra of a run.
+
+    Parameters
+    ----------
+    spectra : list of Spectrum
+    """
+
+    spectra: list[Spectrum]
+
+
+def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
+    """Measure the spectrum of each set of vectors.
 
     Parameters
     ----------
     inputs : Inputs
-    terms : Terms
+    params : Params
+    report : callable, optional
 
-    Attributes
+    Returns
+    -------
+    Result
+        ``quality`` has n_spectra.
+
+    Raises
+    ------
+    InputError
+        No set has three different vectors.
+
+    Notes
+    -----
+    Decoder and encoder vectors are normalised; zero vectors and duplicates are left out and
+    counted. The clustering entropy in 100 components is that of all vectors, in other numbers of
+    components that of at most 4,096 of them, drawn at random.
+
+    References
     ----------
-    notes : list of str
-        What was left out, and why.
+    .. [Li2025] Slopes, volumes and clustering entropy of SAE decoders, and the published figures.
     """
-
-    def __init__(self, inputs: Inputs, terms: Terms) -> None:
-        self.inputs, self.terms = inputs, terms
-        self.notes: list[str] = []
-        self._made: list[tuple[spectrum.Shape, list[Row]]] = []
-
-    def run(self) -> Iterator[Progress]:
-        """Measure the clouds one after another."""
-        began, small = time.perf_counter(), 0
-        total = 2 * self.inputs.n_parts
-        yield Progress("spectra", 0, total, 0.0)
-        for i, part in enumerate(self.inputs.parts()):
-            resolved = self._resolve(part)
-            if resolved is None:
-                small += 1
-            else:
-                self._made.append((self._shape(part, *resolved), []))
-                yield Progress("spectra", 2 * i + 1, total, time.perf_counter() - began)
-                self._made[-1][1].extend(self._entropies(resolved[0]))
-            yield Progress("spectra", 2 * i + 2, total, time.perf_counter() - began)
-        if not self._made:
-            raise errors.InputError(
-                f"SAE {self.inputs.sae} has no cloud of {FEWEST} different vectors to measure.",
-                hint="Choose more features, or smaller --k.",
-            )
-        if small:
-            self._note(f"{small:,} lobes of fewer than {FEWEST} vectors have no spectrum.")
-
-    def publish(self, engine: sa.Engine, key: bytes, params: dict[str, Any], seconds: float) -> int:
-        """Write the run and its rows.
-
-        Parameters
-        ----------
-        engine : sqlalchemy.Engine
-        key : bytes
-        params : dict
-            As the run keeps them.
-        seconds : float
-
-        Returns
-        -------
-        int
-            ``run.id``.
-        """
-        with engine.begin() as connection:
-            number = runs.create(
-                connection,
-                "spectra",
-                key,
-                sae=self.inputs.sae,
-                recording=self.inputs.recording,
-                input_run=self.terms.within,
-                preset=self.terms.preset,
-                seed=self.terms.seed,
-                params=params,
-                quality={
-                    "n_spectra": len(self._made),
-                    "seconds": round(seconds, 3),
-                    "notes": self.notes,
-                },
-            )
-            for shape, entropies in self._made:
-                _write(connection, number, shape, entropies)
-            for table in (tables.spectrum, tables.eigenvalue):
-                statistics.refresh(connection, table)
-        return number
-
-    def _resolve(self, part: Part) -> tuple[Cloud, int, int] | None:
-        """Find the eigenvalues; None of too few vectors to have any."""
-        if part.covariance is not None:
-            known = part.covariance
-            return pca.from_covariance(known.n, known.mean, known.matrix), 0, 0
-        assert part.vectors is not None
-        units, kept, n_zero = pca.directions(part.vectors)
-        if len(units) < FEWEST:
-            return None
-        return pca.resolve(units), n_zero, len(part.vectors) - n_zero - len(kept)
-
-    def _shape(self, part: Part, found: Cloud, n_zero: int, n_duplicates: int) -> spectrum.Shape:
-        shape = spectrum.describe(
-            found,
-            unit=part.vectors is not None,
-            n_draws=self.terms.trials,
-            seed=self.terms.seed,
-            published=self.terms.preset == "paper",
+    found: list[Spectrum] = []
+    total = 2 * inputs.n_sets
+    report(Progress("spectra", 0, total))
+    for i, one in enumerate(inputs.sets()):
+        resolved = _resolve(one)
+        if resolved is not None:
+            axes, counts = resolved
+            made, notes = _shape(axes, one, params)
+            report(Progress("spectra", 2 * i + 1, total))
+            entropies, reasons = _entropies(axes, params)
+            columns = {"source": params.source, "clustering": one.clustering, "lobe": one.lobe}
+            found.append(Spectrum(made, columns | counts, entropies, notes + reasons))
+        report(Progress("spectra", 2 * i + 2, total))
+    if not found:
+        raise errors.InputError(
+            f"SAE {params.sae} has no set of {FEWEST} different vectors to measure.",
+            hint="Choose more features, or smaller --k.",
         )
-        if shape.columns.get("slope") is None:
-            self._note("Clouds with fewer than 60 eigenvalues have no slope.")
-        elif "slope_population" not in shape.columns and self.terms.preset == "default":
-            self._note(
-                f"Of clouds with fewer than {population.FEWEST} vectors a dimension the sample's "
-                "slope is known, the population's is not."
-            )
-        shape.columns.update(
-            source=self.terms.source,
-            clustering=part.clustering,
-            lobe=part.lobe,
-            n_zero=n_zero,
-            n_duplicates=n_duplicates,
+    every = [note for one in found for note in one.notes]
+    if len(found) < inputs.n_sets:
+        small = inputs.n_sets - len(found)
+        every.append(f"{small:,} lobes of fewer than {FEWEST} vectors have no spectrum.")
+    return Result(
+        quality={"n_spectra": len(found)}, notes=tuple(dict.fromkeys(every)), spectra=found
+    )
+
+
+def _resolve(one: VectorSet) -> tuple[PrincipalAxes, dict[str, int]] | None:
+    """Find the eigenvalues and count what is left out; None if there are too few vectors."""
+    if isinstance(one.vectors, Covariance):
+        known = one.vectors
+        axes = pca.principal_axes_of_covariance(known.n, known.mean, known.matrix)
+        return axes, {"n_zero": 0, "n_duplicates": 0}
+    units, kept, n_zero = pca.unit_vectors(one.vectors)
+    if len(units) < FEWEST:
+        return None
+    counts = {"n_zero": n_zero, "n_duplicates": len(one.vectors) - n_zero - len(kept)}
+    return pca.principal_axes(units), counts
+
+
+def _shape(axes: PrincipalAxes, one: VectorSet, params: Params) -> tuple[Shape, tuple[str, ...]]:
+    """Describe a spectrum; say what it lacks."""
+    published = params.preset == "paper"
+    found = shape.describe(
+        axes,
+        unit=not isinstance(one.vectors, Covariance),
+        n_draws=params.trials,
+        seed=params.seed,
+        published=published,
+    )
+    if found.columns.get("slope") is None:
+        return found, ("Spectra of fewer than 60 eigenvalues have no slope.",)
+    if "slope_population" not in found.columns and not published:
+        note = (
+            f"With fewer than {population.FEWEST} vectors for each dimension the slope of the "
+            "sample is known, that of the population is not."
         )
-        return shape
-
-    def _entropies(self, found: Cloud) -> Iterator[Row]:
-        """Yield rows of ``cluster_entropy``."""
-        if not found.coordinates.shape[1]:
-            return
-        if self.terms.preset == "paper":
-            apart = int((found.values > RESOLVED * found.values[0]).sum())
-            points = found.coordinates[:, : min(apart, PUBLISHED_COMPONENTS)]
-            rng = np.random.default_rng(self.terms.seed)
-            value = negentropy.published(points, rng)
-            yield {"components": points.shape[1], "neighbour": 1, "n": found.n, "negentropy": value}
-            return
-        whole = [d for d in self.terms.components if d == PUBLISHED_COMPONENTS]
-        others = [d for d in self.terms.components if d != PUBLISHED_COMPONENTS]
-        for some, components in ((found, whole), (_part(found, self.terms.seed), others)):
-            for row in excess_negentropy.measure(
-                some, components, self.terms.neighbours, unit=True, seed=self.terms.seed
-            ):
-                if row.reason is not None:
-                    self._note(f"Not seen in {row.components} components: {row.reason}.")
-                    continue
-                columns = asdict(row) | {"n": len(some.coordinates)}
-                del columns["reason"]
-                yield columns
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+        return found, (note,)
+    return found, ()
 
 
-def _part(found: Cloud, seed: int) -> Cloud:
-    """Take some of many vectors, drawn at random: enough to see how the entropy changes."""
-    if found.n <= SWEEP:
-        return found
-    some = np.random.default_rng([seed, found.n]).choice(found.n, SWEEP, replace=False)
-    return replace(found, n=SWEEP, coordinates=found.coordinates[np.sort(some)])
+def _entropies(axes: PrincipalAxes, params: Params) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return rows of ``cluster_entropy``, and why others are missing."""
+    if not axes.coordinates.shape[1]:
+        return [], ()
+    if params.preset == "paper":
+        return [_published(axes, params.seed)], ()
+    rows, reasons = [], []
+    for row, n in _excesses(axes, params):
+        columns = asdict(row) | {"n": n}
+        reason = columns.pop("reason")
+        if reason is None:
+            rows.append(columns)
+        else:
+            reasons.append(f"No clustering entropy in {row.components} components: {reason}.")
+    return rows, tuple(reasons)
 
 
-def _write(
-    connection: sa.Connection, run: int, shape: spectrum.Shape, entropies: list[Row]
-) -> None:
-    table = tables.spectrum
-    insert = sa.insert(table).values(shape.columns | {"run": run}).returning(table.c.id)
+def _published(axes: PrincipalAxes, seed: int) -> dict[str, Any]:
+    """Return the row of the published procedure."""
+    apart = int((axes.values > RESOLVED * axes.values[0]).sum())
+    points = axes.coordinates[:, : min(apart, PUBLISHED_COMPONENTS)]
+    value = negentropy.published(points, np.random.default_rng(seed))
+    return {"components": points.shape[1], "neighbour": 1, "n": axes.n, "negentropy": value}
+
+
+def _excesses(axes: PrincipalAxes, params: Params) -> Iterator[tuple[Excess, int]]:
+    """Yield the excess negentropy in each number of components, and the number of vectors."""
+    components, neighbours = params.stored["components"], params.stored["neighbours"]
+    whole = [d for d in components if d == PUBLISHED_COMPONENTS]
+    others = [d for d in components if d != PUBLISHED_COMPONENTS]
+    for some, ds in ((axes, whole), (_sample(axes, params.seed), others)):
+        for row in excess_negentropy.measure(some, ds, neighbours, unit=True, seed=params.seed):
+            yield row, len(some.coordinates)
+
+
+def _sample(axes: PrincipalAxes, seed: int) -> PrincipalAxes:
+    """Take at most `SWEEP` of the vectors, drawn at random."""
+    if axes.n <= SWEEP:
+        return axes
+    some = np.random.default_rng([seed, axes.n]).choice(axes.n, SWEEP, replace=False)
+    return replace(axes, n=SWEEP, coordinates=axes.coordinates[np.sort(some)])
+
+
+def write(connection: sa.Connection, run: int, result: Result) -> None:
+    """Write ``spectrum``, ``eigenvalue``, ``spectrum_test`` and ``cluster_entropy``."""
+    for one in result.spectra:
+        _write_one(connection, run, one)
+    for table in (tables.spectrum, tables.eigenvalue):
+        statistics.refresh(connection, table)
+
+
+def _write_one(connection: sa.Connection, run: int, one: Spectrum) -> None:
+    table, made = tables.spectrum, one.shape
+    columns = made.columns | one.columns | {"run": run}
+    insert = sa.insert(table).values(columns).returning(table.c.id)
     number = int(connection.execute(insert).scalar_one())
-    low, high = ([None] * len(shape.values),) * 2 if shape.band is None else shape.band.tolist()
-    ranks = range(1, len(shape.values) + 1)
-    rows = zip(ranks, shape.values.tolist(), low, high, strict=True)
+    low, high = ([None] * len(made.values),) * 2 if made.band is None else made.band.tolist()
+    ranks = range(1, len(made.values) + 1)
+    rows = zip(ranks, made.values.tolist(), low, high, strict=True)
     copy_rows(
         connection,
         tables.eigenvalue,
         ["spectrum", "rank", "value", "null_low", "null_high"],
         ((number, *row) for row in rows),
     )
-    for other, own in ((tables.spectrum_test, shape.tests), (tables.cluster_entropy, entropies)):
+    for other, own in ((tables.spectrum_test, made.tests), (tables.cluster_entropy, one.entropies)):
         if own:
             connection.execute(sa.insert(other), [row | {"spectrum": number} for row in own])
+
+
+ANALYSIS = Analysis(
+    name="spectra",
+    what="run of spectra",
+    ask="select * from spectra where run = {run}",
+    identify=identify,
+    read=read,
+    compute=compute,
+    write=write,
+)

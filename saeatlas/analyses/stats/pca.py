@@ -1,52 +1,51 @@
-"""A cloud of vectors: eigenvalues of its covariance, and coordinates along its main axes."""
+"""Principal axes of a set of vectors: eigenvalues of the covariance, and coordinates along them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 from scipy.linalg import blas
 
 from saeatlas import errors
-
-Array = np.ndarray[Any, Any]
+from saeatlas.analyses.arrays import Float32, Float64, Floats, Int64
 
 N_COORDINATES = 200
-"""Leading axes along which coordinates are kept."""
+"""Leading axes along which coordinates are computed."""
 
 _ROWS = 4096
-"""Vectors of which the products are summed at once: bounds the memory in float64."""
+"""Vectors whose products are summed at once: bounds the memory in float64."""
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """The covariance of n vectors, seen along its own axes.
+class PrincipalAxes:
+    """The covariance of n vectors, in the coordinates of its own eigenvectors.
 
     Parameters
     ----------
     n, d : int
-        Vectors, and their dimensions.
+        Number of vectors, and their dimensions.
     values : ndarray of shape (rank,), float64
-        Eigenvalues of the sample covariance (divisor n - 1) that are above 0, falling.
+        Eigenvalues of the sample covariance (divisor n - 1) that are above 0, descending.
     mean : ndarray of shape (rank + 1,), float64
-        Mean vector along the axes of these; last the length of what lies across them.
+        Coordinates of the mean vector along the eigenvectors; last the length of its part that is
+        orthogonal to all of them.
     coordinates : ndarray of shape (n, min(rank, 200)), float32
-        Vectors less their mean, along the leading axes. No columns where vectors were not kept.
+        Vectors less their mean, along the leading axes. No columns if the vectors are not given.
     distances : ndarray of shape (n,), float64
-        Squared Mahalanobis distance of each vector from the mean. Empty where vectors were not
-        kept, or lie in fewer than d dimensions.
+        Squared Mahalanobis distance of each vector from the mean. Empty if the vectors are not
+        given, or span fewer than d dimensions.
     """
 
     n: int
     d: int
-    values: Array
-    mean: Array
-    coordinates: Array
-    distances: Array
+    values: Float64
+    mean: Float64
+    coordinates: Float32
+    distances: Float64
 
 
-def directions(vectors: Array) -> tuple[Array, Array, int]:
-    """Make vectors unit vectors, and leave out those without a direction and duplicates.
+def unit_vectors(vectors: Float32) -> tuple[Float32, Int64, int]:
+    """Normalise vectors, and leave out zero vectors and duplicates.
 
     Parameters
     ----------
@@ -55,11 +54,11 @@ def directions(vectors: Array) -> tuple[Array, Array, int]:
     Returns
     -------
     units : ndarray of shape (m, d), float32
-        In order.
+        In the order of ``vectors``.
     kept : ndarray of shape (m,), int64
-        Rows that they are, ascending; of equal ones the first.
+        Their rows in ``vectors``, ascending; of equal ones the first.
     n_zero : int
-        Rows without a direction; all others left out are duplicates.
+        Number of zero vectors; all others that are left out are duplicates.
     """
     norms = np.linalg.norm(vectors, axis=1)
     some = np.flatnonzero(norms > 0)
@@ -69,7 +68,7 @@ def directions(vectors: Array) -> tuple[Array, Array, int]:
     return (units[kept] if len(kept) < len(units) else units), some[kept], n_zero
 
 
-def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
+def principal_axes(vectors: Floats, *, n_coordinates: int = N_COORDINATES) -> PrincipalAxes:
     """Find the eigenvalues of the covariance of vectors, and their leading coordinates.
 
     Parameters
@@ -77,28 +76,28 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
     vectors : ndarray of shape (n, d), float32
         n >= 2.
     n_coordinates : int
-        Leading axes to give coordinates along.
+        Number of leading axes along which coordinates are computed.
 
     Returns
     -------
-    Cloud
+    PrincipalAxes
 
     Raises
     ------
     InputError
-        Fewer than two vectors, or all the same.
+        There are fewer than two vectors, or all are the same.
 
     Notes
     -----
-    All in float64. An eigenvalue counts as 0 below max(n, d) epsilon times the largest: what
-    rounding leaves of a rank that is not there. Of fewer vectors than dimensions the products of
-    vectors serve, n x n, which have the same eigenvalues. In memory are 4,096 vectors in float64
-    and two matrices of d x d.
+    Computed in float64. An eigenvalue counts as 0 below max(n, d) epsilon times the largest: the
+    size of rounding errors. If there are fewer vectors than dimensions, the n x n matrix of their
+    products is decomposed, which has the same eigenvalues. Memory: 4,096 vectors in float64 and
+    two matrices of d x d.
     """
     n, d = vectors.shape
     if n < 2:
-        raise errors.InputError(f"A cloud of {n} vectors has no covariance.")
-    values, axes, mean = principal_axes(vectors)
+        raise errors.InputError(f"A set of {n} vectors has no covariance.")
+    values, axes, mean = decompose(vectors)
     width = min(n_coordinates, len(values))
     coordinates, distances = (
         np.empty((n, width), np.float32),
@@ -110,11 +109,32 @@ def resolve(vectors: Array, *, n_coordinates: int = N_COORDINATES) -> Cloud:
         coordinates[part] = along[:, :width]
         if len(distances):
             distances[part] = (along**2) @ (1 / values)
-    return Cloud(n, d, values, _along(axes, mean), coordinates, distances)
+    return PrincipalAxes(n, d, values, _along(axes, mean), coordinates, distances)
 
 
-def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
-    """Find the eigenvalues and axes of the covariance.
+def principal_axes_of_covariance(n: int, mean: Float64, covariance: Float64) -> PrincipalAxes:
+    """Find the eigenvalues of a covariance whose vectors are not stored.
+
+    Parameters
+    ----------
+    n : int
+        Number of vectors.
+    mean : ndarray of shape (d,), float64
+    covariance : ndarray of shape (d, d), float64
+
+    Returns
+    -------
+    PrincipalAxes
+        Without coordinates.
+    """
+    values, axes = _leading(np.array(covariance, order="F"), n, mean)
+    return PrincipalAxes(
+        n, len(mean), values, _along(axes, mean), np.empty((n, 0), np.float32), np.empty(0)
+    )
+
+
+def decompose(vectors: Floats) -> tuple[Float64, Float64, Float64]:
+    """Find the eigenvalues and eigenvectors of the covariance of vectors, and their mean.
 
     Parameters
     ----------
@@ -124,14 +144,15 @@ def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
     Returns
     -------
     (values, axes, mean)
-        float64 of shapes (rank,), falling; (d, rank), a column an axis; and (d,).
+        float64 of shapes (rank,), descending; (d, rank), one column for each eigenvector; and
+        (d,).
 
     Raises
     ------
     InputError
         All vectors are the same.
     """
-    mean = vectors.mean(axis=0, dtype=np.float64)
+    mean: Float64 = vectors.mean(axis=0, dtype=np.float64)
     n, d = vectors.shape
     if n > d:
         return *_leading(_covariance(vectors, mean), n, mean), mean
@@ -140,7 +161,7 @@ def principal_axes(vectors: Array) -> tuple[Array, Array, Array]:
     return values, centred.T @ (left / np.sqrt(values * (n - 1))), mean
 
 
-def _distinct(rows: Array) -> Array:
+def _distinct(rows: Float32) -> Int64:
     """Return the first of each set of equal rows, ascending."""
     bits = (rows + 0).view(np.uint32)  # so that -0 is 0
     sums = bits.sum(axis=1, dtype=np.uint64)  # the same of the same bits, in any order
@@ -151,36 +172,17 @@ def _distinct(rows: Array) -> Array:
     return np.sort(np.append(np.flatnonzero(~alike), first))
 
 
-def from_covariance(n: int, mean: Array, covariance: Array) -> Cloud:
-    """Find the eigenvalues of a covariance whose vectors were not kept.
-
-    Parameters
-    ----------
-    n : int
-        Vectors.
-    mean : ndarray of shape (d,), float64
-    covariance : ndarray of shape (d, d), float64
-
-    Returns
-    -------
-    Cloud
-        Without coordinates.
-    """
-    values, axes = _leading(np.array(covariance, order="F"), n, mean)
-    return Cloud(
-        n, len(mean), values, _along(axes, mean), np.empty((n, 0), np.float32), np.empty(0)
-    )
-
-
 def _parts(n: int) -> list[slice]:
     return [slice(first, min(first + _ROWS, n)) for first in range(0, n, _ROWS)]
 
 
-def _covariance(vectors: Array, mean: Array) -> Array:
+def _covariance(vectors: Floats, mean: Float64) -> Float64:
     """Return the lower triangle of the covariance, in LAPACK's order."""
     n, d = vectors.shape
-    covariance = np.zeros((d, d), order="F")
-    wide = np.empty((min(n, _ROWS), d))  # written over part by part: fresh pages cost as much
+    covariance: Float64 = np.zeros((d, d), order="F")
+    wide = np.empty(
+        (min(n, _ROWS), d)
+    )  # reused for each part: allocating anew costs as much as the product
     for part in _parts(n):
         rows = wide[: part.stop - part.start]
         np.subtract(vectors[part], mean, out=rows)
@@ -188,8 +190,8 @@ def _covariance(vectors: Array, mean: Array) -> Array:
     return covariance
 
 
-def _leading(matrix: Array, n: int, mean: Array) -> tuple[Array, Array]:
-    """Return eigenvalues above 0, falling, and all of their axes, (d, rank)."""
+def _leading(matrix: Float64, n: int, mean: Float64) -> tuple[Float64, Float64]:
+    """Return eigenvalues above 0, descending, and their eigenvectors, (d, rank)."""
     values, axes = scipy.linalg.eigh(
         matrix, lower=True, driver="evd", overwrite_a=True, check_finite=False
     )
@@ -197,15 +199,15 @@ def _leading(matrix: Array, n: int, mean: Array) -> tuple[Array, Array]:
     return values[::-1][:rank].copy(), axes[:, ::-1][:, :rank]
 
 
-def _rank(values: Array, size: int, mean: Array) -> int:
-    """Count the eigenvalues, rising, that are more than what rounding leaves."""
+def _rank(values: Float64, size: int, mean: Float64) -> int:
+    """Count the eigenvalues, ascending, that are larger than rounding errors."""
     epsilon = size * np.finfo(np.float64).eps
     if values[-1] <= epsilon**2 * (mean @ mean) or values[-1] <= 0:
-        raise errors.InputError("All vectors of the cloud are the same: nothing spreads.")
+        raise errors.InputError("All vectors are the same: there is no variance.")
     return int((values > epsilon * values[-1]).sum())
 
 
-def _along(axes: Array, mean: Array) -> Array:
+def _along(axes: Float64, mean: Float64) -> Float64:
     along = axes.T @ mean
     across = max(float(mean @ mean - along @ along), 0.0)
     return np.append(along, np.sqrt(across))

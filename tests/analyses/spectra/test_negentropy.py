@@ -18,7 +18,7 @@ from saeatlas.analyses.spectra.negentropy import (
     negentropies,
     published,
 )
-from saeatlas.analyses.stats.pca import Cloud, resolve
+from saeatlas.analyses.stats.pca import PrincipalAxes, principal_axes
 
 Array = np.ndarray[Any, Any]
 
@@ -32,8 +32,8 @@ def _measure(points: Array, *args: Any, unit: bool = False, **options: Any) -> l
     return list(excess_negentropy.measure(_cloud(points), *args, unit=unit, **options))
 
 
-def _cloud(points: Array) -> Cloud:
-    return resolve(points.astype(np.float32))
+def _cloud(points: Array) -> PrincipalAxes:
+    return principal_axes(points.astype(np.float32))
 
 
 def _negentropy(points: Array, k: int = 1) -> float:
@@ -165,7 +165,7 @@ def test_draws_in_few_dimensions_are_those_of_all() -> None:
     for world in range(20):
         rng = np.random.default_rng(world)
         vectors = (rng.standard_normal((400, 120)) * _law(120)).astype(np.float32)
-        cloud = resolve(vectors, n_coordinates=30)
+        cloud = principal_axes(vectors, n_coordinates=30)
         drawn = gaussian(rng, 400, root(cloud.coordinates))
         differences.append(_negentropy(cloud.coordinates) - _negentropy(drawn))
     error = np.std(differences, ddof=1) / 20**0.5
@@ -187,7 +187,7 @@ def test_directions_are_unit_vectors_with_mean_and_covariance() -> None:
     total = (spread**2).sum() + (mean**2).sum()
     values, along = spread**2 / total, np.append(mean / total**0.5, 0)
     nothing = np.empty((0, 40), np.float32)
-    drawn = directions(rng, 20_000, Cloud(0, 41, values, along, nothing, np.empty(0)), 40)
+    drawn = directions(rng, 20_000, PrincipalAxes(0, 41, values, along, nothing, np.empty(0)), 40)
     assert np.linalg.norm(drawn, axis=1) == pytest.approx(1, abs=1e-5)
     assert drawn.mean(axis=0) == pytest.approx(along[:-1], abs=0.01)
     assert drawn.var(axis=0) == pytest.approx(values, rel=0.12)
@@ -239,7 +239,7 @@ def test_points_that_meet_after_projection() -> None:
     points = (rng.standard_normal((200, 6)) * [8, 7, 6, 1, 1, 1]).astype(np.float32)
     points[:2, :3] = points[2, :3]
     values = np.sort(points.var(axis=0))[::-1].astype(np.float64)
-    cloud = Cloud(200, 6, values, np.zeros(7), points, np.empty(0))
+    cloud = PrincipalAxes(200, 6, values, np.zeros(7), points, np.empty(0))
     rows = _finite(
         list(excess_negentropy.measure(cloud, [3, 6], [1, 2, 3], unit=False, draws=2, splits=2))
     )

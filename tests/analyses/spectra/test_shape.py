@@ -66,11 +66,11 @@ def test_too_few_eigenvalues_have_no_slope() -> None:
 
 def test_influence_is_what_leaving_out_vectors_changes() -> None:
     vectors = _gaussian(np.random.default_rng(0), 3000, _power(40, -1.5))
-    whole = pca.resolve(vectors)
+    whole = pca.principal_axes(vectors)
     influence = power_law.influence(whole.coordinates, whole.values, (11, 40))
     slope = power_law.slope(np.log(whole.values), (11, 40))
     gone = np.argsort(influence)[:150]
-    rest = pca.resolve(np.delete(vectors, gone, axis=0))
+    rest = pca.principal_axes(np.delete(vectors, gone, axis=0))
     moved = power_law.slope(np.log(rest.values), (11, 40)) - slope
     expected = -(influence[gone] - influence.mean()).sum() / (len(vectors) - len(gone))
     assert moved == pytest.approx(expected, rel=0.15)
@@ -82,7 +82,7 @@ def test_bartlett_draws_are_those_of_vectors() -> None:
     sizes = _power(12, -0.8)
     for n in (40, 9):
         ours = np.stack([population.draw(sizes, n, rng) for _ in range(400)])
-        theirs = np.stack([pca.resolve(_gaussian(rng, n, sizes)).values for _ in range(400)])
+        theirs = np.stack([pca.principal_axes(_gaussian(rng, n, sizes)).values for _ in range(400)])
         errors = np.sqrt((ours.var(axis=0) + theirs.var(axis=0)) / 400)
         assert (abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * errors).all()
 
@@ -119,7 +119,7 @@ def test_heavy_tails_widen_the_interval() -> None:
 
 def _describe(vectors: Array, *, unit: bool = False, published: bool = False) -> spectrum.Shape:
     return spectrum.describe(
-        pca.resolve(vectors), unit=unit, n_draws=19, seed=0, published=published
+        pca.principal_axes(vectors), unit=unit, n_draws=19, seed=0, published=published
     )
 
 
@@ -129,7 +129,7 @@ def test_volume_is_the_determinant_of_the_population() -> None:
     truth = np.log(sizes).sum()
     for seed in range(200):
         vectors = _gaussian(np.random.default_rng(seed), 400, sizes)
-        found = pca.resolve(vectors)
+        found = pca.principal_axes(vectors)
         volume = population.log_volume(found.values, 400, found.distances)
         assert volume is not None
         covered += volume.low <= truth <= volume.high
@@ -141,10 +141,12 @@ def test_volume_is_the_determinant_of_the_population() -> None:
 
 def test_the_jackknife_is_that_of_leaving_out() -> None:
     vectors = _gaussian(np.random.default_rng(3), 60, _power(6, -1))
-    whole = pca.resolve(vectors)
+    whole = pca.principal_axes(vectors)
     volume = population.log_volume(whole.values, 60, whole.distances)
     assert volume is not None
-    left = [np.log(pca.resolve(np.delete(vectors, i, axis=0)).values).sum() for i in range(60)]
+    left = [
+        np.log(pca.principal_axes(np.delete(vectors, i, axis=0)).values).sum() for i in range(60)
+    ]
     error = np.sqrt(59 * np.var(left))
     assert (volume.high - volume.low) / 2 == pytest.approx(1.96 * error, rel=0.02)
 
@@ -198,18 +200,18 @@ def test_the_published_figures_are_the_sample_s_alone() -> None:
 
 
 def test_edges_hold_a_ball() -> None:
-    low, high = isotropic_nulls.edges(2000, 100, 1.0)
-    drawn = isotropic_nulls.gaussian(2000, 100, 5, 0)
+    low, high = isotropic_nulls.marchenko_pastur_edges(2000, 100, 1.0)
+    drawn = isotropic_nulls.gaussian_eigenvalues(2000, 100, 5, 0)
     assert low * 0.97 < drawn.min() < low * 1.1
     assert high * 0.9 < drawn.max() < high * 1.03
     np.testing.assert_allclose(drawn.sum(axis=1), 1, atol=0.02)
-    units = isotropic_nulls.directions(2000, 100, 5, 0)
+    units = isotropic_nulls.direction_eigenvalues(2000, 100, 5, 0)
     np.testing.assert_allclose(units.mean(axis=0), drawn.mean(axis=0), rtol=0.1)
-    assert isotropic_nulls.directions(20, 100, 2, 0).shape == (2, 19)
+    assert isotropic_nulls.direction_eigenvalues(20, 100, 2, 0).shape == (2, 19)
 
 
 def test_the_published_slope_of_a_ball() -> None:
     """65,536 Gaussian vectors in 2,304 dimensions: -0.028 was published."""
-    drawn = isotropic_nulls.gaussian(65_536, 2_304, 2, 0)
+    drawn = isotropic_nulls.gaussian_eigenvalues(65_536, 2_304, 2, 0)
     slopes = [power_law.slope(np.log(each), power_law.RANKS) for each in drawn]
     assert np.mean(slopes) == pytest.approx(-0.028, abs=0.001)

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from sklearn.decomposition import PCA
 
 from saeatlas import errors
 from saeatlas.analyses.lobes import geometry
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.analyses.spectra import spectra
-from saeatlas.analyses.spectra.inputs import Terms
+from saeatlas.analyses.spectra.inputs import Inputs
+from saeatlas.analyses.spectra.params import Params
 from saeatlas.catalog import sql
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
@@ -27,7 +29,8 @@ PLANTED = simulation.Terms(
     features=1200, d_model=80, lobes=2, active=10.0, geometry=0.0, spectrum_exponent=0.6, dead=0.0,
     parallelograms=0, trapezoids=0,
 )  # fmt: skip
-QUICK = Terms(components=(10,), neighbours=(1, 2))
+QUICK = Params(sae=1, components=(10,), neighbours=(1, 2))
+PAPER = Params(sae=1, preset="paper")
 
 
 def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: Any) -> None:
@@ -35,10 +38,8 @@ def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: A
         pass
 
 
-def _find(engine: sa.Engine, terms: Terms = QUICK, sae: int = 1) -> Progress:
-    done = list(spectra.find(engine, sae, terms))[-1]
-    assert done.stage == "done" and done.run is not None
-    return done
+def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:
+    return perform(engine, spectra.ANALYSIS, params)
 
 
 def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
@@ -77,7 +78,20 @@ def test_planted_clusters_are_seen_in_the_entropy(engine: sa.Engine) -> None:
     assert (entropy.excess_directions_low > 0.05).all()
 
 
-def test_the_same_again_is_found_and_other_terms_are_not(engine: sa.Engine) -> None:
+def test_spectra_of_arrays_without_a_catalog() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((300, 12)) * np.arange(1, 13) ** -0.5
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    inputs = Inputs(vectors.astype(np.float32), np.arange(300))
+    result = spectra.compute(inputs, replace(QUICK, components=(4,)))
+    (made,) = result.spectra
+    reference = PCA().fit(vectors)
+    np.testing.assert_allclose(made.shape.values, reference.explained_variance_, rtol=1e-4)
+    assert [(row["components"], row["neighbour"]) for row in made.entropies] == [(4, 1), (4, 2)]
+    assert result.quality == {"n_spectra": 1}
+
+
+def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> None:
     _simulate(engine)
     first = _find(engine)
     again = _find(engine)
@@ -110,11 +124,11 @@ def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, features=40))
     run = list(geometry.find(engine, 1, ks=[20]))[-1].run
     done = _find(engine, replace(QUICK, within=run))
-    assert any("fewer than 3 vectors" in remark for remark in done.notes)
+    assert any("fewer than 3 vectors" in note for note in done.notes)
     rows = _ask(engine, "select * from spectra")
     assert 0 < len(rows) < 20
     assert rows.slope.isna().all() and rows.log_volume.notna().all()
-    _find(engine, replace(QUICK, within=run, preset="paper"))
+    _find(engine, replace(PAPER, within=run))
     paper = _ask(engine, "select * from cluster_entropies where preset = 'paper'")
     assert len(paper) == len(rows) and np.isfinite(paper.negentropy).all()
 
@@ -132,12 +146,12 @@ def test_zero_vectors_duplicates_and_flat_clouds(engine: sa.Engine, tmp_path: Pa
     assert (row.n, row.n_zero, row.n_duplicates, row.n_eigenvalues) == (277, 3, 20, 5)
     assert np.isfinite(row.log_volume) and row.log_volume_population is None
     assert _ask(engine, "select * from cluster_entropies").components.tolist() == [5, 5]
-    assert any("10 components" in remark for remark in done.notes)
+    assert any("10 components" in note for note in done.notes)
 
 
 def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, d_model=120))
-    _find(engine, replace(QUICK, preset="paper"))
+    _find(engine, PAPER)
     _find(engine, replace(QUICK, components=(100,), neighbours=(1,)))
     paper = _ask(engine, "select * from cluster_entropies where preset = 'paper'").iloc[0]
     assert (paper.components, paper.neighbour) == (100, 1)
@@ -151,19 +165,19 @@ def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:
 def test_published_figures_stand_beside_the_same_saes(engine: sa.Engine) -> None:
     one = replace(PLANTED, features=65_536, d_model=4, active=30.0)
     _simulate(engine, one, release="gemma-scope-2b-pt-res", sae_id="x", layer=12)
-    _find(engine, Terms(components=(), trials=2))
+    _find(engine, Params(sae=1, components=(), trials=2))
     row = _ask(engine, "select * from spectra_by_layer").iloc[0]
     assert (row.slope_published, row.negentropy_published) == (-0.4684, 366.4)
 
 
-def test_what_an_sae_hears_has_a_spectrum_too(engine: sa.Engine, tmp_path: Path) -> None:
+def test_input_activations_have_a_spectrum_too(engine: sa.Engine, tmp_path: Path) -> None:
     model = tiny.make_model(tmp_path / "model")
     sae = tiny.make_sae(tmp_path / "sae")
     corpus = tiny.write_corpus(tmp_path / "corpus.jsonl", [60] * 12)
     _say(f"ingest sae --path {sae} --release tiny --sae-id one --encoder")
-    heard = f"--model {model} --corpus {corpus} --sae tiny --context 64 --block 16 --force"
-    _say(f"ingest activations {heard} --covariance")
-    _find(engine, Terms(source="activations"))
+    options = f"--model {model} --corpus {corpus} --sae tiny --context 64 --block 16 --force"
+    _say(f"ingest activations {options} --covariance")
+    _find(engine, Params(sae=1, source="activations"))
     _find(engine, replace(QUICK, source="encoder", components=()))
     rows = _ask(engine, "select * from spectra order by run")
     assert rows.source.tolist() == ["activations", "encoder"]
@@ -189,7 +203,7 @@ def test_layers_by_one_command(engine: sa.Engine) -> None:
     for layer in (5, 3, 4):
         _simulate(engine, PLANTED, release="many", sae_id=f"layer_{layer}", layer=layer)
     said = _say("analyze spectra --release many --layers 3-4 --components 10 --trials 3")
-    assert "Run 1: made" in said and "Run 2: made" in said and "Run 3" not in said
+    assert "Run 1: done" in said and "Run 2: done" in said and "Run 3" not in said
     layers = _ask(engine, "select layer, l0 from spectra_by_layer order by layer")
     assert layers.layer.tolist() == [3, 4]
 
@@ -201,14 +215,17 @@ def test_layers_by_one_command(engine: sa.Engine) -> None:
         ("--sae 1 --release simulated", "Give --sae, or --release"),
         ("--sae 1 --layers 7", "None of these SAEs is of the layers"),
         ("--sae 1 --layers x", "0-25"),
-        ("--sae 1 --of encoder", "--encoder"),
-        ("--sae 1 --of activations", "--covariance"),
+        ("--sae 1 --vectors encoder", "--encoder"),
+        ("--sae 1 --vectors activations", "--covariance"),
         ("--sae 1 --within 9", "Run 9 is none of lobes"),
-        ("--sae 1 --recording 1", "--of activations"),
-        ("--sae 1 --of activations --features true", "Leave out"),
-        ("--sae 1 --features feature<1", "no cloud of 3 different vectors"),
-        ("--sae 1 --features feature<0", "No feature of SAE 1 meets"),
-        ("--sae 1 --features 1)", "does not run"),
+        ("--sae 1 --recording 1", "--vectors activations"),
+        ("--sae 1 --vectors activations --features-where true", "Leave out"),
+        ("--sae 1 --vectors activations --components 5", "--components would have no effect"),
+        ("--sae 1 --k 2", "--k would have no effect"),
+        ("--sae 1 --preset paper --trials 9", "--trials would have no effect"),
+        ("--sae 1 --features-where feature<1", "no set of 3 different vectors"),
+        ("--sae 1 --features-where feature<0", "No feature of SAE 1 meets"),
+        ("--sae 1 --features-where 1)", "does not run"),
     ],
 )
 def test_a_mistake_is_told_and_nothing_written(engine: sa.Engine, line: str, said: str) -> None:

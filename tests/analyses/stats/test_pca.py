@@ -1,4 +1,4 @@
-"""Eigenvalues and coordinates of clouds, against numpy, and clouds that hardly are any."""
+"""Eigenvalues and coordinates of vectors against numpy's, also where there is no variance."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _vectors(n: int, d: int, seed: int = 0) -> Array:
 @given(st.integers(2, 60), st.integers(1, 40), st.integers(0, 99))
 def test_as_numpy_has_it(n: int, d: int, seed: int) -> None:
     vectors = _vectors(n, d, seed)
-    found = pca.resolve(vectors)
+    found = pca.principal_axes(vectors)
     wide = vectors.astype(np.float64)
     covariance = np.atleast_2d(np.cov(wide, rowvar=False))
     values, axes = np.linalg.eigh(covariance)
@@ -45,15 +45,17 @@ def test_as_numpy_has_it(n: int, d: int, seed: int) -> None:
 def test_many_vectors_are_summed_in_parts() -> None:
     vectors = _vectors(9000, 12)
     values = np.linalg.eigvalsh(np.cov(vectors.astype(np.float64), rowvar=False))[::-1]
-    found = pca.resolve(vectors)
+    found = pca.principal_axes(vectors)
     np.testing.assert_allclose(found.values, values, rtol=1e-9)
     np.testing.assert_allclose(found.coordinates.var(axis=0, ddof=1), values, rtol=1e-4)
 
 
 def test_covariance_serves_as_well_as_vectors() -> None:
     vectors = _vectors(500, 20).astype(np.float64)
-    known = pca.from_covariance(500, vectors.mean(axis=0), np.cov(vectors, rowvar=False))
-    whole = pca.resolve(vectors.astype(np.float32))
+    known = pca.principal_axes_of_covariance(
+        500, vectors.mean(axis=0), np.cov(vectors, rowvar=False)
+    )
+    whole = pca.principal_axes(vectors.astype(np.float32))
     np.testing.assert_allclose(known.values, whole.values, rtol=1e-9)
     np.testing.assert_allclose(abs(known.mean[:-1]), abs(whole.mean[:-1]), atol=1e-9)
     assert known.coordinates.shape == (500, 0)
@@ -62,7 +64,7 @@ def test_covariance_serves_as_well_as_vectors() -> None:
 def test_what_lies_in_fewer_dimensions_has_fewer_eigenvalues() -> None:
     rng = np.random.default_rng(0)
     flat = rng.standard_normal((300, 5)) @ rng.standard_normal((5, 40))
-    found = pca.resolve(np.ascontiguousarray(flat, np.float64))
+    found = pca.principal_axes(np.ascontiguousarray(flat, np.float64))
     assert len(found.values) == 5
     assert (found.values > 0).all()
 
@@ -73,7 +75,7 @@ def test_zero_vectors_and_duplicates_are_left_out_and_counted() -> None:
     vectors[7] = vectors[5]
     vectors[8] = vectors[5]
     vectors[9] = vectors[10][::-1]  # the same numbers in another order are another vector
-    units, kept, n_zero = pca.directions(vectors)
+    units, kept, n_zero = pca.unit_vectors(vectors)
     assert (len(units), n_zero) == (17, 1)
     assert kept.tolist() == [i for i in range(20) if i not in (3, 7, 8)]
     np.testing.assert_allclose(np.linalg.norm(units, axis=1), 1, rtol=1e-6)
@@ -83,6 +85,6 @@ def test_zero_vectors_and_duplicates_are_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize("vectors", [np.ones((1, 4)), np.full((5, 4), 0.3), np.full((50, 4), 0.3)])
-def test_without_spread_there_is_no_cloud(vectors: Array) -> None:
-    with pytest.raises(errors.InputError, match="no covariance|nothing spreads"):
-        pca.resolve(vectors.astype(np.float32))
+def test_without_spread_there_are_no_principal_axes(vectors: Array) -> None:
+    with pytest.raises(errors.InputError, match="no covariance|no variance"):
+        pca.principal_axes(vectors.astype(np.float32))
