@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -109,20 +109,37 @@ def revision(connection: sa.Connection) -> str | None:
     if not _facts(connection)["has_catalog"]:
         return None
     query = statement(__name__, "catalog_revision")
-    query = statement(__name__, "catalog_revision")
-    return cast(
-        "str | None",
-        connection.exec_driver_sql(query).scalar_one_or_none(),
-    )
+    return cast("str | None", connection.exec_driver_sql(query).scalar_one_or_none())
 
 
 def apply(connection: sa.Connection) -> None:
-    """Run the migrations that are missing and make all views, functions and roles anew.
+    """Run the missing migrations, and create all views, functions and roles again.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        Everything happens in its transaction. Other upgrades of the same catalog wait for it.
+
+    Raises
+    ------
+    PgvectorMissing
+        The extension is there but this user may not create it.
+    """
+    migrate(connection)
+    driver = _raw(connection)
+    for view in sorted((_SCHEMA / "views").glob("*.sql")):
+        driver.execute(view.read_text("utf-8").encode())
+
+
+def migrate(connection: sa.Connection, target: str = "head") -> None:
+    """Drop all views and functions, and bring the tables to a revision.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
         Everything happens in its transaction.
+    target : str, default="head"
+        Revision, as ``0009``. The tables' own must not be later.
 
     Raises
     ------
@@ -132,8 +149,9 @@ def apply(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
-    driver = connection.connection.dbapi_connection
-    assert isinstance(driver, psycopg.Connection)
+    if not connection.in_transaction():
+        connection.begin()  # or Alembic begins one of its own, and commits it
+    driver = _raw(connection)
     try:
         driver.execute(statement(__name__, "prepare_catalog"))
     except psycopg.errors.InsufficientPrivilege as error:
@@ -146,10 +164,14 @@ def apply(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCHEMA / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    for view in sorted((_SCHEMA / "views").glob("*.sql")):
-        driver.execute(view.read_text("utf-8").encode())
+    command.upgrade(config, target)
 
 
 def _facts(connection: sa.Connection) -> RowMapping:
     return connection.exec_driver_sql(statement(__name__, "server_facts")).mappings().one()
+
+
+def _raw(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver

@@ -1,7 +1,5 @@
 -- name: server_facts
--- What decides whether a server can hold the catalog. Used by upgrade.py. revision is NULL where
--- there is no catalog yet, which catalog_revision answers: a table that is not there cannot be named
--- here.
+-- Versions of the server and of pgvector, and whether there is a catalog. Used by upgrade.py.
 select
     current_setting('server_version_num')::int as server_version,
     current_setting('server_version') as server_version_text,
@@ -12,10 +10,30 @@ select
     to_regclass('atlas.alembic_version') is not null as has_catalog
 
 -- name: prepare_catalog
--- Before the first migration: one process at a time, pgvector, a schema.
-select pg_advisory_xact_lock(hashtext('saeatlas upgrade'));
-create extension if not exists vector;
-create schema if not exists atlas;
+-- Before the first migration: pgvector and the schema, then a lock, so that upgrades of a catalog
+-- run one after the other. Of two that create it, the second waits for the first at the name of the
+-- extension or schema. The lock lets others read; a login that may only read cannot take it.
+do $$
+begin
+    create extension if not exists vector;
+exception
+    when unique_violation or duplicate_object then null; -- another process has just created it
+end
+$$;
+do $$
+begin
+    create schema if not exists atlas;
+exception
+    when unique_violation or duplicate_schema then null;
+end
+$$;
+do $$
+begin
+    if to_regclass('atlas.alembic_version') is not null then
+        lock table atlas.alembic_version in share row exclusive mode;
+    end if;
+end
+$$;
 comment on schema atlas is 'SAE Atlas: features of sparse autoencoders'
 
 -- name: catalog_revision
@@ -23,9 +41,9 @@ comment on schema atlas is 'SAE Atlas: features of sparse autoencoders'
 select version_num from atlas.alembic_version
 
 -- name: drop_views
--- Views and functions are made anew at each upgrade; what is in the tables stays. Partitions,
--- extension members and whatever users made in other schemas are not touched. All names are read
--- before the first is dropped: what is dropped takes others with it.
+-- Drop all views and functions: each upgrade creates them again. Tables, extensions and the objects
+-- of other schemas stay. All names are read before the first is dropped, because a dropped view
+-- takes those that depend on it along.
 do $$
 declare
     commands text[] := array(

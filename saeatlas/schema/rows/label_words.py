@@ -1,4 +1,4 @@
-"""The words of all labels, kept in step with them: what a mistyped word may have meant."""
+"""The words of all labels, updated with them: search compares mistyped words with these."""
 
 import sqlalchemy as sa
 
@@ -8,12 +8,12 @@ from saeatlas.schema.database.statements import statement
 
 
 def lock(connection: sa.Connection) -> None:
-    """Wait until nobody else changes labels: their words are kept by whoever does.
+    """Wait until no other transaction changes labels, and keep others from it.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-        In a transaction; it holds the lock until it ends.
+        In a transaction, which holds the lock until it ends.
     """
     connect.raw(connection).execute(statement(__name__, "lock_labels"))
 
@@ -31,7 +31,7 @@ def add(connection: sa.Connection) -> None:
 
 
 def prune(connection: sa.Connection) -> None:
-    """Take out words that no label says any more, after labels were changed or removed.
+    """Delete the words that no label has any more, after labels were changed or removed.
 
     Parameters
     ----------

@@ -1,17 +1,7 @@
 """The tables of the catalog, and the one place where their columns are explained."""
 
-from saeatlas.schema.tables.core import (
-    SCHEMA,
-    activation,
-    block,
-    corpus,
-    document,
-    feature,
-    metadata,
-    model,
-    recording,
-    sae,
-)
+from saeatlas.schema.tables.base import SCHEMA, metadata
+from saeatlas.schema.tables.corpora import block, corpus, document
 from saeatlas.schema.tables.crystals import (
     crystal,
     distractor,
@@ -33,6 +23,8 @@ from saeatlas.schema.tables.lobes import (
     subset_lobe,
 )
 from saeatlas.schema.tables.maps import AXES, coordinate
+from saeatlas.schema.tables.models_and_saes import feature, model, sae
+from saeatlas.schema.tables.recordings import activation, recording
 from saeatlas.schema.tables.running_jobs import running_job
 from saeatlas.schema.tables.runs import (
     bitmap,

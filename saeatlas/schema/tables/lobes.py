@@ -1,12 +1,16 @@
 """The tables of lobes: clusterings of features, members, tests, and where they are active."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, REAL
 
-from saeatlas.schema.tables.core import id_column, metadata
+from saeatlas.schema.tables.base import (
+    id_column,
+    key,
+    measure,
+    metadata,
+    scores,
+)
 from saeatlas.schema.tables.runs import run
 
 AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
@@ -17,33 +21,6 @@ MEASURES = (*AFFINITIES, "lift", "pmi")
 
 GEOMETRY = "angular"
 """The affinity of decoder vectors: 1 - angle / pi."""
-
-
-def _key(table: sa.Table, comment: str) -> Column[int]:
-    target = sa.ForeignKey(table.c.id, ondelete="CASCADE")
-    return Column(table.name, sa.Integer, target, primary_key=True, comment=comment)
-
-
-def _measure(name: str, comment: str) -> Column[float]:
-    return Column(name, DOUBLE_PRECISION, comment=comment)
-
-
-def _score() -> list[Column[Any]]:
-    """Make the columns of a statistic against draws from a null."""
-    return [
-        Column("n_trials", sa.Integer, nullable=False, comment="Draws from the null."),
-        Column("value", DOUBLE_PRECISION, nullable=False, comment="The statistic itself."),
-        Column("mean", DOUBLE_PRECISION, nullable=False, comment="Its mean under the null."),
-        Column("sd", DOUBLE_PRECISION, nullable=False, comment="Its standard deviation there."),
-        _measure("z", "(value - mean) / sd. NULL where sd is 0."),
-        Column(
-            "p",
-            DOUBLE_PRECISION,
-            nullable=False,
-            comment="(r + 1) / (n_trials + 1), r draws being at least as large as the value; in "
-            "(0, 1].",
-        ),
-    ]
 
 
 clustering = sa.Table(
@@ -78,13 +55,14 @@ clustering = sa.Table(
         "modularity",
         DOUBLE_PRECISION,
         nullable=False,
-        comment="Share of affinity within lobes less that expected of the features' sums.",
+        comment="Modularity: share of affinity within lobes less the share expected from the "
+        "features' sums of affinity.",
     ),
-    _measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
+    measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
              "for one lobe."),
-    _measure("seed_stability", "Mean adjusted mutual information with the clusterings of other "
+    measure("seed_stability", "Mean adjusted mutual information with the clusterings of other "
              "seeds. NULL if not measured."),
-    _measure("half_stability", "Adjusted mutual information of the clusterings of two halves of "
+    measure("half_stability", "Adjusted mutual information of the clusterings of two halves of "
              "the documents. NULL if not measured."),
     sa.UniqueConstraint("run", "affinity", "k"),
     CheckConstraint("k > 0 and n_lobes between 1 and k", name="k"),
@@ -94,12 +72,12 @@ clustering = sa.Table(
 lobe = sa.Table(
     "lobe",
     metadata,
-    _key(clustering, "Clustering it belongs to."),
+    key(clustering, "Clustering it belongs to."),
     Column("lobe", sa.Integer, primary_key=True, comment="Number, from 0: the largest first, ties "
            "by lowest member."),
     Column("n_features", sa.Integer, nullable=False, comment="Features in it."),
     Column("modularity", DOUBLE_PRECISION, nullable=False, comment="Its part of the modularity."),
-    _measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
+    measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
     Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and run "
            "that more of its features lie in than in any other; ties to the lowest. NULL for the "
            "smallest k."),
@@ -110,7 +88,7 @@ lobe = sa.Table(
 lobe_member = sa.Table(
     "lobe_member",
     metadata,
-    _key(clustering, "Clustering."),
+    key(clustering, "Clustering."),
     Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE."),
     Column("lobe", sa.Integer, nullable=False, comment="Lobe it lies in."),
     comment="Which lobe a feature lies in. A feature that was left out, as a dead one, has no row.",
@@ -119,8 +97,8 @@ lobe_member = sa.Table(
 lobe_test = sa.Table(
     "lobe_test",
     metadata,
-    _key(run, "Run that tested: spatiality."),
-    _key(clustering, "Lobes that were tested."),
+    key(run, "Run that tested: spatiality."),
+    key(clustering, "Lobes that were tested."),
     Column("statistic", sa.Text, primary_key=True, comment="ami: adjusted mutual information with "
            "clusters of the decoder vectors; accuracy: balanced accuracy of logistic regression "
            "from decoder vector to lobe, on held-out features."),
@@ -128,8 +106,8 @@ lobe_test = sa.Table(
            "frequency: shuffled among features of about the same frequency; directions: random "
            "unit vectors; covariance: Gaussian vectors with the decoder's covariance."),
     Column("n", sa.Integer, nullable=False, comment="Features tested."),
-    *_score(),
-    _measure("p_adjusted", "The same for the largest z over all lobes tested with this statistic "
+    *scores(),
+    measure("p_adjusted", "The same for the largest z over all lobes tested with this statistic "
              "and null: corrected for having tried many. NULL where z is."),
     CheckConstraint("p > 0 and p <= 1", name="p"),
     comment="Tests of whether lobes are spatial: a statistic against a null, one-sided.",
@@ -154,8 +132,8 @@ block_lobe = sa.Table(
 subset_lobe = sa.Table(
     "subset_lobe",
     metadata,
-    _key(run, "Run that made it: subsets."),
-    _key(clustering, "Lobes."),
+    key(run, "Run that made it: subsets."),
+    key(clustering, "Lobes."),
     Column("lobe", sa.Integer, primary_key=True, comment="Lobe."),
     Column("subset", sa.Text, primary_key=True, comment="Document type."),
     Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that "
@@ -164,10 +142,10 @@ subset_lobe = sa.Table(
     Column("top_share", DOUBLE_PRECISION, nullable=False, comment="n_top / n_blocks; in [0, 1]."),
     Column("mean_share", DOUBLE_PRECISION, nullable=False, comment="Mean share of the lobe's "
            "features that are active in these blocks; in [0, 1]."),
-    _measure("enrichment", "top_share over the same share of all blocks; 1 for no preference. NULL "
+    measure("enrichment", "top_share over the same share of all blocks; 1 for no preference. NULL "
              "if it is the top lobe of no block."),
-    _measure("enrichment_low", "Lower end of its 95% interval, documents resampled. NULL where "
+    measure("enrichment_low", "Lower end of its 95% interval, documents resampled. NULL where "
              "enrichment is, or with fewer than two documents of the type."),
-    _measure("enrichment_high", "Upper end of it."),
+    measure("enrichment_high", "Upper end of it."),
     comment="Lobes by document type: the share of blocks whose top lobe each is.",
 )  # fmt: skip

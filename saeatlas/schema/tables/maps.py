@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import REAL
 
-from saeatlas.schema.tables.core import metadata
+from saeatlas.schema.tables.base import metadata
 from saeatlas.schema.tables.runs import run
 
 AXES = ("x", "y", "z")
@@ -21,5 +21,5 @@ coordinate = sa.Table(
     Column("y", REAL, nullable=False, comment="Second coordinate."),
     Column("z", REAL, comment="Third coordinate. NULL of maps in the plane."),
     CheckConstraint("greatest(abs(x), abs(y), abs(z)) < 'infinity'", name="finite"),
-    comment="Where a map puts a feature.",
+    comment="Coordinates of a feature on a map.",
 )  # fmt: skip

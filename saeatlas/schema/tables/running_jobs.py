@@ -4,14 +4,14 @@ import sqlalchemy as sa
 from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql import BYTEA
 
-from saeatlas.schema.tables.core import metadata, time_column
+from saeatlas.schema.tables.base import metadata, time_column
 
 running_job = sa.Table(
     "running_job",
     metadata,
     Column("kind", sa.Text, primary_key=True, comment="Kind of job, as lobes."),
-    Column("key", BYTEA, primary_key=True, comment="What makes two jobs the same one."),
+    Column("key", BYTEA, primary_key=True, comment="Hash of what identifies the job."),
     time_column("started_at", "When the row was written."),
-    comment="Jobs that run now, or were killed. A running job has its row locked, so that no other "
-    "process does the same; logins without rights on the table cannot lock it.",
+    comment="Jobs that run now, or were killed. A running job locks its row, so that no other "
+    "process runs the same one; logins without rights on the table cannot lock it.",
 )

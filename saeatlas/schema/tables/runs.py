@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL, TIMESTAMP
 
-from saeatlas.schema.tables.core import SCHEMA, id_column, metadata, sha256_column, time_column
+from saeatlas.schema.tables.base import SCHEMA, id_column, metadata, sha256_column, time_column
 
 run = sa.Table(
     "run",
@@ -34,7 +34,7 @@ run = sa.Table(
         "quality",
         JSONB,
         nullable=False,
-        comment="What the analysis says of its own result, as counts and seconds.",
+        comment="How good the result is by the analysis' own measures, with counts and seconds.",
     ),
     Column("code_version", sa.Text, nullable=False, comment="Version of SAE Atlas."),
     time_column("started_at", "When the run began."),
@@ -72,7 +72,7 @@ bitmap = sa.Table(
         sa.Integer,
         sa.ForeignKey("recording.id", ondelete="CASCADE"),
         nullable=False,
-        comment="Recording whose activations it turns around.",
+        comment="Recording whose activations it holds, transposed.",
     ),
     Column(
         "threshold",
@@ -92,7 +92,7 @@ bitmap = sa.Table(
         sa.Integer,
         nullable=False,
         server_default="0",
-        comment="Blocks turned around so far: 0 to n_blocks - 1 of the corpus.",
+        comment="Blocks transposed so far: 0 to n_blocks - 1 of the corpus.",
     ),
     sa.UniqueConstraint("recording", "threshold", "relative"),
     comment="Activations of a recording above a threshold, one bit a feature and block.",
@@ -129,8 +129,8 @@ feature_bitmap = sa.Table(
         "number of 64-bit words.",
     ),
     postgresql_partition_by="LIST (bitmap)",
-    comment="The activations turned around: where a feature is active. A feature active nowhere "
-    "in a chunk has no row.",
+    comment="The activations transposed: in which blocks a feature is active. A feature that is "
+    "active nowhere in a chunk has no row.",
 )
 
 cooccurrence_feature = sa.Table(
@@ -193,10 +193,11 @@ planted_feature = sa.Table(
         "density",
         REAL,
         nullable=False,
-        comment="Share of blocks it was meant to be active in; in [0, 1], 0 for a dead feature.",
+        comment="Expected share of blocks that it is active in; in [0, 1], 0 for a dead feature.",
     ),
     CheckConstraint("density between 0 and 1", name="density"),
-    comment="What a simulated SAE's features were made to be: what analyses should find.",
+    comment="How a simulated SAE's features were generated: the known answer that an analysis "
+    "should find.",
 )
 
 planted_crystal = sa.Table(

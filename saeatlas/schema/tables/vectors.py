@@ -5,7 +5,8 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import BYTEA, REAL
 
-from saeatlas.schema.tables.core import SCHEMA, metadata, recording
+from saeatlas.schema.tables.base import SCHEMA, metadata
+from saeatlas.schema.tables.recordings import recording
 
 encoder = sa.Table(
     "encoder",
@@ -16,8 +17,8 @@ encoder = sa.Table(
         "encoder",
         VECTOR(),
         nullable=False,
-        comment="Encoder vector, column of W_enc as stored in the weights, not normalised; as long "
-        "as what the SAE hears is wide: of a transcoder not as long as decoder.",
+        comment="Encoder vector, column of W_enc as stored in the weights, not normalised; as "
+        "long as the SAE's input is wide, which differs from decoder for a transcoder.",
     ),
     Column("encoder_norm", REAL, nullable=False, comment="Euclidean length of encoder."),
     CheckConstraint("encoder_norm >= 0", name="norm"),
@@ -41,10 +42,9 @@ activation_covariance = sa.Table(
         sa.BigInteger,
         nullable=False,
         server_default="0",
-        comment="Tokens summed up: those of its documents that lie in a block and count for the "
-        "block's maxima.",
+        comment="Tokens summed up: those that lie in a block and are not excluded from its maxima.",
     ),
-    Column("d", sa.Integer, nullable=False, comment="Width of what the SAE hears."),
+    Column("d", sa.Integer, nullable=False, comment="Width of the SAE's input."),
     Column(
         "mean",
         BYTEA,
@@ -62,8 +62,8 @@ activation_covariance = sa.Table(
         "(n_tokens = 0) = (mean is null) and (mean is null) = (products is null)", name="known"
     ),
     CheckConstraint("length(mean) = 8 * d and length(products) = 4 * d * (d + 1)", name="length"),
-    comment="Mean and covariance of what an SAE hears, updated with each chunk of documents. "
-    "covariances.read makes a matrix of it.",
+    comment="Mean and covariance of an SAE's input activations, updated with each chunk of "
+    "documents. covariances.read returns it as a matrix.",
 )
 
 # Floats do not shrink under pglz. Each update leaves a whole matrix behind, which must be cleared

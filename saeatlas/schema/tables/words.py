@@ -5,7 +5,8 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, REAL
 
-from saeatlas.schema.tables.core import id_column, metadata, model, sae, sha256_column, time_column
+from saeatlas.schema.tables.base import id_column, metadata, sha256_column, time_column
+from saeatlas.schema.tables.models_and_saes import model, sae
 from saeatlas.schema.tables.runs import run
 
 relation = sa.Table(
@@ -34,8 +35,8 @@ word_pair = sa.Table(
            primary_key=True, comment="Relation."),
     Column("rank", sa.Integer, primary_key=True, comment="Place in the relation, from 1."),
     Column("input", sa.Text, nullable=False, comment="Word, or words, as Austria."),
-    Column("output", sa.Text, nullable=False, comment="What the relation makes of it, as Vienna; "
-           "may be equal to input."),
+    Column("output", sa.Text, nullable=False, comment="The related word or words, as Vienna; may "
+           "be equal to input."),
     comment="Two words with a known relation.",
 )  # fmt: skip
 
@@ -45,16 +46,16 @@ word_space = sa.Table(
     id_column(),
     Column("name", sa.Text, nullable=False, unique=True, comment="As gemma-2-2b/12/resid_post; of "
            "ready vectors the name of their file, if no other was given."),
-    Column("model", sa.Integer, sa.ForeignKey(model.c.id), comment="Model that read the words. "
-           "NULL for ready vectors."),
+    Column("model", sa.Integer, sa.ForeignKey(model.c.id), comment="Model that was run on the "
+           "words. NULL for ready vectors."),
     Column("layer", sa.Integer, comment="Its decoder layer, from 0. NULL for ready vectors."),
     Column("site", sa.Text, comment="resid_post: the residual stream after that layer; resid_pre: "
            "before it. NULL for ready vectors."),
     Column("d", sa.Integer, nullable=False, comment="Width of a vector."),
     Column("source", sa.Text, nullable=False, comment="Hub id or folder of the model, or the file "
            "of vectors."),
-    Column("facts", JSONB, nullable=False, comment="All that decides what a word's vector and "
-           "attributes are, hashes as hexadecimal: only words read the same way are added."),
+    Column("facts", JSONB, nullable=False, comment="All parameters that decide a word's vector "
+           "and attributes, hashes as hexadecimal: only words read with the same ones are added."),
     Column("n_words", sa.Integer, nullable=False, server_default="0", comment="Words in it."),
     time_column("created_at", "When the row was written."),
     CheckConstraint("site in ('resid_pre', 'resid_post')", name="site"),
@@ -67,8 +68,9 @@ word_vector = sa.Table(
     metadata,
     Column("space", sa.Integer, sa.ForeignKey(word_space.c.id, ondelete="CASCADE"),
            primary_key=True, comment="Space it belongs to."),
-    Column("word", sa.Text, primary_key=True, comment="The word, or words, as its pairs have it."),
-    Column("vector", VECTOR(), nullable=False, comment="What the model has at its last token, or "
+    Column("word", sa.Text, primary_key=True, comment="The word, or words, as written in its "
+           "pairs."),
+    Column("vector", VECTOR(), nullable=False, comment="Residual stream at its last token, or "
            "the ready vector; as long as d of its space, not normalised."),
     Column("n_characters", sa.Integer, nullable=False, comment="Length in characters (code "
            "points), spaces within it counted."),
@@ -103,5 +105,5 @@ feature_token = sa.Table(
            "times decoder vector, the final norm's scale folded in, its division left out."),
     Column("n_characters", sa.Integer, nullable=False, comment="Length of the token in characters "
            "without a leading space."),
-    comment="The tokens that a feature promotes most: what its decoder vector says by itself.",
+    comment="The tokens that a feature promotes most, computed from its decoder vector alone.",
 )  # fmt: skip

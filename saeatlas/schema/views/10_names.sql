@@ -9,7 +9,7 @@ select
     exists (select from atlas.encoder where encoder.sae = sae.id) as has_encoder
 from atlas.sae left join atlas.model on model.id = sae.model;
 comment on view atlas.saes is
-    'SAEs with the name of their model; has_encoder: whether their encoder vectors are kept.';
+    'SAEs with the name of their model; has_encoder: whether their encoder vectors are stored.';
 
 create view atlas.features as
 select
@@ -19,7 +19,7 @@ select
         as neuronpedia_url
 from atlas.feature join atlas.sae on sae.id = feature.sae;
 comment on view atlas.features is
-    'Features with the names of their SAE and their page on Neuronpedia, NULL if it has none.';
+    'Features with the names of their SAE and their page on Neuronpedia, NULL if there is none.';
 
 create view atlas.encoders as
 select
@@ -43,8 +43,9 @@ join atlas.corpus on corpus.id = recording.corpus
 left join atlas.model on model.id = recording.model
 left join atlas.activation_covariance as covariance on covariance.recording = recording.id;
 comment on view atlas.recordings is
-    'Recordings with the names of SAE, corpus and model. covariance_tokens: tokens in the covariance '
-    'of what was heard; NULL if begun without --covariance.';
+    'Recordings with the names of SAE, corpus and model; model is the file''s name if the activations '
+    'came from a file. covariance_tokens: tokens in the covariance of the SAE''s input activations; '
+    'NULL if recorded without --covariance.';
 
 create view atlas.documents as
 select
@@ -72,7 +73,7 @@ join atlas.recording on recording.id = activation.recording
 join atlas.sae on sae.id = recording.sae
 join atlas.block on block.corpus = recording.corpus and block.block = activation.block
 join atlas.document on document.corpus = block.corpus and document.document = block.document;
-comment on view atlas.block_activations is 'One row a block and recording: all active features.';
+comment on view atlas.block_activations is 'One row for each block and recording: all active features.';
 
 create view atlas.activations as
 select
@@ -82,4 +83,4 @@ select
     block_activations.subset, active.feature, active.peak
 from atlas.block_activations,
     unnest(block_activations.features, block_activations.peaks) as active (feature, peak);
-comment on view atlas.activations is 'One row a block, recording and active feature.';
+comment on view atlas.activations is 'One row for each block, recording and active feature.';

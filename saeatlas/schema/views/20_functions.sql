@@ -4,7 +4,7 @@ create function atlas.neighbors(sae integer, feature integer, k integer default 
 returns table (neighbor integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
-    -- a stored vector would be fetched and unpacked for each row; one that was computed is at hand
+    -- a stored vector would be fetched and unpacked for each row, a computed one is not
     with self as materialized (
         select l2_normalize(feature.decoder) as decoder
         from atlas.feature

@@ -1,4 +1,4 @@
--- Co-occurrence of features: counts of blocks, and what is made of them. n is the number of blocks
+-- Co-occurrence of features: counts of blocks, and affinities computed from them. n is the number of blocks
 -- counted, n_i and n_j those with one feature active, n_ij those with both. Undefined is NULL.
 -- Used by everyone who writes SQL.
 
@@ -44,7 +44,7 @@ create function atlas.pmi(n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
 return ln(nullif(n::float8 * n_ij / nullif(n_i::float8 * n_j, 0), 0));
 comment on function atlas.pmi(integer, integer, integer, integer) is
-    'Pointwise mutual information in nats, the logarithm of lift. NULL where they never meet.';
+    'Pointwise mutual information in nats, the logarithm of lift. NULL where no block has both.';
 
 create function atlas.unknown_measure(measure text)
 returns double precision language plpgsql immutable parallel safe
@@ -55,7 +55,7 @@ begin
         hint = 'Known: phi, jaccard, dice, overlap, simple_matching, lift, pmi.';
 end
 $$;
-comment on function atlas.unknown_measure(text) is 'Fails, and names the measures there are.';
+comment on function atlas.unknown_measure(text) is 'Raises an error that lists the known measures.';
 
 create function atlas.affinity(measure text, n integer, n_i integer, n_j integer, n_ij integer)
 returns double precision language sql immutable parallel safe
@@ -88,7 +88,7 @@ select
     (run.quality ->> 'n_features')::integer as n_features, run.started_at, run.finished_at
 from atlas.run join atlas.sae on sae.id = run.sae
 where run.analysis = 'cooccurrence';
-comment on view atlas.cooccurrence_runs is 'Counts of co-occurrence: of what, and over how many blocks.';
+comment on view atlas.cooccurrence_runs is 'Runs that counted co-occurrence: the SAE, the recording and the number of blocks.';
 
 create view atlas.pairs as
 select
@@ -109,7 +109,7 @@ join lateral (
 ) as cell on cell.place <> self.place
 join atlas.cooccurrence_feature as other on other.run = runs.run and other.place = cell.place;
 comment on view atlas.pairs is
-    'Each pair of features counted, twice: once as seen from either. Quick for a named run and '
+    'Each pair of counted features twice, once for either as the first. Quick for a given run and '
     'feature; without them every pair is read.';
 
 create function atlas.partners(
@@ -134,5 +134,5 @@ begin atomic
     limit partners.k;
 end;
 comment on function atlas.partners(integer, integer, text, integer) is
-    'The k features that go most with one, by phi, jaccard, dice, overlap, simple_matching, lift or '
-    'pmi, strongest first; ties by number.';
+    'The k features of the largest affinity with one: phi, jaccard, dice, overlap, simple_matching, '
+    'lift or pmi. Strongest first; ties by number.';

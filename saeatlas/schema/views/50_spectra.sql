@@ -6,7 +6,7 @@ select
     spectrum.run, spectrum.id as spectrum, sae.release, sae.sae_id, sae.layer, run.sae,
     run.recording, spectrum.source, run.preset, run.params ->> 'features_where' as features_where,
     spectrum.clustering, clustering.affinity, clustering.k, spectrum.lobe,
-    coalesce(recording.l0, sae.l0, heard.l0) as l0, spectrum.n, spectrum.d, spectrum.n_zero,
+    coalesce(recording.l0, sae.l0, newest.l0) as l0, spectrum.n, spectrum.d, spectrum.n_zero,
     spectrum.n_duplicates, spectrum.n_eigenvalues, spectrum.variance, spectrum.rank_first,
     spectrum.rank_last, spectrum.slope, spectrum.slope_population, spectrum.slope_low,
     spectrum.slope_high, spectrum.slope_least, spectrum.slope_most, spectrum.r2,
@@ -21,7 +21,7 @@ left join atlas.clustering on clustering.id = spectrum.clustering
 left join atlas.recording on recording.id = run.recording
 left join lateral (
     select other.l0 from atlas.recording as other where other.sae = sae.id order by other.id desc limit 1
-) as heard on true;
+) as newest on true;
 comment on view atlas.spectra is
     'Spectra with the names of their SAE and lobe. l0 is that of the recording, the SAE''s own, or '
     'that of its newest recording.';
@@ -34,7 +34,7 @@ select
 from atlas.eigenvalue
 join atlas.spectra on spectra.spectrum = eigenvalue.spectrum;
 comment on view atlas.eigenvalues is
-    'Eigenvalues by rank, with the band of a cloud that spreads alike in all directions.';
+    'Eigenvalues by rank, with the 95% band of an isotropic Gaussian null.';
 
 create view atlas.spectrum_tests as
 select
@@ -43,7 +43,7 @@ select
     test.mean, test.sd, test.z, test.p
 from atlas.spectrum_test as test
 join atlas.spectra on spectra.spectrum = test.spectrum;
-comment on view atlas.spectrum_tests is 'Spectra against clouds of the same size, test by test.';
+comment on view atlas.spectrum_tests is 'Tests of spectra against random sets of vectors of the same size.';
 
 create view atlas.cluster_entropies as
 select
@@ -57,7 +57,8 @@ select
 from atlas.cluster_entropy as entropy
 join atlas.spectra on spectra.spectrum = entropy.spectrum;
 comment on view atlas.cluster_entropies is
-    'How far each cloud is from a single Gaussian one, by components and neighbour.';
+    'Negentropy of each set of vectors, how far it is from a single Gaussian, by components and '
+    'neighbour.';
 
 create view atlas.published_spectra as
 select
@@ -111,6 +112,6 @@ left join atlas.published_spectra as published
     and published.d_sae = sae.d_sae and published.layer = spectra.layer and spectra.source = 'decoder'
 where spectra.newest = 1;
 comment on view atlas.spectra_by_layer is
-    'One row an SAE, ready to plot against layer: slope, volume and clustering entropy (100 '
+    'One row for each SAE, to be plotted against layer: slope, volume and clustering entropy (100 '
     'components, nearest neighbour) of the newest run on all its features, with intervals; beside '
-    'them the published figures where they are of the same SAEs. Mind l0: layers differ in it.';
+    'them the published figures of the same SAEs. l0 differs between layers and may explain differences.';

@@ -18,9 +18,9 @@ from atlas.run
 join atlas.sae on sae.id = run.sae
 where run.analysis = 'maps';
 comment on view atlas.maps is
-    'Maps, and what each keeps of the space: neighbours_kept, the share of a feature''s ten nearest '
-    'that are among its ten nearest on the map, beside that of a random map; distances_kept, '
-    'Spearman''s correlation of distances; variance_share, of PCA.';
+    'Maps with their neighbourhood preservation: neighbours_kept, the share of a feature''s ten nearest '
+    'that are among its ten nearest on the map, beside that of a random map (neighbours_chance); '
+    'distances_kept, Spearman''s correlation of distances; variance_share, of PCA.';
 
 create view atlas.coordinates as
 select
@@ -31,4 +31,4 @@ from atlas.coordinate
 join atlas.run on run.id = coordinate.run
 join atlas.sae on sae.id = run.sae;
 comment on view atlas.coordinates is
-    'Features as points of a map, to be joined with lobes, labels and densities by sae and feature.';
+    'Coordinates of features on maps; join lobes, labels and densities by sae and feature.';

@@ -7,8 +7,8 @@ select
     word_pair.input = word_pair.output as same
 from atlas.word_pair join atlas.relation on relation.id = word_pair.relation;
 comment on view atlas.word_pairs is
-    'Pairs of words with the name of their relation. same: output is input, so that the two have no '
-    'difference.';
+    'Pairs of words with the name of their relation. same: output equals input, so that their '
+    'difference is zero.';
 
 create view atlas.word_spaces as
 select

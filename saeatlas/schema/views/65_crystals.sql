@@ -1,4 +1,4 @@
--- What crystals are: function vectors, pairs that follow them, parallelograms and trapezoids.
+-- Crystals: function vectors, pairs that follow them, parallelograms and trapezoids.
 -- Used by everyone who writes SQL.
 
 create view atlas.function_vectors as
@@ -52,7 +52,7 @@ left join atlas.sae on sae.id = run.sae
 left join atlas.word_space on word_space.id = run.word_space
 left join atlas.distractor_attribute as attribute on attribute.distractor = distractor.id;
 comment on view atlas.distractors is
-    'Directions projected out before pairs were compared, a row for each attribute that was measured.';
+    'Directions projected out before pairs were compared, one row for each measured attribute.';
 
 create view atlas.separations as
 select
@@ -63,7 +63,7 @@ from atlas.separation
 join atlas.run on run.id = separation.run
 join atlas.word_space on word_space.id = run.word_space;
 comment on view atlas.separations is
-    'How far relations of word pairs are apart, by number of discriminants.';
+    'Silhouette of the relations of word pairs, by number of linear discriminants.';
 
 create function atlas.analogy(
     sae integer, a integer, b integer, c integer, k integer default 10
@@ -86,8 +86,8 @@ begin atomic
     limit analogy.k;
 end;
 comment on function atlas.analogy(integer, integer, integer, integer, integer) is
-    'a is to b as c is to what: the k features nearest to b - a + c by cosine, without these three; '
-    'an exact scan.';
+    'a is to b as c is to which feature: the k features nearest to b - a + c by cosine, a, b and c '
+    'excluded; an exact scan.';
 
 create function atlas.crystals_with(sae integer, feature integer)
 returns setof atlas.crystals
@@ -100,7 +100,7 @@ begin atomic
     order by crystals.run desc, crystals.crystal;
 end;
 comment on function atlas.crystals_with(integer, integer) is
-    'Crystals that a feature is a corner of, those of the newest run first.';
+    'Crystals with this feature at a corner, those of the newest run first.';
 
 create function atlas.function_vectors_near(sae integer, feature integer, k integer default 10)
 returns table (

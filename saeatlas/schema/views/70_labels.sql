@@ -1,5 +1,5 @@
--- Labels with the names of their SAE, and what is found by them: features by words, which may be
--- mistyped, and the blocks that a feature is most active in. Used by everyone who writes SQL.
+-- Labels with the names of their SAE; search of features by words, which may be mistyped; and the
+-- blocks that a feature is most active in. Used by everyone who writes SQL.
 
 create view atlas.labels as
 select
@@ -9,9 +9,9 @@ select
         as neuronpedia_url
 from atlas.label join atlas.sae on sae.id = label.sae;
 comment on view atlas.labels is
-    'Labels with the names of their SAE and the feature''s page on Neuronpedia, NULL if it has none.';
+    'Labels with the names of their SAE and the feature''s page on Neuronpedia, NULL if there is none.';
 
--- label_word keeps what this returns: with another definition its rows must be made anew
+-- label_word stores the result: if this changes, a migration must compute its rows again
 create function atlas.letter_pairs(word text)
 returns text[] language sql immutable parallel safe
 return array(
@@ -24,46 +24,46 @@ comment on function atlas.letter_pairs(text) is
     'The pairs of letters of a word that are next to each other or have one between them, its ends '
     'being spaces: two letters exchanged, or one too many, too few or wrong, leave most of them.';
 
-create function atlas.words_meant(query text)
-returns table (word text, meant text, lexeme text, closeness double precision)
+create function atlas.closest_words(query text)
+returns table (word text, closest text, lexeme text, closeness double precision)
 language sql stable parallel safe
 begin atomic
-    with asked as materialized (
-        select said.word, min(stem.lexeme) as lexeme, atlas.letter_pairs(said.word) as pairs
+    with queried as materialized (
+        select written.word, min(stem.lexeme) as lexeme, atlas.letter_pairs(written.word) as pairs
         from (
             select unnest(tsvector_to_array(
                 to_tsvector('simple', regexp_replace(left(query, 1000), '[^[:alnum:]]+', ' ', 'g'))
             )) as word
-        ) as said,
-            lateral unnest(tsvector_to_array(to_tsvector('english', said.word))) as stem (lexeme)
-        group by said.word
+        ) as written,
+            lateral unnest(tsvector_to_array(to_tsvector('english', written.word))) as stem (lexeme)
+        group by written.word
     )
-    select asked.word, coalesce(near.word, asked.word), coalesce(near.lexeme, asked.lexeme),
+    select queried.word, coalesce(near.word, queried.word), coalesce(near.lexeme, queried.lexeme),
         coalesce(near.closeness, 1)
-    from asked
+    from queried
     left join lateral (
         select known.word, known.lexeme, shared.n::float8 / (
-            cardinality(known.pairs) + cardinality(asked.pairs) - shared.n
+            cardinality(known.pairs) + cardinality(queried.pairs) - shared.n
         ) as closeness
         from atlas.label_word as known
         cross join lateral (
-            select count(*) from unnest(known.pairs) as pair where pair = any (asked.pairs)
+            select count(*) from unnest(known.pairs) as pair where pair = any (queried.pairs)
         ) as shared (n)
-        where length(asked.word) > 3 and asked.word !~ '\d'
-            and not exists (select from atlas.label_word as l where l.lexeme = asked.lexeme)
-            and length(known.word) between length(asked.word) - 2 and length(asked.word) + 2
+        where length(queried.word) > 3 and queried.word !~ '\d'
+            and not exists (select from atlas.label_word as l where l.lexeme = queried.lexeme)
+            and length(known.word) between length(queried.word) - 2 and length(queried.word) + 2
             -- to share half of all, it needs at least one of any half of the pairs and one more
-            and known.pairs && asked.pairs[:cardinality(asked.pairs) / 2 + 1]
-            and 2 * shared.n >= cardinality(known.pairs) + cardinality(asked.pairs) - shared.n
+            and known.pairs && queried.pairs[:cardinality(queried.pairs) / 2 + 1]
+            and 2 * shared.n >= cardinality(known.pairs) + cardinality(queried.pairs) - shared.n
         order by closeness desc, known.word
         limit 3
     ) as near on true;
 end;
-comment on function atlas.words_meant(text) is
-    'How about() takes a query: each of its words, stop words left out, with the word of labels that '
-    'was meant, its stem and how close the two are, in (0, 1]. A word that no label has, of four '
-    'letters or more and no digit, is taken for the up to three known words that share at least '
-    'half of all their letter_pairs.';
+comment on function atlas.closest_words(text) is
+    'How about() reads a query: each of its words without stop words, with the closest word of labels, '
+    'its stem and how close the two are, in (0, 1]. A word that no label has, of four letters or '
+    'more and no digit, stands for the up to three words of labels that share at least half of all '
+    'their letter_pairs with it.';
 
 create aggregate atlas.all_of(tsquery) (sfunc = tsquery_and, stype = tsquery);
 comment on aggregate atlas.all_of(tsquery) is 'A query for texts that fit all of these.';
@@ -75,14 +75,14 @@ create function atlas.about(query text, k integer default 20, sae integer defaul
 returns setof atlas.labels
 language sql stable parallel safe
 begin atomic
-    with meant as materialized (
+    with accepted as materialized (
         select word, closeness,
             ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery as fits
-        from atlas.words_meant(query)
+        from atlas.closest_words(query)
     ),
     wanted as materialized (
         select atlas.all_of(fits) as fully, atlas.any_of(fits) as partly
-        from (select atlas.any_of(fits) from meant group by word) as word (fits)
+        from (select atlas.any_of(fits) from accepted group by word) as word (fits)
     ),
     full_match as materialized (
         select label.id, label.sae, label.feature, label.text, label.lexemes
@@ -109,7 +109,7 @@ begin atomic
         from match cross join wanted cross join lateral (
             select count(*), sum(closeness)
             from (
-                select max(closeness) from meant where match.lexemes @@ meant.fits group by word
+                select max(closeness) from accepted where match.lexemes @@ accepted.fits group by word
             ) as word (closeness)
         ) as fitting (words, closeness)
     ),
@@ -121,7 +121,7 @@ begin atomic
 end;
 comment on function atlas.about(text, integer, integer) is
     'The k features whose labels fit a few words best, each with its best label: those with more of '
-    'the words first, then by how close mistyped words are (words_meant), ts_rank, the shorter '
+    'the words first, then by how close mistyped words are (closest_words), ts_rank, the shorter '
     'label, SAE and feature. Word forms do not matter. Rows come best first; `with ordinality` '
     'numbers them.';
 
@@ -149,7 +149,8 @@ begin atomic
     where get_bit(marked.bits, i) = 1;
 end;
 comment on function atlas.bitmap_peaks(integer, integer) is
-    'Blocks in which a bitmap has a feature active, with its peaks there: quick where they are few.';
+    'Blocks in which a bitmap has a feature active, with its maximum activation in each: quick where '
+    'they are few.';
 
 create function atlas.feature_peaks(recording integer, feature integer)
 returns table (block integer, peak real)
@@ -157,9 +158,9 @@ language sql stable parallel safe
 begin atomic
     with complete as materialized (
         select bitmap.id
-        from atlas.bitmap join atlas.recording as heard on heard.id = bitmap.recording
-        where heard.id = feature_peaks.recording and bitmap.n_blocks = heard.n_blocks
-            and bitmap.threshold <= heard.keep_above and not bitmap.relative
+        from atlas.bitmap join atlas.recording as recorded on recorded.id = bitmap.recording
+        where recorded.id = feature_peaks.recording and bitmap.n_blocks = recorded.n_blocks
+            and bitmap.threshold <= recorded.keep_above and not bitmap.relative
         limit 1
     )
     select peaks.block, peaks.peak
@@ -173,9 +174,9 @@ begin atomic
         and not exists (select from complete);
 end;
 comment on function atlas.feature_peaks(integer, integer) is
-    'All blocks in which a feature is active, with its peaks there. Reads every block of the '
-    'recording, unless a bitmap was made of all that is stored (a count at the recording''s '
-    'keep_above).';
+    'All blocks in which a feature is active, with its maximum activation in each. Reads every block '
+    'of the recording, unless co-occurrence was counted at the recording''s activation floor '
+    '(keep_above).';
 
 create function atlas.top_blocks(recording integer, feature integer, k integer default 10)
 returns table (block integer, document integer, subset text, peak real, text text)
@@ -185,15 +186,15 @@ begin atomic
         select peaks.block, peaks.peak
         from (
             select bitmap.id
-            from atlas.bitmap join atlas.recording as heard on heard.id = bitmap.recording
-            where heard.id = top_blocks.recording and bitmap.n_blocks = heard.n_blocks
+            from atlas.bitmap join atlas.recording as recorded on recorded.id = bitmap.recording
+            where recorded.id = top_blocks.recording and bitmap.n_blocks = recorded.n_blocks
             order by bitmap.threshold desc, bitmap.id
             limit 1
         ) as strictest
         cross join atlas.bitmap_peaks(strictest.id, top_blocks.feature) as peaks
     ),
     top as (
-        -- what a bitmap marks is above all that it does not
+        -- every block that a bitmap marks has a larger maximum than any that it does not mark
         select marked.block, marked.peak from marked
         where (select count(*) from marked) >= top_blocks.k
         union all
@@ -205,15 +206,15 @@ begin atomic
     )
     select top.block, block.document, document.subset, top.peak, block.text
     from top
-    join atlas.recording as heard on heard.id = top_blocks.recording
-    join atlas.block on block.corpus = heard.corpus and block.block = top.block
+    join atlas.recording as recorded on recorded.id = top_blocks.recording
+    join atlas.block on block.corpus = recorded.corpus and block.block = top.block
     join atlas.document on document.corpus = block.corpus and document.document = block.document
     order by top.peak desc, top.block;
 end;
 comment on function atlas.top_blocks(integer, integer, integer) is
-    'The k blocks of a recording in which a feature''s peak is largest, with their document and text '
-    '(NULL unless ingested with --text); ties by number. Quick once co-occurrence was counted, if '
-    'k blocks are above its threshold; else every block is read.';
+    'The k blocks of a recording in which a feature''s maximum activation (peak) is largest, with '
+    'their document and text (NULL if ingested without --text); ties by number. Quick once '
+    'co-occurrence was counted, if k blocks are above its threshold; else every block is read.';
 
 create function atlas.blocks_by_quantile(
     recording integer, feature integer, bins integer default 10, each integer default 2
@@ -244,12 +245,12 @@ begin atomic
     )
     select chosen.bin, chosen.block, block.document, document.subset, chosen.peak, block.text
     from chosen
-    join atlas.recording as heard on heard.id = blocks_by_quantile.recording
-    join atlas.block on block.corpus = heard.corpus and block.block = chosen.block
+    join atlas.recording as recorded on recorded.id = blocks_by_quantile.recording
+    join atlas.block on block.corpus = recorded.corpus and block.block = chosen.block
     join atlas.document on document.corpus = block.corpus and document.document = block.document
     order by chosen.bin, chosen.peak, chosen.block;
 end;
 comment on function atlas.blocks_by_quantile(integer, integer, integer, integer) is
-    'Blocks spread evenly over a feature''s peaks: the blocks it is active in are cut by peak in bins '
-    'of equal number, 1 being the weakest, and each gives up to so many, evenly spaced. The same '
-    'ones each time.';
+    'Blocks spread evenly over a feature''s activations: the blocks it is active in are sorted by '
+    'maximum activation (peak) into bins of equal size, 1 being the weakest, and up to `each` evenly '
+    'spaced blocks are taken from each bin. The result is always the same.';

@@ -1,5 +1,5 @@
--- What the query language reads beside the views of each subject. Used by catalog/language and by
--- everyone who writes SQL.
+-- Views that the query language reads beside those of each subject. Used by catalog/language and
+-- by everyone who writes SQL.
 
 create view atlas.runs as
 select
@@ -16,7 +16,7 @@ select
 from atlas.cooccurrence_feature as counted
 join atlas.cooccurrence_runs as runs on runs.run = counted.run;
 comment on view atlas.feature_counts is
-    'In how many blocks, and in what share of them, each feature of a count is active.';
+    'Number and share of the counted blocks in which each feature is active.';
 
 create function atlas.subset_shares(run integer, subset text)
 returns table (feature integer, n_active integer, n_blocks integer, share double precision)
@@ -69,6 +69,6 @@ begin atomic
     where total.n is not null;
 end;
 comment on function atlas.subset_shares(integer, text) is
-    'In what share of a document type''s blocks each feature is active: above the threshold of a '
-    'count of co-occurrence, in all blocks that were turned around for it, whichever it counted. '
-    'No rows for a count that was made elsewhere.';
+    'Share of a document type''s blocks in which each feature is active, at the threshold of a run of '
+    'co-occurrence, over all blocks of its bitmap, even if the run counted only some. No rows for '
+    'counts that were ingested from a file.';

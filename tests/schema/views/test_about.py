@@ -100,8 +100,8 @@ def test_k_and_sae(cities: sa.Engine) -> None:
 
 
 def test_which_words_were_meant(cities: sa.Engine) -> None:
-    frame = read_sql(cities, "select * from words_meant('captial of the ciites 1999')")
-    rows = {row.word: (row.meant, row.lexeme, row.closeness) for row in frame.itertuples()}
+    frame = read_sql(cities, "select * from closest_words('captial of the ciites 1999')")
+    rows = {row.word: (row.closest, row.lexeme, row.closeness) for row in frame.itertuples()}
     assert rows["ciites"][:2] == ("cities", "citi") and 0.5 <= rows["ciites"][2] < 1
     assert rows["1999"] == ("1999", "1999", 1)  # another number is another number
     assert "captial" in rows and "of" not in rows and "the" not in rows
@@ -120,7 +120,7 @@ def test_letter_pairs(connection: sa.Connection, word: str) -> None:
 
 
 def _closest(word: str, known: set[str]) -> list[str]:
-    """The twin of words_meant: plain sets."""
+    """The twin of closest_words: plain sets."""
     scored = []
     for other in known:
         shared, either = len(_pairs(word) & _pairs(other)), len(_pairs(word) | _pairs(other))
@@ -138,16 +138,16 @@ def test_mistyped_words_are_taken_for_the_nearest(engine: sa.Engine) -> None:
     n_right = n_taken = 0
     for word in rng.sample(sorted(known), 100):
         mistyped = _mistype(word, rng)
-        found = read_sql(engine, "select * from words_meant(%s)", [mistyped])
+        found = read_sql(engine, "select * from closest_words(%s)", [mistyped])
         if (found.closeness == 1).all():  # known in another form, short, or near to none; or a stop
             near = _closest(mistyped, known) if len(mistyped) > 3 else [mistyped]
             assert found.lexeme.isin(vocabulary.lexeme).all() or near == [mistyped]
             continue
         assert not found.closeness.between(0, 0.5, inclusive="neither").any()
-        found = found.sort_values(["closeness", "meant"], ascending=[False, True])
-        assert found.meant.tolist() == _closest(mistyped, known)
+        found = found.sort_values(["closeness", "closest"], ascending=[False, True])
+        assert found.closest.tolist() == _closest(mistyped, known)
         n_taken += 1
-        n_right += word == found.meant.iloc[0]
+        n_right += word == found.closest.iloc[0]
     assert n_taken > 50 and n_right > 0.8 * n_taken
 
 
@@ -203,5 +203,5 @@ def test_labels_and_words_are_found_by_index(engine: sa.Engine) -> None:
         plan = connection.exec_driver_sql(query).scalar_one()
         assert plans.scans(plan, "label") == {"Bitmap Heap Scan", "Index Scan"}
         assert "ix_label_lexemes" in json.dumps(plan)
-        query = f"explain (format json) select * from words_meant('{words[0][::-1]}')"
+        query = f"explain (format json) select * from closest_words('{words[0][::-1]}')"
         assert "ix_label_word_pairs" in json.dumps(connection.exec_driver_sql(query).scalar_one())
