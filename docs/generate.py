@@ -1,14 +1,15 @@
 """The generated parts of the pages: called by cog, checked by `make lint`."""
 
 from dataclasses import replace
+from itertools import chain
 
 import click
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from saeatlas.catalog.language import fields, parse
-from saeatlas.catalog.language.compile import CLAUSES
-from saeatlas.catalog.language.kind import Field, Kind
+from saeatlas.catalog.language import parse
+from saeatlas.catalog.language.field_types import Field, Kind
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.cli import cli
 from saeatlas.schema import tables
 
@@ -47,34 +48,20 @@ def grammar() -> str:
 def query_fields() -> str:
     """Every kind of rows with its clauses and fields, as Markdown."""
     parts = []
-    for kind in (*fields.KINDS.values(), fields.BY_SUBSET):
-        parts.append(f"### {kind.name}\n\nColumns of the view `{kind.view}`. {_clauses(kind)}\n")
+    for kind in (each for one in KINDS.values() for each in (one, *one.variants.values())):
+        clauses = ", ".join(f"`{clause}`" for clause in kind.clauses)
+        parts.append(f"### {kind.name}\n\nColumns of the view `{kind.view}`. Clauses: {clauses}.\n")
         parts.append("| field | type | |\n|---|---|---|")
         parts += [f"| {one.name} | {one.type} | {one.comment} |" for one in _all_fields(kind)]
         parts.append("")
     return "\n".join(parts)
 
 
-def _clauses(kind: Kind) -> str:
-    if kind is fields.BY_SUBSET:
-        return "Clauses as of lobes."
-    return f"Clauses: {CLAUSES[kind.name]}."
-
-
 def _all_fields(kind: Kind) -> list[Field]:
     """Return a kind's own fields, and what its clauses bring."""
-    brought: dict[str, tuple[Field, ...]] = {
-        "features": (
-            *_with("of a count", fields.COUNTS),
-            *_with("with `near`", (fields.COSINE,)),
-            *_with("with `with`", fields.PARTNER),
-            *_with("with `about`", fields.LABEL),
-            fields.LOBE,
-        ),
-        "blocks": _with("where features are named", fields.HEARD),
-        "function vectors": _with("with `near`", (fields.COSINE,)),
-    }
-    return [*kind.fields, *brought.get(kind.name, ())]
+    brought = (_with(f"with `{one.clause}`", one.fields) for one in kind.brought)
+    more = _with("of a count", kind.more)
+    return [*kind.fields, *more, *chain.from_iterable(brought), *kind.condition_fields]
 
 
 def _with(what: str, ours: tuple[Field, ...]) -> tuple[Field, ...]:

@@ -17,9 +17,10 @@ from saeatlas.commands.ingest import ingest
 
 
 def main() -> None:
-    """Run the command line; what a user can cause ends in a sentence, never in a traceback."""
+    """Run the command line; an error that a user can cause ends in a sentence, not a traceback."""
     try:
-        cli.main(prog_name="saeatlas", standalone_mode=False)
+        with errors.extras():
+            cli.main(prog_name="saeatlas", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,9 +1,10 @@
 """Every error that SAE Atlas raises on purpose.
 
-Each says what is wrong, what available and the command that mends it, so that `cli.py`, which has
-the only handler, prints it as it is.
+Each says what is wrong, what is available, and which command or change helps. `cli.py` has the only
+handler and prints these three lines as they are.
 
     AtlasError
+    ├── MissingExtra             a package of an extra, as saeatlas[ingest], is not installed
     ├── DatabaseError
     │   ├── ServerUnreachable    no server answers
     │   ├── LoginRefused         wrong user, password or database
@@ -12,27 +13,28 @@ the only handler, prints it as it is.
     │   ├── CatalogOutdated      the tables are older than this program
     │   ├── CatalogTooNew        the tables are newer than this program
     │   ├── DiskFull             the server cannot write
-    │   ├── CatalogBusy          another process holds what is needed
+    │   ├── CatalogBusy          another process works on the same
     │   └── QueryFailed          the user's own SQL does not run
     └── InputError
         ├── UnknownName          a release, SAE, recording ... that is not there
         ├── NameTaken            another content already has this name
         ├── BadWeights           an SAE whose numbers cannot be used
-        ├── UnsupportedSae       an SAE that cannot be honoured faithfully
+        ├── UnsupportedSae       an SAE of a form that cannot be read exactly
         ├── ModelMismatch        SAE and model do not belong together
-        ├── PoorFit              they fit in shape but not in fact
+        ├── PoorFit              the SAE reconstructs the model's activations badly
         ├── BadCorpus            a corpus that cannot be read
         │   ├── BadDocument      one document of it
         │   ├── EmptyCorpus      nothing in it that could be used
         │   └── CorpusChanged    not the documents that were read before
-        ├── BadTable             activations from elsewhere that do not add up
+        ├── BadTable             activations from a table that contradict each other
         ├── BadWords             words or their vectors that cannot be used
         ├── BadLabels            labels that cannot be read, or of another SAE
-        └── BadQuery             a query of the language that means nothing here
+        └── BadQuery             a text that is no query, or names what is not there
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AtlasError(Exception):
@@ -43,9 +45,9 @@ class AtlasError(Exception):
     wrong : str, optional
         What is wrong, one sentence. Default: the class's own first line.
     available : str, optional
-        What there is instead: known names, the value found.
+        What is available instead: known names, the value found.
     hint : str, optional
-        The command or change that mends it.
+        The command or change that helps.
     """
 
     def __init__(
@@ -55,6 +57,24 @@ class AtlasError(Exception):
         self.available = available
         self.hint = hint
         super().__init__("\n".join(part for part in (self.wrong, available, hint) if part))
+
+
+class MissingExtra(AtlasError):
+    """A package that only some commands need is not installed.
+
+    Parameters
+    ----------
+    package : str
+        Its name.
+    extra : str, default='ingest'
+        The extra of SAE Atlas that brings it.
+    """
+
+    def __init__(self, package: str, extra: str = "ingest") -> None:
+        super().__init__(
+            f"This needs the package {package}, which is not installed.",
+            hint=f"Install it: pip install 'saeatlas[{extra}]'",
+        )
 
 
 class DatabaseError(AtlasError):
@@ -114,7 +134,7 @@ class BadWeights(InputError):
 
 
 class UnsupportedSae(InputError):
-    """This SAE cannot be read faithfully."""
+    """This SAE cannot be read exactly."""
 
 
 class ModelMismatch(InputError):
@@ -122,7 +142,7 @@ class ModelMismatch(InputError):
 
 
 class PoorFit(InputError):
-    """SAE and model fit in shape but not in fact."""
+    """The SAE reconstructs this model's activations badly."""
 
 
 class BadCorpus(InputError):
@@ -155,6 +175,37 @@ class BadLabels(InputError):
 
 class BadQuery(InputError):
     """The query cannot be understood."""
+
+
+EXTRAS = {
+    "analyze": ("scipy", "sklearn", "threadpoolctl"),
+    "parquet": ("pyarrow",),
+    "anndata": ("anndata",),
+    "ingest": (
+        "datasets", "huggingface_hub", "sae_lens", "safetensors", "tokenizers", "torch",
+        "transformer_lens", "transformers", "zstandard",
+    ),
+}  # fmt: skip
+"""Packages, as Python imports them, by the extra of pyproject.toml that brings them."""
+
+
+@contextmanager
+def extras() -> Iterator[None]:
+    """Turn the failed import of an extra's package into the sentence that says what to install.
+
+    Raises
+    ------
+    MissingExtra
+        A package of an extra cannot be imported.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                raise MissingExtra(package, extra) from error
+        raise
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from saeatlas.catalog import query, sql
-from saeatlas.catalog.language import fields
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.catalog.language.parse import parse
 from saeatlas.cli import cli
 from tests.conftest import Demo
@@ -60,7 +60,7 @@ def test_every_query_shown_runs_and_finds_something(line: str, demo_engine: sa.E
 def test_the_page_shows_queries_of_each_kind() -> None:
     shown = [shlex.split(line, comments=True)[2] for line in _commands(ROOT / "docs" / "query.md")]
     # the demo's features have no labels: tests/catalog/test_query.py runs the queries of labels.md
-    assert {parse(text).kind.text for text in shown} == fields.KINDS.keys() - {"labels"}
+    assert {parse(text).kind.text for text in shown} == KINDS.keys() - {"labels"}
 
 
 def test_the_readme_shows_a_query_with_its_answer() -> None:

@@ -12,7 +12,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from saeatlas.catalog.language.complete import suggest
-from saeatlas.catalog.language.names import AFFINITIES
+from saeatlas.catalog.language.names import CLUSTERED
 from saeatlas.cli import cli
 from saeatlas.commands.shell import Words
 
@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
         ("features near ge", ["gemma-scope/"]),
         ("features with 12:1 by p", ["phi", "pmi"]),
         ("lobes of a", ["angular"]),
-        ("lobes by subset of phi k 3 where won", ["top_share"]),
+        ("lobes by subset of phi k 3 where top", ["top_share"]),
         ("features where layer = 12 o", ["of", "or", "order"]),
         ("features order by density d", ["desc"]),
         ("features where layer = ", []),
@@ -80,7 +80,7 @@ def _words(text: str) -> list[str]:
         ("features where fi", ["fires"]),
         ("features of p", []),
         ("features with 12:1 b", ["by"]),
-        ("lobes by subset of ", ["layer", "release", "sae", *AFFINITIES]),
+        ("lobes by subset of ", ["layer", "release", "sae", *CLUSTERED]),
         ("features where lobe = 1 of phi k 3 in ", ["run"]),
         ("features near 12:4821", []),
     ],

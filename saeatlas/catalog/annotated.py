@@ -69,10 +69,13 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     ------
     UnknownName
         There is no such SAE, count or measure.
+    MissingExtra
+        anndata is not installed.
     InputError
-        anndata is not installed, or more than `MOST` entries would be kept.
+        More than `MOST` entries would be kept.
     """
-    anndata = _imported()
+    with errors.extras():
+        import anndata
     measures.formula(terms.affinity)  # or say that there is none
     table = feature_table.read(connection, sae, terms.cooccurrence)
     obs = table.frame
@@ -95,17 +98,6 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
         made.obsp[terms.affinity] = _affinity(connection, run, terms, len(obs))
         made.uns["affinity"] = {"measure": terms.affinity, "above": terms.above, "run": run}
     return made
-
-
-def _imported() -> Any:
-    try:
-        import anndata
-    except ImportError as error:
-        raise errors.InputError(
-            "This needs the package anndata, which is not installed.",
-            hint="Install it: pip install 'saeatlas[anndata]'",
-        ) from error
-    return anndata
 
 
 def _named(connection: sa.Connection, sae: int) -> str:

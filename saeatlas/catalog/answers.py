@@ -123,7 +123,8 @@ def write(answer: Answer, form: Format, path: Path) -> None:
 
 
 def _write_parquet(answer: Answer, path: Path) -> None:
-    import pyarrow as pa
+    with errors.extras():
+        import pyarrow as pa
 
     _distinct(answer)
     frame = answer.frame()

@@ -72,6 +72,9 @@ def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Te
             made = annotated.gather(connection, sae, terms)
         else:
             frame = feature_table.read(connection, sae, terms.cooccurrence).frame
+    if form == ".parquet":
+        with errors.extras():
+            import pyarrow  # noqa: F401  pandas needs it
     with _written(path) as part:
         if form == ".h5ad":
             made.write_h5ad(part)

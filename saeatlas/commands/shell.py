@@ -15,8 +15,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from saeatlas import errors, settings
 from saeatlas.catalog import answers, query, sql
-from saeatlas.catalog.language import fields
 from saeatlas.catalog.language.complete import suggest
+from saeatlas.catalog.language.kinds import KINDS
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -27,7 +27,7 @@ SQL = re.compile(r"[\s(]*((select|with|values|table|explain|show)\b|--|/\*)", re
 """How a line of SQL begins."""
 
 HELP = f"""\
-A query begins with one of: {", ".join(fields.KINDS)}; SQL with select, with, explain.
+A query begins with one of: {", ".join(KINDS)}; SQL with select, with, explain.
   features near 12:4821 limit 10
   select layer, count(*) from features group by layer
 Tab completes; the arrow keys bring back earlier lines. help, quit."""

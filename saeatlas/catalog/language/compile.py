@@ -7,38 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg, PGDialect_psycopg
 
-from saeatlas import errors
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.blocks import compile_blocks
-from saeatlas.catalog.language.draft import Draft
-from saeatlas.catalog.language.features import Features, compile_features
-from saeatlas.catalog.language.fields import BY_SUBSET, KINDS
-from saeatlas.catalog.language.mistakes import mistake
+from saeatlas.catalog.language.field_types import Kind
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.catalog.language.names import Names
-from saeatlas.catalog.language.others import compile_rows
-
-CLAUSES: dict[str, str] = {
-    "features": "of, in, in run, near, exactly, with, about",
-    "blocks": "of, in recording, in corpus",
-    "lobes": "of, in, in run, of lobes, by subset",
-    "spectra": "of, in, in run, in recording",
-    "maps": "of, in, in run",
-    "crystals": "of, in, in run, with",
-    "function vectors": "of, in, in run, near",
-    "runs": "of, in, in recording",
-    "saes": "of, in",
-    "recordings": "of, in, in corpus",
-    "documents": "in corpus",
-    "labels": "of, in, of feature",
-}
-"""The clauses that each kind of rows takes."""
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.select_builder import SelectBuilder
 
 MOST_VALUES = 65_535
 """Values of a statement, at most: their number goes to the server in 16 bits."""
-
-_CLAUSE_NAMES: dict[type[nodes.Clause], str] = {
-    nodes.OfLobes: "of lobes", nodes.OfFeature: "of feature", nodes.BySubset: "by subset",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +28,7 @@ class Compiled:
     limit : int or None
         Rows at most, as the query says or its kind does.
     notes : tuple of str
-        What was meant where the query left it open: the run, the recording.
+        Which run or recording was chosen where the query names none.
     """
 
     statement: sa.Select[Any]
@@ -106,48 +83,35 @@ def compile_query(query: nodes.Query, names: Names) -> Compiled:
 
     Raises
     ------
-    BadQuery
+    QueryError
         A name in it means nothing, or several things.
     """
-    _check_clauses(query)
     kind = KINDS[query.kind.text]
+    _check_clauses(query, kind)
+    for clause in query.clauses:
+        kind = kind.variants.get(clause.name, kind)
+    builder = SelectBuilder(query, kind, names)
     try:
-        if kind.name == "features":
-            draft: Draft = (features := Features(query, kind, names))
-            statement = compile_features(features)
-        elif kind.name == "blocks":
-            statement = compile_blocks(draft := Draft(query, kind, names))
-        else:
-            by_subset = any(isinstance(clause, nodes.BySubset) for clause in query.clauses)
-            statement = compile_rows(draft := Draft(query, BY_SUBSET if by_subset else kind, names))
-        compiled = Compiled(statement, draft.most, tuple(dict.fromkeys(draft.notes)))
+        statement = kind.compile(builder)
+        compiled = Compiled(statement, builder.most, tuple(dict.fromkeys(builder.notes)))
         n = len(compiled.bound[1])  # here, where a depth that is too much is caught
     except RecursionError as error:
-        raise errors.BadQuery(
-            "The query's conditions are nested too deeply, or its vectors are too many."
-        ) from error
+        wrong = "The query's conditions are nested too deeply, or its vectors are too many."
+        raise QueryError(None, wrong, hint=None) from error
     if n > MOST_VALUES:
-        raise errors.BadQuery(f"The query holds {n:,} values.",
-                              available=f"PostgreSQL takes up to {MOST_VALUES:,}.",
-                              hint="Ask several times, for a part of them each.")  # fmt: skip
+        raise QueryError(None, f"The query holds {n:,} values.",
+                         available=f"PostgreSQL takes up to {MOST_VALUES:,}.",
+                         hint="Ask several times, for a part of them each.")  # fmt: skip
     return compiled
 
 
-def _check_clauses(query: nodes.Query) -> None:
-    taken = CLAUSES[query.kind.text]
+def _check_clauses(query: nodes.Query, kind: Kind) -> None:
     for clause in query.clauses:
-        name = _clause_name(clause)
-        if name not in taken.split(", "):
-            raise mistake(
-                query.text, clause.at, f"{query.kind.text.capitalize()} have no `{name}`.",
-                available=f"They have: {taken}.",
+        if clause.name not in kind.clauses:
+            raise QueryError(
+                clause.at, f"{kind.name.capitalize()} have no `{clause.name}`.",
+                available=f"They have: {', '.join(kind.clauses)}.",
             )  # fmt: skip
-
-
-def _clause_name(clause: nodes.Clause) -> str:
-    if isinstance(clause, nodes.InNumber):
-        return f"in {clause.of}"
-    return _CLAUSE_NAMES.get(type(clause), type(clause).__name__.lower())
 
 
 class _Readable(PGCompiler_psycopg):

@@ -1,13 +1,13 @@
 """What may come next in a query: keywords of the grammar, fields, names."""
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
+from itertools import chain
 from typing import NamedTuple
 
-from saeatlas.catalog.language import fields
-from saeatlas.catalog.language.compile import CLAUSES
-from saeatlas.catalog.language.kind import Field, Kind
-from saeatlas.catalog.language.names import AFFINITIES
+from saeatlas.catalog.language.field_types import Field, Kind
+from saeatlas.catalog.language.kinds import KINDS
+from saeatlas.catalog.language.names import CLUSTERED
 from saeatlas.catalog.language.parse import expected, keyword
 from saeatlas.schema.tables import MEASURES
 
@@ -16,10 +16,8 @@ _NO_KEYWORDS = {
     "RELEASE_FEATURE", "SAE_FEATURE", "$END",
 }  # fmt: skip
 
-_OF_SOME_KINDS = {
-    "of", "in", "near", "exactly", "with", "about", "by", "run", "recording", "corpus", "fires",
-}  # fmt: skip
-"""Keywords that not every kind of rows takes, though the grammar lets them follow."""
+_FIRST_WORDS = "|".join(name.split()[0] for name in KINDS if " " in name)
+"""Words that are only the beginning of a kind's name."""
 
 
 class Suggestion(NamedTuple):
@@ -45,7 +43,7 @@ def suggest(text: str, releases: Sequence[str] = ()) -> list[Suggestion]:
     list of Suggestion
         In the order of keywords, then fields or names; none where the text is no beginning.
     """
-    match = re.search(r"(?:^function +)?[\w.\-/]*$", text)
+    match = re.search(rf"(?:^(?:{_FIRST_WORDS}) +)?[\w.\-/]*$", text)
     assert match is not None
     word, head = match[0], text[: match.start()]
     terminals = expected(head)
@@ -69,37 +67,37 @@ def suggest(text: str, releases: Sequence[str] = ()) -> list[Suggestion]:
 
 
 def _kind(said: Sequence[str]) -> Kind | None:
-    kind = fields.KINDS.get(" ".join(said[:2] if said[:1] == ["function"] else said[:1]))
-    if kind is not None and kind.name == "lobes" and "subset" in said:
-        return fields.BY_SUBSET
-    return kind
+    for name, kind in KINDS.items():
+        words = name.split()
+        if said[: len(words)] == words:
+            variants = (v for clause, v in kind.variants.items() if clause.split()[-1] in said)
+            return next(variants, kind)
+    return None
 
 
 def _refused(kind: Kind | None, said: Sequence[str], terminals: Set[str]) -> Set[str]:
-    """Name the keywords that this kind does not take here."""
+    """Name the keywords that this kind does not take here, though the grammar lets them follow."""
     if kind is None:
         return set()
     if not {"WHERE", "SAE"} & terminals:  # in a condition
-        return set() if kind.name == "features" else {"fires"}
-    clauses = CLAUSES["lobes" if kind is fields.BY_SUBSET else kind.name]
-    taken = {*clauses.replace(",", "").split(), *(["by"] if "with" in said else [])}
-    return _OF_SOME_KINDS - taken
+        return {word for each in KINDS.values() for word in each.conditions} - {*kind.conditions}
+    every = _words(clause for each in KINDS.values() for clause in each.clauses)
+    return every - _words(kind.clauses) - ({"by"} if "with" in said else set())
+
+
+def _words(clauses: Iterable[str]) -> set[str]:
+    return {word for clause in clauses for word in clause.split()}
 
 
 def _names(kind: Kind, said: Sequence[str], terminals: Set[str]) -> list[tuple[str, str]]:
     if said[-1] == "of":
-        lobes = "SAE" not in terminals or kind.name.startswith("lobes")
-        return [(name, "affinity") for name in AFFINITIES] if lobes else []
+        lobes = "SAE" not in terminals or "of lobes" in kind.clauses
+        return [(name, "affinity") for name in CLUSTERED] if lobes else []
     if said[-1] == "by" and said[-2] != "order":
         return [(name, "measure") for name in MEASURES]
     return [(field.name, field.comment) for field in _fields(kind, said)]
 
 
-def _fields(kind: Kind, said: Sequence[str]) -> Sequence[Field]:
-    more: tuple[Field, ...] = kind.more
-    if kind.name == "features":
-        more += (fields.LOBE,)
-    for (of, clause), brought in fields.BROUGHT.items():
-        if of == kind.name and (clause in said or (of == "blocks" and ":" in "".join(said))):
-            more += brought
-    return kind.fields + more
+def _fields(kind: Kind, said: Sequence[str]) -> list[Field]:
+    brought = (one.fields for one in kind.brought if one.is_in(said))
+    return [*kind.fields, *kind.more, *kind.condition_fields, *chain.from_iterable(brought)]

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.draft import Draft, Expression, whole
-from saeatlas.catalog.language.kind import Field
+from saeatlas.catalog.language.field_types import Field
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, whole
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
@@ -31,12 +32,12 @@ _TYPES = {
 }  # fmt: skip
 
 
-def condition(draft: Draft, node: nodes.Condition, special: Special) -> Expression:
+def condition(builder: SelectBuilder, node: nodes.Condition, special: Special) -> Expression:
     """Compile a condition.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     node : Condition
     special : callable
         Compiles lobes, document types and features; it raises for what the kind of rows lacks.
@@ -47,25 +48,27 @@ def condition(draft: Draft, node: nodes.Condition, special: Special) -> Expressi
 
     Raises
     ------
-    BadQuery
+    QueryError
     """
     if isinstance(node, nodes.Any):
-        return sa.or_(*(condition(draft, part, special) for part in node.parts))
+        return sa.or_(*(condition(builder, part, special) for part in node.parts))
     if isinstance(node, nodes.All):
-        return sa.and_(*(condition(draft, part, special) for part in node.parts))
+        return sa.and_(*(condition(builder, part, special) for part in node.parts))
     if isinstance(node, nodes.Not):
-        return sa.not_(condition(draft, node.part, special))
+        return sa.not_(condition(builder, node.part, special))
     if isinstance(node, nodes.Comparison):
-        return test(draft, node, *draft.find(node.name))
+        return test(builder, node, *builder.find(node.name))
     return special(node)
 
 
-def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field) -> Expression:
+def test(
+    builder: SelectBuilder, node: nodes.Comparison, column: Expression, field: Field
+) -> Expression:
     """Compare a field.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     node : Test
     column : expression
     field : Field
@@ -76,35 +79,35 @@ def test(draft: Draft, node: nodes.Comparison, column: Expression, field: Field)
 
     Raises
     ------
-    BadQuery
+    QueryError
         The field cannot be compared so.
     """
     if node.operator in ("null", "known"):
         return column.is_(None) if node.operator == "null" else column.is_not(None)
     if field.type == "json":
-        raise draft.wrong(node.name.at, f"{field.name} cannot be compared.",
+        raise QueryError(node.name.at, f"{field.name} cannot be compared.",
                           hint="`saeatlas sql` can look into it.")  # fmt: skip
     if node.operator == "like" and field.type != "text":
-        raise draft.wrong(node.name.at, f"{field.name} is no text.",
+        raise QueryError(node.name.at, f"{field.name} is no text.",
                           hint="like is for texts.")  # fmt: skip
-    values = [literal(draft, field, value) for value in node.values]
+    values = [literal(builder, field, value) for value in node.values]
     if node.operator == "between":
         return column.between(values[0], values[1])
     if node.operator == "in":
         return column.in_(values)
     if node.operator == "like":
-        _check_pattern(draft, node.values[0])
+        _check_pattern(builder, node.values[0])
         return column.like(values[0])
     compared: Expression = COMPARISONS[node.operator](column, values[0])
     return compared
 
 
-def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
+def literal(builder: SelectBuilder, field: Field, value: nodes.Value) -> Expression:
     """Bind a value as a field's type.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     field : Field
     value : Value
 
@@ -114,7 +117,7 @@ def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
 
     Raises
     ------
-    BadQuery
+    QueryError
         It is of another type.
     """
     given = value.value
@@ -134,7 +137,7 @@ def literal(draft: Draft, field: Field, value: nodes.Value) -> Expression:
     )
     if given == "null":
         hint = f"Write `{field.name} is null`."
-    raise draft.wrong(value.at, f"{field.name} is {_TYPES[field.type]}.", available=field.comment,
+    raise QueryError(value.at, f"{field.name} is {_TYPES[field.type]}.", available=field.comment,
                       hint=hint)  # fmt: skip
 
 
@@ -197,10 +200,10 @@ def compared(
     return made
 
 
-def _check_pattern(draft: Draft, value: nodes.Value) -> None:
+def _check_pattern(builder: SelectBuilder, value: nodes.Value) -> None:
     text = str(value.value)
     if (len(text) - len(text.rstrip("\\"))) % 2:
-        raise draft.wrong(value.at, "Nothing follows the \\ at the end.",
+        raise QueryError(value.at, "Nothing follows the \\ at the end.",
                           hint="\\% is a % itself, \\_ a _, and \\\\ a \\.")  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What names in a query mean: which SAE, which run, which recording.
 
-They are looked up before the query is built: its SQL holds numbers, and notes say what was meant.
+They are looked up before the query is compiled: its SQL holds numbers, and notes say which were
+chosen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,15 +10,14 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from saeatlas import errors
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.mistakes import mistake
 from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.schema import tables
 from saeatlas.schema.rows import vector_index
 
-AFFINITIES = (*tables.AFFINITIES, tables.GEOMETRY)
-"""What lobes are made of."""
+CLUSTERED = (*tables.AFFINITIES, tables.GEOMETRY)
+"""Affinities that lobes are made of."""
 
 _LISTED = 8
 """Candidates that a message lists."""
@@ -51,7 +51,7 @@ class Count(NamedTuple):
 
 
 class Clustering(NamedTuple):
-    """Features cut in lobes."""
+    """Features clustered into lobes."""
 
     id: int
     run: int
@@ -60,8 +60,8 @@ class Clustering(NamedTuple):
     k: int
 
 
-class Judged(NamedTuple):
-    """Lobes held against document types by a run of ``subsets``."""
+class SubsetRun(NamedTuple):
+    """A run of ``subsets``, which assigned the blocks of document types to lobes."""
 
     run: int
     clustering: int
@@ -70,7 +70,7 @@ class Judged(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """An SAE that listened to a corpus; maxima above `keep_above` are stored."""
+    """Activations of an SAE on a corpus; maximum activations above `keep_above` are stored."""
 
     id: int
     sae: int
@@ -131,8 +131,8 @@ class Names:
         return [Clustering._make(row) for row in self._all(query)]
 
     @cached_property
-    def judged(self) -> list[Judged]:
-        """All lobes held against document types: held-out documents last, the newest last."""
+    def subset_runs(self) -> list[SubsetRun]:
+        """All runs of ``subsets`` by clustering: over held-out documents last, the newest last."""
         c, run = tables.subset_lobe.c, tables.run.c
         documents = run.params["documents"].as_string()
         query = (
@@ -140,7 +140,7 @@ class Names:
             .join(tables.run, run.id == c.run)
             .distinct()
         )
-        rows = [Judged._make(row) for row in self._all(query)]
+        rows = [SubsetRun._make(row) for row in self._all(query)]
         return sorted(
             rows,
             key=lambda row: (row.preset == "default", row.documents == "held-out", row.run),
@@ -148,7 +148,7 @@ class Names:
 
     @cached_property
     def recordings(self) -> list[Recording]:
-        """All recordings that heard something, the best of each SAE last, as of counts."""
+        """All recordings that hold blocks, the best of each SAE last, as of counts."""
         c = tables.recording.c
         query = (
             sa.select(c.id, c.sae, c.corpus, c.n_blocks, c.keep_above)
@@ -159,7 +159,7 @@ class Names:
 
     @cached_property
     def corpora(self) -> set[int]:
-        """All corpora, whether or not an SAE listened."""
+        """All corpora, recorded or not."""
         return {row.id for row in self._all(sa.select(tables.corpus.c.id))}
 
     @cached_property
@@ -169,7 +169,7 @@ class Names:
         return {row.id: row.analysis for row in self._all(sa.select(c.id, c.analysis))}
 
     def subsets(self, recordings: Iterable[int]) -> list[str]:
-        """Read the document types that recordings heard.
+        """Read the document types of the corpora of recordings.
 
         Parameters
         ----------
@@ -189,14 +189,12 @@ class Names:
         return sorted(self._connection.execute(query).scalars())
 
 
-def chosen(names: Names, text: str, places: Sequence[nodes.Saes]) -> list[Sae]:
+def chosen(names: Names, places: Sequence[nodes.Saes]) -> list[Sae]:
     """Find the SAEs that all of some places name.
 
     Parameters
     ----------
     names : Names
-    text : str
-        The query, for messages.
     places : sequence of Saes
         None: all.
 
@@ -211,25 +209,23 @@ def chosen(names: Names, text: str, places: Sequence[nodes.Saes]) -> list[Sae]:
     """
     found = names.saes
     if not found:
-        raise errors.BadQuery(
-            "There is no SAE in the catalog yet.", hint="Bring one in with `saeatlas ingest sae`."
-        )
+        raise QueryError(None, "There is no SAE in the catalog yet.",
+                         hint="Bring one in with `saeatlas ingest sae`.")  # fmt: skip
     for place in places:
         attribute = "id" if place.by == "sae" else place.by
         known = [str(getattr(sae, attribute)) for sae in found]
         found = [sae for sae in found if getattr(sae, attribute) == place.value]
         if not found:
-            raise _no_sae(text, place.at, f"{place.by} {place.value}", str(place.value), known)
+            raise _no_sae(place.at, f"{place.by} {place.value}", str(place.value), known)
     return found
 
 
-def feature(names: Names, text: str, node: nodes.Feature, among: Sequence[Sae]) -> Sae:
+def feature(names: Names, node: nodes.Feature, among: Sequence[Sae]) -> Sae:
     """Find the one SAE that a feature's name means.
 
     Parameters
     ----------
     names : Names
-    text : str
     node : Feature
     among : sequence of Sae
         Those that the query is of.
@@ -251,24 +247,23 @@ def feature(names: Names, text: str, node: nodes.Feature, among: Sequence[Sae]) 
         found = [sae for sae in found if getattr(sae, by) == value]
         if not found:
             shown = f"{'sae' if by == 'id' else by} {value}"
-            raise _no_sae(text, node.at, shown, str(value), known)
-    sae = only(text, node.at, found, f"Layer {node.layer} is that of {len(found)} SAEs.",
+            raise _no_sae(node.at, shown, str(value), known)
+    sae = only(node.at, found, f"Layer {node.layer} is that of {len(found)} SAEs.",
                f"Write `sae {found[0].id}:{node.number}`, or which they are: "
                f"`of sae {found[0].id}`, `of release \"{found[0].release}\"`.")  # fmt: skip
     if node.number >= sae.d_sae:
-        raise mistake(
-            text, node.at, f"SAE {sae.id} ({sae.release}/{sae.sae_id}) has no feature "
+        raise QueryError(
+            node.at, f"SAE {sae.id} ({sae.release}/{sae.sae_id}) has no feature "
             f"{node.number}.", available=f"It has features 0 to {sae.d_sae - 1}.",
         )  # fmt: skip
     return sae
 
 
-def only(text: str, at: Place, found: Sequence[Sae], wrong: str, hint: str) -> Sae:
+def only(at: Place, found: Sequence[Sae], wrong: str, hint: str) -> Sae:
     """Take the one SAE there is.
 
     Parameters
     ----------
-    text : str
     at : Place
     found : sequence of Sae
     wrong, hint : str
@@ -287,14 +282,14 @@ def only(text: str, at: Place, found: Sequence[Sae], wrong: str, hint: str) -> S
         return found[0]
     listed = ", ".join(str(sae) for sae in found[:_LISTED])
     more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    raise mistake(text, at, wrong, available=f"They are {listed}{more}.", hint=hint)
+    raise QueryError(at, wrong, available=f"They are {listed}{more}.", hint=hint)
 
 
-def _no_sae(text: str, at: Place, shown: str, name: str, known: Sequence[str]) -> errors.BadQuery:
+def _no_sae(at: Place, shown: str, name: str, known: Sequence[str]) -> QueryError:
     if name.isdecimal():
         listed = sorted({each for each in known if each != "None"}, key=lambda n: (len(n), n))
         there = f"There is {', '.join(listed) or 'none'}."
-        return mistake(text, at, f"There is no {shown} here.", available=there,
+        return QueryError(at, f"There is no {shown} here.", available=there,
                        hint="`saeatlas query saes` lists them.")  # fmt: skip
-    return mistake(text, at, f"There is no {shown} here.", name=name, known=known,
+    return QueryError(at, f"There is no {shown} here.", name=name, known=known,
                    hint="`saeatlas query saes` lists them.")  # fmt: skip

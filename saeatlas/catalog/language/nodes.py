@@ -1,7 +1,7 @@
 """What a query says, before any name in it is looked up."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Place(NamedTuple):
@@ -102,6 +102,7 @@ class Lobes:
 class Of:
     """``of sae 3``: the SAEs of features named; whose rows are wanted, unless ``in`` says so."""
 
+    name: ClassVar[str] = "of"
     saes: Saes
     at: Place = field(compare=False)
 
@@ -110,6 +111,7 @@ class Of:
 class In:
     """``in layer 20``: the SAEs whose rows are wanted."""
 
+    name: ClassVar[str] = "in"
     saes: Saes
     at: Place = field(compare=False)
 
@@ -130,11 +132,17 @@ class InNumber:
     number: int
     at: Place = field(compare=False)
 
+    @property
+    def name(self) -> str:
+        """``in run`` or the like: as `Kind.clauses` lists it."""
+        return f"in {self.of}"
+
 
 @dataclass(frozen=True)
 class OfLobes:
     """``of phi k 3``."""
 
+    name: ClassVar[str] = "of lobes"
     lobes: Lobes
     at: Place = field(compare=False)
 
@@ -143,6 +151,7 @@ class OfLobes:
 class OfFeature:
     """``of 12:4821``."""
 
+    name: ClassVar[str] = "of feature"
     feature: Feature
     at: Place = field(compare=False)
 
@@ -158,6 +167,7 @@ class Near:
     at : Place
     """
 
+    name: ClassVar[str] = "near"
     terms: tuple[tuple[int, Feature], ...]
     at: Place = field(compare=False)
 
@@ -166,6 +176,7 @@ class Near:
 class Exactly:
     """``exactly``: without an index that may miss some."""
 
+    name: ClassVar[str] = "exactly"
     at: Place = field(compare=False)
 
 
@@ -182,6 +193,7 @@ class With:
     at : Place
     """
 
+    name: ClassVar[str] = "with"
     feature: Feature
     measure: Word | None
     comparison: str | None
@@ -193,6 +205,7 @@ class With:
 class About:
     """``about "capital cities"``."""
 
+    name: ClassVar[str] = "about"
     text: str
     at: Place = field(compare=False)
 
@@ -201,6 +214,7 @@ class About:
 class BySubset:
     """``by subset``."""
 
+    name: ClassVar[str] = "by subset"
     at: Place = field(compare=False)
 
 
@@ -257,7 +271,7 @@ class InLobe:
     test : Comparison
     lobes : Lobes
     run : int or None
-        The run that made them, or judged them, if it is said.
+        The run that made them, or the run of ``subsets`` about them, if the query names one.
     at : Place
     """
 
@@ -304,8 +318,6 @@ class Query:
 
     Parameters
     ----------
-    text : str
-        As written, for messages.
     kind : Word
         What its rows are: features, blocks, function vectors ...
     clauses : tuple of Clause
@@ -314,7 +326,6 @@ class Query:
     limit : int or None
     """
 
-    text: str = field(compare=False)
     kind: Word
     clauses: tuple[Clause, ...] = ()
     where: Condition | None = None

@@ -8,14 +8,17 @@ from importlib.resources import files
 import lark
 from lark.lexer import PatternRE, TerminalDef
 
-from saeatlas import errors
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.build import Builder
-from saeatlas.catalog.language.mistakes import PAGE, mistake
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.to_nodes import ToNodes
 
 _END = r"\b"
-_STRANGE = "[\0\ud800-\udfff]"
+_SPACE = r"\s+"
+UNPRINTABLE = "[\0\ud800-\udfff]"
+"""Characters that no text of PostgreSQL, and no terminal, can hold."""
+
 _SQL = {"select", "with", "values", "table", "explain"}
 _WORDS = {
     "NAME": "a name",
@@ -33,13 +36,25 @@ _WORDS = {
 
 
 def grammar() -> str:
-    """Read the grammar, as its page shows it.
+    """Read the grammar, and add the kinds of rows to it.
 
     Returns
     -------
     str
     """
-    return files("saeatlas.catalog.language").joinpath("grammar.lark").read_text("utf-8")
+    text = files("saeatlas.catalog.language").joinpath("grammar.lark").read_text("utf-8")
+    words = {_terminal(name): name for name in KINDS}
+    spelled = (
+        f'{terminal}: "{name}"' if name.isalpha()
+        else f"{terminal}: /{_SPACE.join(name.split())}{_END}/"
+        for terminal, name in words.items()
+    )  # fmt: skip
+    return "\n".join([text, f"kind: {' | '.join(words)}", *spelled, ""])
+
+
+def _terminal(kind: str) -> str:
+    """Name the terminal of a kind, as FUNCTION_VECTORS."""
+    return kind.upper().replace(" ", "_")
 
 
 @cache
@@ -78,18 +93,16 @@ def parse(text: str) -> nodes.Query:
     BadQuery
         It is not of the language; the message says what was expected where.
     """
-    strange = re.search(_STRANGE, text)
-    if strange:
-        wrong = "Here stands a character that no text can hold."
-        raise mistake(
-            re.sub(_STRANGE, "\N{REPLACEMENT CHARACTER}", text), Place(*strange.span()), wrong
-        )
+    unprintable = re.search(UNPRINTABLE, text)
+    if unprintable:
+        at = Place(*unprintable.span())
+        raise QueryError(at, "Here stands a character that no text can hold.")
     try:
         tree = parser().parse(text)
     except lark.UnexpectedInput as error:
         raise _unexpected(error, text) from error
     try:
-        query: nodes.Query = Builder(text).transform(tree)
+        query: nodes.Query = ToNodes().transform(tree)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from error
     return query
@@ -143,12 +156,13 @@ def keyword(terminal: str) -> str:
     -------
     str
     """
-    if terminal == "FUNCTION_VECTORS":
-        return "function vectors"
+    kinds = {_terminal(name): name for name in KINDS}
+    if terminal in kinds:
+        return kinds[terminal]
     return str(parser().get_terminal(terminal).pattern.value).removesuffix(_END)
 
 
-def _unexpected(error: lark.UnexpectedInput, text: str) -> errors.BadQuery:
+def _unexpected(error: lark.UnexpectedInput, text: str) -> QueryError:
     start = error.pos_in_stream
     if start is None or start < 0 or getattr(error, "token", None) == "":
         start = len(text)
@@ -158,19 +172,17 @@ def _unexpected(error: lark.UnexpectedInput, text: str) -> errors.BadQuery:
     rest = re.match(r"\w+|\S", text[start:])
     if rest is None:
         if not text.strip():
-            return errors.BadQuery("The query is empty.", available=listed, hint=PAGE)
+            return QueryError(None, "The query is empty.", available=listed)
         end = len(text.rstrip())
-        return mistake(text, Place(end, end), "The query ends too early.", available=listed)
+        return QueryError(Place(end, end), "The query ends too early.", available=listed)
     word = rest[0]
     at = Place(start, start + len(word))
     if word in "\"'":
-        return mistake(text, at, "A text is not closed.")
+        return QueryError(at, "A text is not closed.")
     if start == 0 and word.lower() in _SQL:
-        return mistake(
-            text, at, "This begins as SQL.", available=listed, hint="`saeatlas sql` runs SQL."
+        return QueryError(
+            at, "This begins as SQL.", available=listed, hint="`saeatlas sql` runs SQL."
         )
     close = difflib.get_close_matches(word.lower(), filter(str.isalpha, words), n=1)
     near = [f"Nearest: {close[0]}."] if close else []
-    return mistake(
-        text, at, f"{word!r} is not expected here.", available="\n".join([*near, listed])
-    )
+    return QueryError(at, f"{word!r} is not expected here.", available="\n".join([*near, listed]))

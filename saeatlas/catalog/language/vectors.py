@@ -8,16 +8,17 @@ from pgvector.sqlalchemy import HALFVEC
 
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.draft import Draft, Expression, view, whole
 from saeatlas.catalog.language.names import Sae
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, view, whole
 
 
-def resolved(draft: Draft, near: nodes.Near) -> list[Sae]:
+def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
     """Find the SAE of each feature of a sum.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     near : Near
 
     Returns
@@ -27,27 +28,27 @@ def resolved(draft: Draft, near: nodes.Near) -> list[Sae]:
 
     Raises
     ------
-    BadQuery
+    QueryError
         They cannot be added, or nothing remains.
     """
-    saes = [draft.feature(node) for _, node in near.terms]
+    saes = [builder.feature(node) for _, node in near.terms]
     for sae, (_, node) in zip(saes, near.terms, strict=True):
         if not _alike(sae, saes[0]):
-            raise draft.wrong(node.at, f"{_vectors(sae)} cannot be added to {_theirs(saes[0])}.")
+            raise QueryError(node.at, f"{_vectors(sae)} cannot be added to {_theirs(saes[0])}.")
     total: dict[tuple[int, int], int] = {}
     for sae, (sign, node) in zip(saes, near.terms, strict=True):
         total[sae.id, node.number] = total.get((sae.id, node.number), 0) + sign
     if not any(total.values()):
-        raise draft.wrong(near.at, "These vectors cancel out: nothing is near to nothing.")
+        raise QueryError(near.at, "These vectors cancel out: nothing is near to nothing.")
     return saes
 
 
-def where_to_look(draft: Draft, near: nodes.Near, like: Sae) -> list[Sae]:
+def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[Sae]:
     """Find the SAEs whose vectors are compared with a sum.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     near : Near
     like : Sae
         That of the first feature named.
@@ -59,17 +60,17 @@ def where_to_look(draft: Draft, near: nodes.Near, like: Sae) -> list[Sae]:
 
     Raises
     ------
-    BadQuery
+    QueryError
         Another width or another model's; or several SAEs of one layer.
     """
-    if not draft.among:
+    if not builder.among:
         return [like]
-    places = draft.among
-    found = naming.chosen(draft.names, draft.text, places)
+    places = builder.among
+    found = naming.chosen(builder.names, places)
     at = nodes.Place(places[0].at.start, places[-1].at.end)
     fit = [sae for sae in found if _alike(sae, like)]
     if not fit:
-        raise draft.wrong(
+        raise QueryError(
             at, f"{_vectors(found[0])} cannot be compared with {_theirs(like)}.",
             hint="Vectors are compared within one model, and of one length.",
         )  # fmt: skip
@@ -77,10 +78,10 @@ def where_to_look(draft: Draft, near: nodes.Near, like: Sae) -> list[Sae]:
     for same in ("release", "site"):  # of several SAEs of a layer the one of the same kind
         fit = [sae for sae in fit if getattr(sae, same) == getattr(like, same)] or fit
     if fit != alike:
-        draft.notes.append(f"looked in {', '.join(map(str, fit))}, of the same release and site")
+        builder.notes.append(f"looked in {', '.join(map(str, fit))}, of the same release and site")
     for layer in {sae.layer for sae in fit}:
         those = [sae for sae in fit if sae.layer == layer]
-        naming.only(draft.text, at, those, f"Layer {layer} is that of {len(those)} SAEs.",
+        naming.only(at, those, f"Layer {layer} is that of {len(those)} SAEs.",
                     f"Say which: `in sae {those[0].id}`.")  # fmt: skip
     return fit
 

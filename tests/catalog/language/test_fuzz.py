@@ -11,9 +11,12 @@ from hypothesis.extra.lark import from_lark
 from saeatlas import errors
 from saeatlas.catalog import query, sql
 from saeatlas.catalog.language.complete import suggest
-from saeatlas.catalog.language.fields import BY_SUBSET, KINDS
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.catalog.language.parse import parse, parser
 from tests.catalog.language.test_snapshots import QUERIES
+
+EVERY = [each for kind in KINDS.values() for each in (kind, *kind.variants.values())]
+"""All kinds of rows, with those that a clause makes of them."""
 
 pytestmark = pytest.mark.xdist_group("asked")
 slow = settings(
@@ -22,7 +25,7 @@ slow = settings(
 )
 
 VALID = [*QUERIES.values()]
-NAMES = sorted({field.name for kind in (*KINDS.values(), BY_SUBSET) for field in kind.fields})
+NAMES = sorted({field.name for kind in EVERY for field in kind.fields})
 SPECIAL = {
     "NAME": st.sampled_from([*NAMES, "density", "lobe", "cosine", "phi", "angular", "x"]),
     "INTEGER": st.integers(0, 21).map(str),
@@ -36,7 +39,7 @@ SPECIAL = {
     "SAE_FEATURE": st.builds("sae {}:{}".format, st.integers(0, 4), st.integers(0, 250)),
     "RELEASE_FEATURE": st.builds("gemma-scope/{}:1".format, st.sampled_from([12, 20])),
     "PATH": st.sampled_from(["gemma-scope", "other/one", "x"]),
-    "REMARK": st.just(""),
+    "COMMENT": st.just(""),
 }
 
 
@@ -47,9 +50,9 @@ def _spaced() -> st.SearchStrategy[str]:
             lambda text: f"{text} "
         )
         for terminal in parser().terminals
-        if terminal.name != "FUNCTION_VECTORS" and not terminal.name.startswith("__IGNORE")
+        if not terminal.name.startswith("__IGNORE")
     }
-    explicit["FUNCTION_VECTORS"] = st.just("function vectors ")
+    explicit |= {name.upper().replace(" ", "_"): st.just(f"{name} ") for name in KINDS}
     return from_lark(parser(), start="query", explicit=explicit)
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import query
-from saeatlas.catalog.language.fields import BY_SUBSET, KINDS
+from saeatlas.catalog.language.kinds import KINDS
 
 pytestmark = pytest.mark.xdist_group("asked")
 
@@ -111,7 +111,7 @@ Nearest: phi.
 Known: phi, jaccard, dice, overlap, simple_matching, angular.
 docs/query.md explains the language.""",
     "lobes by subset of angular k 3": """\
-These lobes were not held against document types yet.
+No run of subsets has assigned document types to these lobes yet.
 lobes by subset of angular k 3
                    ^^^^^^^^^^^
 Run `saeatlas analyze subsets --lobes 5`.""",
@@ -192,11 +192,11 @@ labels of 12:1 in layer 20
 It is of sae 1 (gemma-scope/layer_12).
 docs/query.md explains the language.""",
     "blocks where 12:1 and sae 3:1": """\
-No corpus was heard by sae 1 (gemma-scope/layer_12), sae 3 (other/one/layer_20).
+No corpus was recorded for sae 1 (gemma-scope/layer_12), sae 3 (other/one/layer_20).
 blocks where 12:1 and sae 3:1
              ^^^^
 There is: recording 3 of sae 3, corpus 3, recording 1 of sae 1, corpus 1.
-`saeatlas ingest activations` lets SAEs listen.""",
+`saeatlas ingest activations` records them.""",
     "runs in recording 7": """\
 There is no recording 7.
 runs in recording 7
@@ -256,7 +256,11 @@ Ask several times, for a part of them each."""
     )
 
 
-@pytest.mark.parametrize("kind", [*KINDS.values(), BY_SUBSET], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [each for kind in KINDS.values() for each in (kind, *kind.variants.values())],
+    ids=lambda kind: kind.name,
+)
 def test_fields_are_the_columns_of_the_view(asked: sa.Engine, kind: object) -> None:
     types = {
         "integer": {"integer", "bigint"}, "number": {"real", "double precision"}, "text": {"text"},

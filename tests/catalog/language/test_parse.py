@@ -5,8 +5,9 @@ import time
 import pytest
 
 from saeatlas import errors
+from saeatlas.catalog import query
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.fields import KINDS
+from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.catalog.language.nodes import Comparison, Feature, Place, Value, Word
 from saeatlas.catalog.language.parse import parse, parser
 
@@ -23,13 +24,12 @@ def _number(value: float) -> Value:
 
 
 def test_a_query_is_its_parts() -> None:
-    query = parse(
+    parsed = parse(
         "features of sae 3 near 12:10 - sae 4:11 in layer 20 where density between 0.001 and 1e-2 "
         'order by cosine desc, feature limit 7 # and so on\n# "'
     )
     minus = (-1, Feature(11, None, 4, None, AT))
-    assert query == nodes.Query(
-        "",
+    assert parsed == nodes.Query(
         _word("features"),
         (
             nodes.Of(nodes.Saes("sae", 3, AT), AT),
@@ -97,7 +97,7 @@ def test_each_kind_begins_a_query() -> None:
 
 def _said(text: str) -> str:
     with pytest.raises(errors.BadQuery) as caught:
-        parse(text)
+        query.parse(text)
     return str(caught.value)
 
 

@@ -1,20 +1,21 @@
-"""Which count, clustering or recording a query means: the newest of the best unless it says."""
+"""Chooses the count, clustering or recording where a query names none: the newest of the best."""
 
 from collections.abc import Iterable, Sequence
 
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.draft import Draft
-from saeatlas.catalog.language.names import AFFINITIES, Clustering, Count, Recording, Sae
+from saeatlas.catalog.language.names import CLUSTERED, Clustering, Count, Recording, Sae
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.select_builder import SelectBuilder
 
 COUNT = "`saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings."
 
 
-def counts(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
+def counts(builder: SelectBuilder, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
     """Choose a count of co-occurrence for each SAE: over most blocks, the newest of these.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     saes : sequence of Sae
     at : Place
         What needs the counts.
@@ -26,25 +27,25 @@ def counts(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
 
     Raises
     ------
-    BadQuery
+    QueryError
         There is none.
     """
-    wanted = draft.number("run")
+    wanted = builder.number("run")
     ids = {sae.id for sae in saes}
     if wanted is not None:
-        found = [count for count in draft.names.counts if count.run == wanted.number]
+        found = [count for count in builder.names.counts if count.run == wanted.number]
         if not found or found[0].sae not in ids:
-            there = ", ".join(str(c.run) for c in sorted(draft.names.counts) if c.sae in ids)
-            raise draft.wrong(
+            there = ", ".join(str(c.run) for c in sorted(builder.names.counts) if c.sae in ids)
+            raise QueryError(
                 wanted.at, f"Run {wanted.number} is no count of these features' co-occurrence.",
                 available=f"There is: {there or 'none'}.", hint=COUNT,
             )  # fmt: skip
     else:
-        best = {count.sae: count for count in draft.names.counts if count.sae in ids}
+        best = {count.sae: count for count in builder.names.counts if count.sae in ids}
         found = [best[number] for number in sorted(best)]
     if not found:
-        raise draft.wrong(at, "This needs a count of co-occurrence, and there is none.", hint=COUNT)
-    draft.notes.append(_note(found, saes))
+        raise QueryError(at, "This needs a count of co-occurrence, and there is none.", hint=COUNT)
+    builder.notes.append(_note(found, saes))
     return found
 
 
@@ -64,17 +65,17 @@ def _note(found: Sequence[Count], saes: Sequence[Sae]) -> str:
 
 
 def clusterings(
-    draft: Draft, node: nodes.Lobes, saes: Iterable[Sae], run: int | None
+    builder: SelectBuilder, node: nodes.Lobes, saes: Iterable[Sae], run: int | None
 ) -> list[Clustering]:
     """Choose a clustering for each SAE: the newest of this affinity and k.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     node : Lobes
     saes : iterable of Sae
     run : int or None
-        The run that made it, or judged it, if it is said.
+        The run that made it, or the run of ``subsets`` about it, if the query names one.
 
     Returns
     -------
@@ -83,41 +84,41 @@ def clusterings(
 
     Raises
     ------
-    BadQuery
+    QueryError
         There is none.
     """
-    if node.affinity.text not in AFFINITIES:
-        raise draft.wrong(
+    if node.affinity.text not in CLUSTERED:
+        raise QueryError(
             node.affinity.at, f"{node.affinity.text!r} is no affinity that lobes are made of.",
-            name=node.affinity.text, known=AFFINITIES,
+            name=node.affinity.text, known=CLUSTERED,
         )  # fmt: skip
     ids = {sae.id for sae in saes}
-    ours = [one for one in draft.names.clusterings if one.sae in ids]
-    judged = {one.clustering for one in draft.names.judged if one.run == run}
+    ours = [one for one in builder.names.clusterings if one.sae in ids]
+    runs = {one.clustering for one in builder.names.subset_runs if one.run == run}
     best = {
         one.sae: one
         for one in ours
         if (one.affinity, one.k) == (node.affinity.text, node.k)
-        and (run is None or one.run == run or one.id in judged)
+        and (run is None or one.run == run or one.id in runs)
     }
     if not best:
-        raise draft.wrong(
-            node.at, "There are no such lobes.", available=f"There is: {known(draft, saes)}.",
+        raise QueryError(
+            node.at, "There are no such lobes.", available=f"There is: {known(builder, saes)}.",
             hint="`saeatlas analyze lobes --cooccurrence RUN` makes some.",
         )  # fmt: skip
     found = [best[number] for number in sorted(best)]
     of = f"{node.affinity.text} k {node.k}"
     runs_shown = _listed(dict.fromkeys(one.run for one in found))
-    draft.notes.append(f"lobes of {of} are those of run {runs_shown}")
+    builder.notes.append(f"lobes of {of} are those of run {runs_shown}")
     return found
 
 
-def known(draft: Draft, saes: Iterable[Sae]) -> str:
+def known(builder: SelectBuilder, saes: Iterable[Sae]) -> str:
     """List the lobes that there are.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     saes : iterable of Sae
 
     Returns
@@ -127,20 +128,22 @@ def known(draft: Draft, saes: Iterable[Sae]) -> str:
     ids = {sae.id for sae in saes}
     there = (
         f"{one.affinity} k {one.k} in run {one.run}"
-        for one in draft.names.clusterings
+        for one in builder.names.clusterings
         if one.sae in ids
     )
     return _listed(dict.fromkeys(there)) or "none"
 
 
-def recordings(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> dict[int, Recording]:
-    """Choose recordings of one corpus that all of some SAEs listened to.
+def recordings(
+    builder: SelectBuilder, saes: Sequence[Sae], at: nodes.Place
+) -> dict[int, Recording]:
+    """Choose recordings of one corpus, one for each of some SAEs.
 
     Of these corpora, that of the first SAE's longest recording; of equally long ones the newest.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     saes : sequence of Sae
     at : Place
 
@@ -151,67 +154,67 @@ def recordings(draft: Draft, saes: Sequence[Sae], at: nodes.Place) -> dict[int, 
 
     Raises
     ------
-    BadQuery
+    QueryError
         There are none.
     """
-    recording, corpus = draft.number("recording"), draft.number("corpus")
+    recording, corpus = builder.number("recording"), builder.number("corpus")
     known = [
-        one for one in draft.names.recordings
+        one for one in builder.names.recordings
         if (recording is None or one.id == recording.number)
         and (corpus is None or one.corpus == corpus.number)
     ]  # fmt: skip
-    heard = [{one.corpus: one for one in known if one.sae == sae.id} for sae in saes]
+    by_corpus = [{one.corpus: one for one in known if one.sae == sae.id} for sae in saes]
     first = [one.corpus for one in known if one.sae == saes[0].id]
-    common = [number for number in first if all(number in each for each in heard)]
+    common = [number for number in first if all(number in each for each in by_corpus)]
     if not common:
         listed = _listed(saes)
         said = recording or corpus
         there = _listed(f"recording {one.id} of sae {one.sae}, corpus {one.corpus}"
-                        for one in draft.names.recordings
+                        for one in builder.names.recordings
                         if one.sae in {sae.id for sae in saes})  # fmt: skip
-        raise draft.wrong(
+        raise QueryError(
             said.at if said else at,
-            f"No corpus was heard by {listed}" + (" here." if said else "."),
+            f"No corpus was recorded for {listed}" + (" here." if said else "."),
             available=f"There is: {there or 'none'}.",
-            hint="`saeatlas ingest activations` lets SAEs listen.",
+            hint="`saeatlas ingest activations` records them.",
         )  # fmt: skip
-    found = {sae.id: each[common[-1]] for sae, each in zip(saes, heard, strict=True)}
+    found = {sae.id: each[common[-1]] for sae, each in zip(saes, by_corpus, strict=True)}
     for sae in saes:
         one = found[sae.id]
-        draft.notes.append(
+        builder.notes.append(
             f"activations are of recording {one.id}: {sae}, {one.n_blocks} blocks, maxima above "
             f"{one.keep_above:g}"
         )
     return found
 
 
-def keep_to(draft: Draft, of: str) -> None:
+def keep_to(builder: SelectBuilder, of: str) -> None:
     """Keep only rows of ``in run 5`` or the like, if it is said.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     of : {'run', 'recording', 'corpus'}
 
     Raises
     ------
-    BadQuery
+    QueryError
         There is no such run.
     """
-    number = draft.number(of)
+    number = builder.number(of)
     if number is None:
         return
     there = {
-        "run": draft.names.analyses,
-        "recording": {one.id for one in draft.names.recordings},
-        "corpus": draft.names.corpora,
+        "run": builder.names.analyses,
+        "recording": {one.id for one in builder.names.recordings},
+        "corpus": builder.names.corpora,
     }[of]
     if number.number not in there:
         listed = _listed(sorted(there), 30) or "none"
-        raise draft.wrong(
+        raise QueryError(
             number.at, f"There is no {of} {number.number}.", available=f"There is: {listed}."
         )
-    draft.restrict(of, [number.number])
+    builder.restrict(of, [number.number])
 
 
 def _listed(parts: Iterable[object], most: int = 8) -> str:

@@ -1,25 +1,23 @@
-"""A statement in the making: what every kind of query has in common."""
+"""Builds the SELECT of a query: what every kind of rows has in common."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from saeatlas import errors
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.fields import BROUGHT
-from saeatlas.catalog.language.kind import Field, Kind
-from saeatlas.catalog.language.mistakes import mistake
+from saeatlas.catalog.language.field_types import Field, Kind
 from saeatlas.catalog.language.names import Names, Sae
-from saeatlas.catalog.language.nodes import Place, Word
+from saeatlas.catalog.language.nodes import Word
+from saeatlas.catalog.language.query_errors import QueryError
 
 Clause = TypeVar("Clause", bound=nodes.Clause)
 Expression = sa.ColumnElement[Any]
 
 
-class Draft:
-    """A select that grows clause by clause.
+class SelectBuilder:
+    """Builds a SELECT, clause by clause.
 
     Parameters
     ----------
@@ -41,12 +39,13 @@ class Draft:
     limit : int or None
         Rows unless the query says how many, or orders them otherwise.
     notes : list of str
-        What was meant where the query left it open.
+        Which run, recording or SAE was chosen where the query names none.
+    before_find : callable
+        Called with the name of each field before it is found: it may join what has the field.
     """
 
     def __init__(self, query: nodes.Query, kind: Kind, names: Names) -> None:
         self.query, self.kind, self.names = query, kind, names
-        self.text = query.text
         hidden = [kind.vector] if kind.vector else []
         self.view = view(kind.view, *(field.name for field in kind.fields), *hidden)
         self.source: sa.FromClause = self.view
@@ -58,6 +57,7 @@ class Draft:
         self.order = [_sorted(self.columns, name) for name in kind.order]
         self.limit: int | None = None
         self.notes: list[str] = []
+        self.before_find: Callable[[Word], object] = lambda _word: None
         self._of = [clause.saes for clause in self.all(nodes.Of)]
         self._among = [clause.saes for clause in self.all(nodes.In)]
 
@@ -87,12 +87,12 @@ class Draft:
 
         Raises
         ------
-        BadQuery
+        QueryError
             There are two.
         """
         found = self.all(kind)
         if len(found) > 1:
-            raise mistake(self.text, found[1].at, "This is said twice.")
+            raise QueryError(found[1].at, "This is said twice.")
         return found[0] if found else None
 
     def number(self, of: str) -> nodes.InNumber | None:
@@ -108,19 +108,19 @@ class Draft:
         """
         found = [clause for clause in self.all(nodes.InNumber) if clause.of == of]
         if len(found) > 1:
-            raise mistake(self.text, found[1].at, "This is said twice.")
+            raise QueryError(found[1].at, "This is said twice.")
         return found[0] if found else None
 
     @property
     def named(self) -> list[Sae]:
         """SAEs that feature names may belong to."""
-        return naming.chosen(self.names, self.text, self._of)
+        return naming.chosen(self.names, self._of)
 
     @property
     def listed(self) -> list[Sae] | None:
         """SAEs whose rows are wanted; None if it is not said."""
         places = self._among or self._of
-        return naming.chosen(self.names, self.text, places) if places else None
+        return naming.chosen(self.names, places) if places else None
 
     @property
     def among(self) -> Sequence[nodes.Saes]:
@@ -138,7 +138,7 @@ class Draft:
         -------
         Sae
         """
-        return naming.feature(self.names, self.text, node, self.named)
+        return naming.feature(self.names, node, self.named)
 
     def restrict(self, name: str, numbers: Iterable[int]) -> None:
         """Keep only rows of some SAEs, runs ...
@@ -176,38 +176,24 @@ class Draft:
 
         Raises
         ------
-        BadQuery
+        QueryError
             This kind of rows has none of this name.
         """
+        self.before_find(word)
         if word.text not in self.fields:
             raise self._no_field(word)
         return self.columns[word.text], self.fields[word.text]
 
-    def _no_field(self, word: Word) -> errors.BadQuery:
-        kind = self.kind.name
-        wrong = f"{kind.capitalize()} have no field {word.text!r}"
-        for (of, clause), brought in BROUGHT.items():
-            if of == kind and word.text in {field.name for field in brought}:
-                return self.wrong(word.at, f"{wrong} here.", hint=f"`{kind} {clause}` have it.")
-        known = [*self.fields, *(field.name for field in self.kind.more)]
-        return self.wrong(word.at, f"{wrong}.", name=word.text, known=known,
+    def _no_field(self, word: Word) -> QueryError:
+        kind = self.kind
+        wrong = f"{kind.name.capitalize()} have no field {word.text!r}"
+        for brought in kind.brought:
+            if word.text in {field.name for field in brought.fields}:
+                hint = f"`{kind.name} {brought.clause}` have it."
+                return QueryError(word.at, f"{wrong} here.", hint=hint)
+        known = [*self.fields, *(field.name for field in kind.more)]
+        return QueryError(word.at, f"{wrong}.", name=word.text, known=known,
                           hint="docs/query.md lists the fields.")  # fmt: skip
-
-    def wrong(self, at: Place, wrong: str, **more: Any) -> errors.BadQuery:
-        """Make the error of a place in this query.
-
-        Parameters
-        ----------
-        at : Place
-        wrong : str
-        **more
-            As `mistake` takes.
-
-        Returns
-        -------
-        BadQuery
-        """
-        return mistake(self.text, at, wrong, **more)
 
     def sorting(self) -> list[Expression]:
         """Order as asked, ties and the rest as the kind does; NULL last."""
@@ -215,7 +201,7 @@ class Draft:
         for part in self.query.order:
             column, field = self.find(part.name)
             if field.type == "json":
-                raise self.wrong(part.name.at, f"{field.name} has no order.")
+                raise QueryError(part.name.at, f"{field.name} has no order.")
             asked.append((column.desc() if part.descending else column.asc()).nulls_last())
         return asked + self.order
 

@@ -6,61 +6,71 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
-from saeatlas.catalog.language import meant, nodes
-from saeatlas.catalog.language.conditions import Special, as_stored, compared, condition
-from saeatlas.catalog.language.draft import Draft, Expression, whole
-from saeatlas.catalog.language.fields import HEARD
+from saeatlas.catalog.language import defaults, nodes, views
+from saeatlas.catalog.language.conditions import as_stored, compared, condition
+from saeatlas.catalog.language.field_types import Brought, Field, Kind, columns
+from saeatlas.catalog.language.fields import CORPUS_NAME
 from saeatlas.catalog.language.names import Recording, Sae
+from saeatlas.catalog.language.query_errors import QueryError
+from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, whole
+from saeatlas.schema import tables
+
+ACTIVATION = (
+    Field("recording", "integer", "Recording that the first feature named is read from."),
+    Field("peak", "number", "Maximum activation of the first feature named; 0 if none is stored.",
+          single=True),
+)  # fmt: skip
 
 
-def compile_blocks(draft: Draft) -> sa.Select[Any]:
+def compile_blocks(builder: SelectBuilder) -> sa.Select[Any]:
     """Make the statement of ``blocks``.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
 
     Returns
     -------
     sqlalchemy.Select
     """
-    where = draft.query.where
+    where = builder.query.where
     named = list(_named(where)) if where is not None else []
-    heard = Heard(draft, named) if named else None
-    if not heard:
-        said = draft.number("recording") or next(iter(draft.all(nodes.Of)), None)
+    joined = Activations(builder, named) if named else None
+    if not joined:
+        said = builder.number("recording") or next(iter(builder.all(nodes.Of)), None)
         if said:
-            raise draft.wrong(said.at, "No feature is named whose activations these could be.",
+            raise QueryError(said.at, "No feature is named whose activations these could be.",
                               hint="Name one: `blocks where 12:4821`.")  # fmt: skip
-        meant.keep_to(draft, "corpus")
+        defaults.keep_to(builder, "corpus")
     if where is not None:
-        draft.conditions.append(condition(draft, where, heard.special if heard else refused(draft)))
-    return draft.select()
+        special = joined.special if joined else views.no_such(builder)
+        builder.conditions.append(condition(builder, where, special))
+    return builder.select()
 
 
-class Heard:
-    """Joins the blocks with what the SAEs of the features named heard in them.
+class Activations:
+    """Joins the blocks with the recorded activations of the features named.
 
     Parameters
     ----------
-    draft : Draft
+    builder : SelectBuilder
     named : list of Active
         The conditions that name features, at least one.
     """
 
-    def __init__(self, draft: Draft, named: list[nodes.Active]) -> None:
-        self._draft = draft
-        saes = list(dict.fromkeys(draft.feature(node.feature) for node in named))
-        self._recordings = meant.recordings(draft, saes, named[0].at)
-        draft.restrict("corpus", {one.corpus for one in self._recordings.values()})
+    def __init__(self, builder: SelectBuilder, named: list[nodes.Active]) -> None:
+        self._builder = builder
+        saes = list(dict.fromkeys(builder.feature(node.feature) for node in named))
+        self._recordings = defaults.recordings(builder, saes, named[0].at)
+        builder.restrict("corpus", {one.corpus for one in self._recordings.values()})
         self._rows = {sae.id: self._join(sae, i) for i, sae in enumerate(saes)}
-        first = draft.feature(named[0].feature)
-        recording, peak = HEARD
-        draft.columns |= {
+        first = builder.feature(named[0].feature)
+        recording, peak = ACTIVATION
+        builder.columns |= {
             recording.name: self._rows[first.id].c.recording,
             peak.name: self._peak(first, named[0].feature),
         }
-        draft.fields |= {field.name: field for field in HEARD}
+        builder.fields |= {field.name: field for field in ACTIVATION}
 
     def _join(self, sae: Sae, place: int) -> sa.FromClause:
         table = sa.table(
@@ -73,9 +83,10 @@ class Heard:
         )
         rows = table.alias("activation" if place == 0 else f"activation_{place + 1}")
         recording: Recording = self._recordings[sae.id]
-        self._draft.source = self._draft.source.join(
+        self._builder.source = self._builder.source.join(
             rows,
-            (rows.c.recording == whole(recording.id)) & (rows.c.block == self._draft.view.c.block),
+            (rows.c.recording == whole(recording.id))
+            & (rows.c.block == self._builder.view.c.block),
         )
         return rows
 
@@ -96,15 +107,15 @@ class Heard:
         expression
         """
         if not isinstance(node, nodes.Active):
-            return refused(self._draft)(node)
-        sae = self._draft.feature(node.feature)
+            return views.no_such(self._builder)(node)
+        sae = self._builder.feature(node.feature)
         rows = self._rows[sae.id]
         if node.comparison is None or node.number is None:
             return whole(node.feature.number) == sa.any_(rows.c.features)
         least = self._recordings[sae.id].keep_above
         assert not isinstance(node.number.value, str)
         if as_stored(node.number.value) < least:
-            raise self._draft.wrong(
+            raise QueryError(
                 node.number.at, f"Recording {self._recordings[sae.id].id} keeps only maxima above "
                 f"{least:g}: nothing is known below.", hint=f"Compare with {least:g} or more.",
             )  # fmt: skip
@@ -122,22 +133,20 @@ def _named(node: nodes.Condition) -> Iterator[nodes.Active]:
             yield from _named(part)
 
 
-def refused(draft: Draft) -> Special:
-    """Make what refuses conditions that a kind of rows does not have.
-
-    Parameters
-    ----------
-    draft : Draft
-
-    Returns
-    -------
-    callable
-    """
-
-    def refuse(node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
-        raise draft.wrong(
-            node.at, f"{draft.kind.name.capitalize()} have no such condition.",
-            hint="Lobes and document types are asked of features, activity of blocks.",
-        )  # fmt: skip
-
-    return refuse
+BLOCKS = Kind(
+    name="blocks",
+    view="blocks",
+    fields=(
+        *columns(tables.block, "corpus"),
+        CORPUS_NAME,
+        *columns(tables.block, "block", "document", "position"),
+        *columns(tables.document, "subset"),
+        *columns(tables.document, "metadata"),
+        *columns(tables.block, "n_tokens", "text"),
+    ),
+    order=("corpus", "block"),
+    clauses=("of", "in recording", "in corpus"),
+    compile=compile_blocks,
+    brought=(Brought("where 12:4821", ACTIVATION),),
+    conditions=("feature",),
+)

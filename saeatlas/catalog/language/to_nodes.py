@@ -9,8 +9,8 @@ from lark.tree import Meta
 from lark.visitors import Transformer_NonRecursive, v_args
 
 from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.mistakes import mistake
 from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language.query_errors import QueryError
 
 MOST = 2**31 - 1
 """The largest whole number that names something: PostgreSQL's integer."""
@@ -29,18 +29,8 @@ def _unquoted(token: Token) -> str:
 
 
 @v_args(meta=True)
-class Builder(Transformer_NonRecursive[Token, nodes.Query]):
-    """Makes the nodes of one query.
-
-    Parameters
-    ----------
-    text : str
-        The query, for messages.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
+class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
+    """Makes the nodes of one query."""
 
     def query(self, _meta: Meta, parts: list[Any]) -> nodes.Query:
         """Put the parts together; which is which, their types say."""
@@ -49,7 +39,6 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         orders = [part for part in rest if isinstance(part, tuple)]
         limits = [part for part in rest if isinstance(part, int)]
         return nodes.Query(
-            self._text,
             kind,
             tuple(part for part in rest if isinstance(part, nodes.Clause)),
             wheres[0] if wheres else None,
@@ -225,13 +214,11 @@ class Builder(Transformer_NonRecursive[Token, nodes.Query]):
         digits = len(token) < 100 and token.lstrip("+-").isdecimal()
         number = int(token) if digits else float(token)
         if not (abs(number) < 2**63 if digits else math.isfinite(number)):
-            raise mistake(self._text, _place(token), "This number is too large.")
+            raise QueryError(_place(token), "This number is too large.")
         return nodes.Value(number, False, _place(token))
 
     def _whole(self, token: Token, digits: str | None = None) -> int:
         text = digits or str(token)
         if len(text.lstrip("0")) > 10 or int(text) > MOST:
-            raise mistake(
-                self._text, _place(token), f"Here stands a whole number, at most {MOST:,}."
-            )
+            raise QueryError(_place(token), f"Here stands a whole number, at most {MOST:,}.")
         return int(text)
