@@ -4,6 +4,7 @@ import difflib
 import re
 from functools import cache
 from importlib.resources import files
+from textwrap import fill
 
 import lark
 from lark.lexer import PatternRE, TerminalDef
@@ -49,7 +50,8 @@ def grammar() -> str:
         else f"{terminal}: /{_SPACE.join(name.split())}{_END}/"
         for terminal, name in words.items()
     )  # fmt: skip
-    return "\n".join([text, f"kind: {' | '.join(words)}", *spelled, ""])
+    rule = fill(f"kind: {' |_'.join(words)}", 90, subsequent_indent="    ").replace("|_", "| ")
+    return "\n".join([text, rule, *spelled, ""])
 
 
 def _terminal(kind: str) -> str:
