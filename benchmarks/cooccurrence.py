@@ -31,9 +31,11 @@ from ingest import catalog
 from numba import config
 
 from saeatlas.analyses.counting import bitmaps, cooccurrence
+from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting import read_bits as bits
 from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.analyses.run_driver import perform
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms
 from saeatlas.schema import tables
@@ -112,16 +114,16 @@ def count(url: str, recording: int, method: Method) -> tuple[Bitmap, int, dict[s
     """Make the bitmaps and count; return them, seconds and the peak of memory."""
     engine = connect.open_catalog(url)
     started = time.perf_counter()
-    *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
+    bitmap = bitmaps.grow(engine, recording, Threshold(0.0))
     making = time.perf_counter() - started
     if method == "torch":
         import torch  # noqa: F401 (its seconds are not the count's)
     started = time.perf_counter()
-    *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0), method=method)
-    counting = time.perf_counter() - started
+    wanted = counting.Params(recording, Threshold(0.0), method=method)
+    done = perform(engine, cooccurrence.ANALYSIS, wanted)
+    seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    assert last.run is not None
-    return bitmap, last.run, {"making": making, "counting": counting, "client_mb": peak}
+    return bitmap, done.run, {"making": making, "counting": seconds, "client_mb": peak}
 
 
 def apart(

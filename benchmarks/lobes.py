@@ -31,12 +31,14 @@ from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas.analyses.counting import bitmaps, cooccurrence, read_bits
+from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.block_selection import select_blocks
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import clustering, embedding, lobes
 from saeatlas.analyses.lobes.affinities import MEASURES, Affinity, describe
 from saeatlas.analyses.lobes.bilinear import Bilinear
 from saeatlas.analyses.lobes.sources import Pairs
+from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.stats import agreement
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms
@@ -61,9 +63,8 @@ def recorded(engine: sa.Engine, features: int, blocks: int, planted: int) -> int
 
 def counted(engine: sa.Engine, recording: int) -> int:
     """Count all pairs; return run.id."""
-    *_, last = cooccurrence.count(engine, recording, threshold=Threshold(0.0))
-    assert last.run is not None
-    return last.run
+    wanted = counting.Params(recording, Threshold(0.0))
+    return perform(engine, cooccurrence.ANALYSIS, wanted).run
 
 
 def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
@@ -145,7 +146,7 @@ def found(url: str, run: int, matrix_free: bool) -> tuple[dict[str, float], int]
 def from_bits(url: str, recording: int) -> dict[str, float]:
     """Do what `found` does from bits where nothing was counted; return the residual too."""
     engine = connect.open_catalog(url)
-    *_, (bitmap, _) = bitmaps.grow(engine, recording, Threshold(0.0))
+    bitmap = bitmaps.grow(engine, recording, Threshold(0.0))
     started = time.perf_counter()
     chosen = select_blocks(engine, bitmap)
     with engine.connect() as connection:

@@ -31,8 +31,10 @@ import sqlalchemy as sa
 from ingest import catalog
 
 from saeatlas.analyses.counting import cooccurrence
+from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import lobes
+from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.subsets import subsets
 from saeatlas.catalog import query
 from saeatlas.ingest.simulation.job import simulate
@@ -60,7 +62,8 @@ def fill(engine: sa.Engine, layers: int, features: int, d_model: int, blocks: in
                           sae_id=f"layer_{layer}", layer=layer):  # fmt: skip
             pass
         print(f"layer {layer}", end=" ", flush=True)
-    *_, counted = cooccurrence.count(engine, 1, threshold=Threshold(0.0), half="first")
+    wanted = counting.Params(1, Threshold(0.0), half="first")
+    counted = perform(engine, cooccurrence.ANALYSIS, wanted)
     terms = lobes.Terms(affinities=["phi"], ks=(2, 3, 8))
     *_, found = lobes.find(engine, counted.run, terms)
     for _ in subsets.judge(engine, found.run):

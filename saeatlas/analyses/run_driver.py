@@ -54,6 +54,14 @@ class Params:
         """Seed and preset, where the analysis has them."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name in _COLUMNS}
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the run's hash is made of, besides `Source.facts`: by default all parameters.
+
+        Leave out what does not change the result, or what the facts say better.
+        """
+        return self.stored | self.columns
+
     def refuse(self, reason: str, **options: str) -> None:
         """Refuse parameters that have no effect in the chosen mode.
 
@@ -101,6 +109,11 @@ class Source:
 
     columns: Mapping[str, int | None]
     facts: Mapping[str, Any]
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """What ``run.params`` keeps besides the parameters, as defaults that were looked up."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +246,7 @@ def perform(
     began = time.perf_counter()
     with engine.connect() as connection:
         source = analysis.identify(connection, params, report)
-    key = runs.input_hash(**source.facts, **params.stored, **params.columns)
+    key = runs.input_hash(**{**source.facts, **params.identity})
     with running_jobs.locked(engine, analysis.name, analysis.what, key):
         with engine.connect() as connection:
             found = runs.find(connection, analysis.name, key)
@@ -265,7 +278,7 @@ def _make(
                 connection,
                 analysis.name,
                 key,
-                params=params.stored,
+                params=params.stored | source.stored,
                 quality=result.quality | notes | {"seconds": round(seconds, 3)},
                 started_at=sa.func.clock_timestamp() - timedelta(seconds=seconds),
                 **columns,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from saeatlas.commands.console import catalog, follow_stages, one_sae
+from saeatlas.commands.console import catalog, follow_stages, one_sae, run_analysis
 from saeatlas.commands.options import AFFINITIES, KS, SEED, numbers
 
 
@@ -51,13 +51,11 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 
     Example: saeatlas analyze cooccurrence --recording 1 --subset Github --subset ArXiv
     """
-    from saeatlas.analyses.counting import cooccurrence
+    from saeatlas.analyses.counting import cooccurrence, params
     from saeatlas.analyses.counting.threshold import Threshold
 
-    progress = cooccurrence.count(
-        catalog(), recording, threshold=Threshold.parse(threshold), **options
-    )
-    follow_stages(progress)
+    wanted = params.Params(recording, Threshold.parse(threshold), **options)
+    run_analysis(catalog(), cooccurrence.ANALYSIS, wanted)
 
 
 @analyze.command("lobes")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from saeatlas import settings
 from saeatlas.analyses.counting import cooccurrence
+from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.crystals import crystals
 from saeatlas.analyses.crystals.params import Terms as CrystalTerms
@@ -142,8 +143,9 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
             yield step
 
     above = Threshold(0.0)
-    yield kept(cooccurrence.count(engine, number, threshold=above))
-    yield kept(cooccurrence.count(engine, number, threshold=above, half="first"))
+    counts = cooccurrence.ANALYSIS
+    yield kept(_performed(engine, counts, counting.Params(number, above)))
+    yield kept(_performed(engine, counts, counting.Params(number, above, half="first")))
     half = runs[-1]
     yield kept(lobes.find(engine, half, lobes.Terms(affinities=["phi"], ks=LOBES)))
     found = runs[-1]

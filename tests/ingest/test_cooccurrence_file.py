@@ -13,7 +13,7 @@ from saeatlas.catalog.export import export_cooccurrence
 from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
 from saeatlas.schema import tables
 from saeatlas.schema.rows import pair_counts, remove
-from tests import sparse
+from tests import performed, sparse
 
 
 def _counts(n_blocks: int = 90, d_sae: int = 150) -> sparse.Array:
@@ -181,12 +181,10 @@ def test_the_sae_is_one(engine: sa.Engine, tmp_path: Path) -> None:
 
 
 def test_what_was_not_counted_is_zero_off_the_diagonal(engine: sa.Engine, tmp_path: Path) -> None:
-    from saeatlas.analyses.counting import cooccurrence
-
     peaks = sparse.draw(np.random.default_rng(0), 60, 40, density=0.5)
     made = sparse.record(engine, peaks)
-    *_, done = cooccurrence.count(engine, made.id, min_blocks=5)
-    export_cooccurrence(engine, done.run or 0, tmp_path / "out.npz")
+    done = performed.count(engine, made.id, min_blocks=5)
+    export_cooccurrence(engine, done.run, tmp_path / "out.npz")
     n, both = sparse.twin(peaks > 1, 5)
     np.fill_diagonal(both, n)
     assert (n[n > 0] < 5).any()

@@ -1,15 +1,17 @@
-"""Turn a recording around: from the features of each block to the blocks of each feature."""
+"""Transpose a recording: from the features of each block to the blocks of each feature, as bits."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
 from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, partitions
 from saeatlas.schema.database.copy import copy_rows
@@ -18,20 +20,22 @@ from saeatlas.schema.database.statements import statement
 CHUNK_BLOCKS = 32_768
 """Most blocks of a chunk: a bitmap of 4 KiB a feature."""
 
-_STRIPE = 64
+STRIPE = 64
 """Bytes of each row that are transposed at once: a line of the cache."""
 
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A recording turned around, as far as it has come.
+    """The transposed activations of a recording: where each feature is active.
 
     Parameters
     ----------
     id : int
         ``bitmap.id``.
     recording, sae, corpus, d_sae : int
+        Numbers of its recording, SAE and corpus, and the features of the SAE.
     n_blocks : int
+        Blocks transposed so far.
     """
 
     id: int
@@ -42,7 +46,9 @@ class Bitmap:
     n_blocks: int
 
 
-def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tuple[Bitmap, int]]:
+def grow(
+    engine: sa.Engine, recording: int, threshold: Threshold, report: Report = silent
+) -> Bitmap:
     """Make the bitmaps of a recording, or add the blocks that came since.
 
     Writes ``bitmap``, ``bitmap_chunk`` and ``feature_bitmap``, a chunk in one transaction.
@@ -53,18 +59,21 @@ def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tu
     recording : int
         ``recording.id``.
     threshold : Threshold
+        A feature is active in a block whose maximum is above it.
+    report : callable, optional
+        Called with each `Progress`, in blocks.
 
-    Yields
-    ------
-    (Bitmap, int)
-        How far it is, after each chunk, and the number of blocks in all.
+    Returns
+    -------
+    Bitmap
+        With all blocks of the recording.
 
     Raises
     ------
     UnknownName
         No such recording, or it is removed meanwhile.
     InputError
-        The recording has not kept what lies above this threshold.
+        The recording did not store what lies above this threshold.
     """
     with engine.begin() as connection:
         row = _recording(connection, recording)
@@ -72,20 +81,20 @@ def grow(engine: sa.Engine, recording: int, threshold: Threshold) -> Iterator[tu
         number = _bitmap_row(connection, recording, threshold)
     while True:
         with engine.begin() as connection:
-            done = _locked(connection, recording, number)
+            done = _lock(connection, recording, number)
             bitmap = Bitmap(number, recording, row.sae, row.corpus, row.d_sae, done)
             if done < row.n_blocks:
                 stop = min(done + CHUNK_BLOCKS, row.n_blocks)
                 _add_chunk(connection, bitmap, stop, floors)
-        yield bitmap, row.n_blocks
-        if bitmap.n_blocks >= row.n_blocks:
-            return
+        report(Progress("transpose activations", done, row.n_blocks))
+        if done >= row.n_blocks:
+            return bitmap
 
 
-def turn(
-    rows: Iterable[tuple[int, np.ndarray[Any, Any]]], n_blocks: int, d_sae: int
-) -> np.ndarray[Any, Any]:
-    """Turn sparse rows of blocks into bitmaps of features.
+def transpose(
+    rows: Iterable[tuple[int, npt.NDArray[np.integer]]], n_blocks: int, d_sae: int
+) -> npt.NDArray[np.uint8]:
+    """Transpose sparse rows of blocks into bitmaps of features.
 
     Parameters
     ----------
@@ -103,8 +112,8 @@ def turn(
     for block, features in rows:
         by_block[block >> 3, features] |= np.uint8(0x80 >> (block & 7))
     bits = np.empty((d_sae, n_bytes), np.uint8)
-    for first in range(0, n_bytes, _STRIPE):
-        bits[:, first : first + _STRIPE] = by_block[first : first + _STRIPE].T
+    for first in range(0, n_bytes, STRIPE):
+        bits[:, first : first + STRIPE] = by_block[first : first + STRIPE].T
     return bits
 
 
@@ -179,7 +188,7 @@ def _bitmap_row(connection: sa.Connection, recording: int, threshold: Threshold)
     return int(connection.execute(sa.select(table.c.id).where(*same)).scalar_one())
 
 
-def _locked(connection: sa.Connection, recording: int, number: int) -> int:
+def _lock(connection: sa.Connection, recording: int, number: int) -> int:
     """Wait for whoever adds a chunk now; return the blocks that are there then."""
     table = tables.bitmap
     query = sa.select(table.c.n_blocks).where(table.c.id == number).with_for_update()
@@ -197,7 +206,7 @@ def _add_chunk(
 ) -> None:
     first = bitmap.n_blocks
     rows = _active(connection, bitmap.recording, first, stop, floors)
-    bits = turn(rows, stop - first, bitmap.d_sae)
+    bits = transpose(rows, stop - first, bitmap.d_sae)
     n = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
     chunks = tables.bitmap_chunk
     where = chunks.c.bitmap == bitmap.id

@@ -1,91 +1,188 @@
-"""Count in how many blocks two features are active together, inside the database.
+"""In how many blocks two features are active together, counted inside the database.
 
 n_ij follows from the Hamming distance of two bitmaps: (n_i + n_j - d_ij) / 2. pgvector computes it
-with the processor's population count, many bits at a time, so the counting never leaves the server.
+with the processor's population count, many bits at a time, so the bits never leave the server.
 """
 
 import time
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
-from saeatlas.analyses.counting import bitmaps, sql_engine
+from saeatlas.analyses import run_driver
+from saeatlas.analyses.counting import bitmaps, workspaces
 from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.analyses.counting.block_selection import Selection, select_blocks
+from saeatlas.analyses.counting.params import Params
 from saeatlas.analyses.counting.sql_engine import Workspace
-from saeatlas.analyses.counting.threshold import Threshold
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Analysis
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
-from saeatlas.schema.rows import pair_counts, runs
-
-Method = Literal["sql", "torch"]
-
-PUBLISHED = Threshold(1.0)
-"""The threshold of the published procedure."""
+from saeatlas.schema.rows import pair_counts
 
 CONNECTIONS = 2
 """Connections that count at once, a processor core each."""
 
 
-HALVES = {
-    "first": "get_byte(sha256(document::text::bytea), 0) % 2 = 0",
-    "second": "get_byte(sha256(document::text::bytea), 0) % 2 = 1",
-}
-"""Conditions on documents: which half of them one lies in, whatever its place and type."""
-
-
-def count(
-    engine: sa.Engine,
-    recording: int,
-    *,
-    threshold: Threshold = PUBLISHED,
-    subsets: Sequence[str] = (),
-    documents_where: str | None = None,
-    half: str | None = None,
-    min_blocks: int = 1,
-    method: Method = "sql",
-) -> Iterator[Progress]:
-    """Count the co-occurrence of all pairs of features of a recording.
-
-    Writes ``bitmap``, ``bitmap_chunk`` and ``feature_bitmap`` where they are missing, and in one
-    transaction at the end a row of ``run``, one of ``cooccurrence_feature`` a feature and one of
-    ``cooccurrence`` a tile of 128 x 128 pairs. A count that was made before is found, not made
-    again; one over fewer blocks is added to.
+@dataclass(frozen=True)
+class Blocks(run_driver.Source):
+    """The blocks that are counted.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
-    recording : int
-        ``recording.id``.
-    threshold : Threshold, default=1.0
-        When a feature is active in a block. The published procedure's is 1.
-    subsets : sequence of str, optional
-        Count only blocks of these document types.
-    documents_where : str, optional
-        Count only blocks of documents that meet this SQL condition on view ``documents``.
-    half : {'first', 'second'}, optional
-        Count only one half of the documents, drawn by a hash of their numbers: what is found there
-        can then be judged on the other.
-    min_blocks : int, default=1
-        Pairs of features active in fewer blocks are not counted.
-    method : {'sql', 'torch'}
-        Where the same products are made: in the database, or on a GPU (or CPU) by torch.
+    bitmap : Bitmap
+        The recording's transposed activations.
+    selection : Selection
+    """
 
-    Yields
-    ------
-    Progress
+    bitmap: Bitmap
+    selection: Selection
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """By which later analyses find the same blocks again."""
+        return {
+            "n_chunks": len(self.selection.chunk_blocks),
+            "blocks_sha256": self.selection.sha256(),
+        }
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier count to add to.
+
+    Parameters
+    ----------
+    run : int
+    n_chunks : int
+        Chunks it covers.
+    n, places : ndarray of shape (d_sae,), int64
+        Blocks of each feature; its place, -1 where it has none.
+    """
+
+    run: int
+    n_chunks: int
+    n: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Bitmaps of the selected blocks, ready to be counted in the database.
+
+    Parameters
+    ----------
+    work : Workspace
+        Working tables with the bits of each feature.
+    n_blocks : int
+        Blocks selected.
+    n, places : ndarray of shape (d_sae,), int64
+        Blocks of each feature; its row and column in the matrix, -1 where it has none.
+    earlier : int or None
+        Run whose counts are added; the bits are then those of later blocks only.
+    """
+
+    work: Workspace
+    n_blocks: int
+    n: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    earlier: int | None
+
+    def close(self) -> None:
+        """Drop the working tables."""
+        self.work.close()
+
+    @property
+    def n_features(self) -> int:
+        """Features whose pairs are counted."""
+        return int((self.places >= 0).sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(run_driver.Result):
+    """Counts in the working tables, to be published.
+
+    Parameters
+    ----------
+    n, places : ndarray of shape (d_sae,), int64
+        Blocks of each feature; its row and column in the matrix, -1 where it has none.
+    work : Workspace
+        With a tile for each 128 x 128 pairs.
+    """
+
+    n: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    work: Workspace
+
+
+def identify(connection: sa.Connection, params: Params, report: Report = silent) -> Blocks:
+    """Transpose blocks that came since the last time, and select those that count.
+
+    Writes ``bitmap``, ``bitmap_chunk`` and ``feature_bitmap`` where they are missing.
 
     Raises
     ------
     UnknownName, InputError, EmptyCorpus, QueryFailed
-        There is nothing to count, or not so; or it is removed meanwhile.
+        There is no such recording, it lacks what the threshold asks for, or no block is selected.
+    """
+    bitmap = bitmaps.grow(connection.engine, params.recording, params.threshold, report)
+    selection = select_blocks(
+        connection.engine, bitmap, subsets=params.subsets, documents_where=params.condition
+    )
+    facts = {"recording": bitmap.recording, "blocks": selection.sha256()}
+    columns = {"sae": bitmap.sae, "recording": bitmap.recording}
+    return Blocks(columns, facts, bitmap, selection)
+
+
+def read(
+    connection: sa.Connection, source: Blocks, params: Params, _report: Report = silent
+) -> Inputs:
+    """Put the bits of the selected blocks into working tables, frequent features first.
+
+    Where an earlier count covers the first chunks, only the later ones are read.
+    """
+    earlier = _earlier(connection, source, params)
+    work = workspaces.open_workspace(connection.engine)
+    try:
+        work.put_masks(source.selection.masks, first=earlier.n_chunks if earlier else 0)
+        new = work.masked_counts(source.bitmap)
+        n = new + earlier.n if earlier else new
+        places = _places(n, params.min_blocks, earlier)
+        work.assemble(source.bitmap, places, new)
+    except BaseException:
+        work.close()
+        raise
+    return Inputs(work, source.selection.n_blocks, n, places, earlier.run if earlier else None)
+
+
+def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
+    """Count the pairs of all features.
+
+    Counting is the one computation of an analysis that happens in the server: it reads and writes
+    the working tables, so that neither bits nor counts travel. The reference implementation in
+    NumPy stands in tests/sparse.py.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    params : Params
+    report : callable, optional
+        Called with each `Progress`, in pairs.
+
+    Returns
+    -------
+    Result
+        ``quality`` has n_blocks, n_features (whose pairs were counted) and n_dead (features that
+        are active in no selected block).
+
+    Raises
+    ------
     CatalogBusy
-        Another process makes the same count, or has removed the run that this one adds to.
+        The earlier count that is added was removed meanwhile.
 
     Notes
     -----
@@ -96,179 +193,93 @@ def count(
     ----------
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: above 1, blocks of 256 tokens.
     """
-    began = time.perf_counter()
-    for bitmap, total in bitmaps.grow(engine, recording, threshold):
-        yield Progress("bitmaps", bitmap.n_blocks, total, time.perf_counter() - began)
-    if half is not None:
-        other = "" if documents_where is None else f"({documents_where}\n) and "
-        documents_where = other + HALVES[half]
-    selection = select_blocks(engine, bitmap, subsets=subsets, documents_where=documents_where)
-    params = {
-        "threshold": str(threshold),
-        "subsets": sorted(subsets),
-        "documents_where": documents_where,
-        "min_blocks": min_blocks,
-        "method": method,
+    if params.method == "torch":
+        from saeatlas.analyses.counting import torch_engine
+
+        torch_engine.count_tiles(inputs.work, inputs.n_features, report)
+    else:
+        _count_tiles(inputs.work, inputs.n_features, report)
+    if inputs.earlier is not None:
+        inputs.work.add(inputs.earlier)
+    quality = {
+        "n_blocks": inputs.n_blocks,
+        "n_features": inputs.n_features,
+        "n_dead": int((inputs.n == 0).sum()),
     }
-    job = Job(engine, bitmap, selection, params)
-    with runs.claimed(engine, "cooccurrence", "count of co-occurrence", job.key) as run:
-        if run is None:
-            yield from job.run()
-    seconds = time.perf_counter() - began
-    number = run or job.number
-    ask = f"saeatlas sql \"select * from partners({number}, FEATURE, 'phi', 10)\""
-    yield Progress("done", job.n_pairs, job.n_pairs, seconds, number, run is None, ask)
+    return Result(
+        quality=quality, number=inputs.work.number, n=inputs.n, places=inputs.places,
+        work=inputs.work,
+    )  # fmt: skip
 
 
-class Job:
-    """One count that is not in the catalog yet.
+def write(connection: sa.Connection, run: int, result: Result) -> None:
+    """Write ``cooccurrence_feature``, and make the tiles a partition of ``cooccurrence``."""
+    pair_counts.write_features(connection, run, result.n, result.places)
+    result.work.publish(connection)
 
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-    bitmap : Bitmap
-    selection : Selection
-    params : dict
-        What the user asked for; stored with the run.
+
+ANALYSIS = Analysis(
+    name="cooccurrence",
+    what="count of co-occurrence",
+    ask="select * from partners({run}, FEATURE, 'phi', 10)",
+    identify=identify,
+    read=read,
+    compute=compute,
+    write=write,
+)
+
+
+def _count_tiles(work: Workspace, live: int, report: Report) -> None:
+    """Count in the database, several statements at once; cancel them if one fails."""
+    done, total = 0, live * (live + 1) // 2
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        columns = {
+            pool.submit(work.count_column, places, live): places for places in work.columns(live)
+        }
+        try:
+            for future in as_completed(columns):
+                future.result()
+                done += sum(live - place for place in columns[future])
+                report(Progress("count pairs", done, total))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while any(future.running() for future in columns):
+                work.cancel()  # again: a statement may only now have begun
+                time.sleep(0.05)
+
+
+def _places(
+    n: npt.NDArray[np.int64], min_blocks: int, earlier: Earlier | None
+) -> npt.NDArray[np.int64]:
+    """Give each feature that is active often enough a row of the matrix, frequent ones first.
+
+    What an earlier count placed stays where it is.
     """
+    places = earlier.places.copy() if earlier else np.full(len(n), -1)
+    wanted = (n >= max(1, min_blocks)) & (places < 0)
+    order = np.flatnonzero(wanted)[np.argsort(-n[wanted], kind="stable")]
+    places[order] = np.arange(len(order)) + (places >= 0).sum()
+    return places
 
-    def __init__(
-        self, engine: sa.Engine, bitmap: Bitmap, selection: Selection, params: dict[str, Any]
-    ) -> None:
-        self.engine, self.bitmap, self.selection, self.params = engine, bitmap, selection, params
-        what = {k: v for k, v in params.items() if k in ("threshold", "min_blocks")}
-        self.key = runs.input_hash(recording=bitmap.recording, blocks=selection.sha256(), **what)
-        self.number: int | None = None
-        self.n_pairs = 0
 
-    def run(self) -> Iterator[Progress]:
-        """Count, tile by tile, and publish the whole."""
-        began = time.perf_counter()
-        base = self._base()
-        with sql_engine.opened(self.engine) as work:
-            work.put_masks(self.selection.masks, first=base.n_chunks if base else 0)
-            new = work.masked_counts(self.bitmap)
-            places, n = self._places(new, base)
-            live = int((places >= 0).sum())
-            self.n_pairs = live * (live + 1) // 2
-            work.assemble(self.bitmap, places, new)
-            for done in self._tiles(work, live):
-                yield Progress("counting", done, self.n_pairs, time.perf_counter() - began)
-            if base:
-                work.add(base.run)
-            self._publish(work, places, n, time.perf_counter() - began)
+def _earlier(connection: sa.Connection, source: Blocks, params: Params) -> Earlier | None:
+    """Find the newest count of the same over fewer chunks, whose counts need only be added to.
 
-    def _tiles(self, work: Workspace, live: int) -> Iterator[int]:
-        if self.params["method"] == "torch":
-            from saeatlas.analyses.counting import torch_engine
-
-            yield from torch_engine.count_tiles(work, live)
-            return
-        done = 0
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            columns = {
-                pool.submit(work.count_column, places, live): places
-                for places in work.columns(live)
-            }
-            try:
-                for future in as_completed(columns):
-                    future.result()
-                    places = columns[future]
-                    done += sum(live - place for place in places)
-                    yield done
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-                while any(future.running() for future in columns):
-                    work.cancel()  # again: a statement may only now have begun
-                    time.sleep(0.05)
-
-    def _places(
-        self, new: np.ndarray[Any, Any], base: "Base | None"
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Give each feature that is active often enough a row of the table, frequent ones first.
-
-        What an earlier count placed stays where it is.
-        """
-        n = new + base.n if base else new
-        places = base.places.copy() if base else np.full(self.bitmap.d_sae, -1)
-        wanted = (n >= max(1, self.params["min_blocks"])) & (places < 0)
-        order = np.flatnonzero(wanted)[np.argsort(-n[wanted], kind="stable")]
-        places[order] = np.arange(len(order)) + (places >= 0).sum()
-        return places, n
-
-    def _base(self) -> "Base | None":
-        """Find the newest count of the same over fewer chunks, whose counts need only be added to.
-
-        With min_blocks above 1 a feature may pass it now whose earlier pairs were not counted.
-        """
-        if self.params["min_blocks"] > 1:
-            return None
-        run = tables.run
-        with self.engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(run.c.id, run.c.params)
-                .where(run.c.analysis == "cooccurrence")
-                .where(run.c.recording == self.bitmap.recording)
-                .order_by(run.c.id.desc())
-            ).all()
-            for row in rows:
-                chunks = row.params["n_chunks"]
-                same = row.params["threshold"] == self.params["threshold"] and (
-                    row.params["blocks_sha256"] == self.selection.sha256(chunks)
-                )
-                if same and row.params["min_blocks"] <= 1:
-                    return Base(row.id, chunks, *pair_counts.read_features(connection, row.id))
+    With min_blocks above 1 a feature may pass it now whose earlier pairs were not counted.
+    """
+    if params.min_blocks > 1:
         return None
-
-    def _publish(
-        self,
-        work: Workspace,
-        places: np.ndarray[Any, Any],
-        n: np.ndarray[Any, Any],
-        seconds: float,
-    ) -> None:
-        """Make the run and all its rows visible at once."""
-        params = self.params | {
-            "n_chunks": len(self.selection.chunk_blocks),
-            "blocks_sha256": self.selection.sha256(),
-        }
-        quality = {
-            "n_blocks": self.selection.n_blocks,
-            "n_features": int((places >= 0).sum()),
-            "n_dead": int((n == 0).sum()),
-            "seconds": round(seconds, 3),
-        }
-        with self.engine.begin() as connection:
-            runs.create(
-                connection,
-                "cooccurrence",
-                self.key,
-                id=work.number,
-                sae=self.bitmap.sae,
-                recording=self.bitmap.recording,
-                params=params,
-                quality=quality,
-                started_at=sa.func.clock_timestamp() - timedelta(seconds=seconds),
-            )
-            pair_counts.write_features(connection, work.number, n, places)
-            work.publish(connection)
-        self.number = work.number
-
-
-@dataclass(frozen=True)
-class Base:
-    """An earlier count to add to.
-
-    Parameters
-    ----------
-    run : int
-    n_chunks : int
-        Chunks it covers.
-    n, places : ndarray of shape (d_sae,)
-        Blocks of each feature; its place, -1 where it has none.
-    """
-
-    run: int
-    n_chunks: int
-    n: np.ndarray[Any, Any]
-    places: np.ndarray[Any, Any]
+    run = tables.run
+    rows = connection.execute(
+        sa.select(run.c.id, run.c.params)
+        .where(run.c.analysis == "cooccurrence", run.c.recording == params.recording)
+        .order_by(run.c.id.desc())
+    ).all()
+    for row in rows:
+        chunks = row.params["n_chunks"]
+        same = row.params["threshold"] == str(params.threshold) and (
+            row.params["blocks_sha256"] == source.selection.sha256(chunks)
+        )
+        if same and row.params["min_blocks"] <= 1:
+            return Earlier(row.id, chunks, *pair_counts.read_features(connection, row.id))
+    return None

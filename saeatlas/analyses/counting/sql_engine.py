@@ -1,7 +1,7 @@
-"""Tables that exist while one count is made: masks, whole bitmaps, tiles that nobody sees yet."""
+"""Tables that exist while one count runs: masks, whole bitmaps, tiles that nobody sees yet."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows.pair_counts import TILE, Tile, write
 from saeatlas.schema.tables import SCHEMA
 
-_STRIP, _STRIP_BYTES = 32, 2**20
+STRIP, STRIP_BYTES = 32, 2**20
 """Most features of a strip, and most bytes of their bitmaps: what a core's own cache holds."""
 
 _COLUMNS, _COLUMNS_BYTES = 4 * TILE, 2**26
@@ -28,7 +28,7 @@ _COLUMNS, _COLUMNS_BYTES = 4 * TILE, 2**26
 _STATEMENTS = 8
 """Statements that a count is divided in at least, where there are so many tiles."""
 
-# a feature of a strip, and its count with another: what count_tiles.sql repeats
+# a feature of a strip, and its count with another: what the statement count_tiles repeats
 _MEMBER = sql.SQL(
     "(select n from {work} where place = first + {i}) as {n}, "
     "(select bits || B'' from {work} where place = first + {i}) as {bits}"
@@ -44,10 +44,16 @@ class Workspace:
     engine : sqlalchemy.Engine
     number : int
         ``run.id`` of the run to come.
+
+    Attributes
+    ----------
+    lock : ExitStack
+        Holds what is released when they are closed.
     """
 
     def __init__(self, engine: sa.Engine, number: int) -> None:
         self.engine, self.number = engine, number
+        self.lock = ExitStack()
         self._running: set[psycopg.Connection[Any]] = set()
         self._n_bytes = 1  # of a feature's bits
         names = {
@@ -93,7 +99,7 @@ class Workspace:
         """
         n = np.zeros(bitmap.d_sae, np.int64)
         with self.engine.begin() as connection:
-            rows = self._execute(
+            rows = self.execute(
                 connection, "masked_counts", parts={"bitmap": sql.Literal(bitmap.id)}
             )
             for feature, count in rows:
@@ -113,7 +119,7 @@ class Workspace:
         """
         order = np.argsort(places, kind="stable")[(places < 0).sum() :]
         with self.engine.begin() as connection:
-            self._execute(
+            self.execute(
                 connection,
                 "assemble_bitmaps",
                 {"bitmap": bitmap.id, "features": order.tolist(), "counts": n[order].tolist()},
@@ -146,8 +152,8 @@ class Workspace:
         live : int
             Number of features.
         """
-        strip = _STRIP
-        while strip > 1 and strip * self._n_bytes > _STRIP_BYTES:
+        strip = STRIP
+        while strip > 1 and strip * self._n_bytes > STRIP_BYTES:
             strip //= 2
         own = [
             {"i": sql.Literal(i), "n": sql.Identifier(f"n{i}"), "bits": sql.Identifier(f"bits{i}")}
@@ -165,8 +171,8 @@ class Workspace:
             driver = connect.raw(connection)
             self._running.add(driver)
             try:
-                self._execute(connection, "counting_memory")
-                self._execute(connection, "count_tiles", parts=parts)
+                self.execute(connection, "counting_memory")
+                self.execute(connection, "count_tiles", parts=parts)
             finally:
                 self._running.discard(driver)
 
@@ -227,7 +233,7 @@ class Workspace:
         """
         table = tables.run
         with self.engine.begin() as connection:
-            self._execute(connection, "add_tiles", {"base": run})
+            self.execute(connection, "add_tiles", {"base": run})
             if connection.execute(sa.select(table.c.id).where(table.c.id == run)).first() is None:
                 raise errors.CatalogBusy(
                     f"Run {run}, which this count adds to, was removed meanwhile.",
@@ -244,20 +250,25 @@ class Workspace:
         connection : sqlalchemy.Connection
         """
         partitions.attach(connection, tables.cooccurrence, self.number)
-        self._execute(connection, "drop_workspace")
+        self.execute(connection, "drop_workspace")
 
     def create(self) -> None:
         """Make the tables, empty."""
         with self.engine.begin() as connection:
-            self._execute(connection, "create_workspace")
+            self.execute(connection, "create_workspace")
             partitions.create(connection, tables.cooccurrence, self.number)
 
     def drop(self) -> None:
         """Remove what is not published."""
         with self.engine.begin() as connection:
-            self._execute(connection, "drop_workspace")
+            self.execute(connection, "drop_workspace")
 
-    def _execute(
+    def close(self) -> None:
+        """Drop them and release the lock."""
+        with self.lock:
+            self.drop()
+
+    def execute(
         self,
         connection: sa.Connection,
         name: str,
@@ -267,32 +278,3 @@ class Workspace:
         query = sql.SQL(statement(__name__, name)).format(**self._parts | (parts or {}))
         with failures.translated():
             return connect.raw(connection).execute(query, values)
-
-
-@contextmanager
-def opened(engine: sa.Engine) -> Iterator[Workspace]:
-    """Make the tables of a count, and take away what is left of them at the end.
-
-    What a killed process left behind is swept away too.
-
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-
-    Yields
-    ------
-    Workspace
-    """
-    with engine.connect() as connection:
-        connection.detach()  # it holds a lock that says: this number is being worked on
-        driver = connect.raw(connection)
-        driver.execute(statement(__name__, "sweep_workspaces"))
-        (number,) = driver.execute(statement(__name__, "next_run")).fetchone() or (0,)
-        driver.commit()
-        work = Workspace(engine, number)
-        try:
-            work.create()
-            yield work
-        finally:
-            work.drop()
-            connection.close()

@@ -1,29 +1,3 @@
--- name: sweep_workspaces
--- Remove the tables of counts whose process is gone.
-do $$
-declare
-    item record;
-    number integer;
-begin
-    for item in
-        select relname
-        from pg_catalog.pg_class
-        where relnamespace = 'atlas'::regnamespace and relkind = 'r' and not relispartition
-            and relname ~ '^(counting|cooccurrence)_\d+(_mask)?$'
-    loop
-        number := substring(item.relname from '\d+')::integer;
-        if pg_try_advisory_xact_lock(hashtext('saeatlas run'), number) then
-            execute format('drop table if exists atlas.%I', item.relname);
-        end if;
-    end loop;
-end
-$$
-
--- name: next_run
--- Reserve the number of a run to come, and hold it for this session.
-select number
-from nextval('atlas.run_id_seq') as number, pg_advisory_lock(hashtext('saeatlas run'), number::integer)
-
 -- name: create_workspace
 -- Working tables of one count; nothing in them outlives it, so nothing of them is logged.
 -- Identifiers: mask, work.
@@ -66,7 +40,7 @@ set local work_mem = '256MB'
 -- processor's cache while the tile's rows pass; the pairs of a row with a strip are one expression.
 -- `|| B''` fetches a value out of line once and not once a pair; `offset 0` keeps strips outermost.
 -- Identifiers: work, tiles; literals: run, tile, strip, first and stop (places of the columns), live
--- (places in all); members, counts: a strip's columns and the expression, which workspace.py
+-- (places in all); members, counts: a strip's columns and the expression, which sql_engine.py
 -- repeats.
 insert into {tiles} (run, tile_row, tile_column, counts)
 with strip as materialized (

@@ -1,24 +1,26 @@
 """The same counts from matrix products, on a GPU or on the processor's own integer products."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from saeatlas.analyses.counting.sql_engine import Workspace
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.rows.pair_counts import TILE, cut
 
 if TYPE_CHECKING:
     import torch
 
-_SIDE = 16 * TILE
+SIDE = 16 * TILE
 """Features of a side of a product."""
 
-_SLAB = 2**12
+SLAB = 2**12
 """Blocks of a product: bounds the memory, and keeps sums of ones exact in float32."""
 
 
-def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Iterator[int]:
+def count_tiles(
+    work: Workspace, live: int, report: Report = silent, *, device: str | None = None
+) -> None:
     """Count all pairs of a workspace's features and write their tiles.
 
     Parameters
@@ -27,13 +29,10 @@ def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Ite
         With its bitmaps assembled.
     live : int
         Number of features.
+    report : callable, optional
+        Called with each `Progress`, in pairs.
     device : str, optional
         Default: cuda where there is one, else cpu.
-
-    Yields
-    ------
-    int
-        Pairs counted so far.
 
     Notes
     -----
@@ -46,17 +45,17 @@ def count_tiles(work: Workspace, live: int, *, device: str | None = None) -> Ite
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     bits = torch.from_numpy(work.bits(live)).to(where)  # (live, n_bytes)
     done = 0
-    for first in range(0, live, _SIDE):
-        stop = min(first + _SIDE, live)
+    for first in range(0, live, SIDE):
+        stop = min(first + SIDE, live)
         counts = torch.zeros(stop - first, stop, dtype=torch.int32, device=where)
-        for begin in range(0, bits.shape[1], _SLAB // 8):
-            ones = unpacked(bits[:stop, begin : begin + _SLAB // 8])
-            for other in range(0, stop, _SIDE):
-                part = slice(other, min(other + _SIDE, stop))
+        for begin in range(0, bits.shape[1], SLAB // 8):
+            ones = unpacked(bits[:stop, begin : begin + SLAB // 8])
+            for other in range(0, stop, SIDE):
+                part = slice(other, min(other + SIDE, stop))
                 counts[:, part] += _product(ones[first:], ones[part])
         work.put_tiles(cut(counts.cpu().numpy(), first))
         done += sum(range(first + 1, stop + 1))
-        yield done
+        report(Progress("count pairs", done, live * (live + 1) // 2))
 
 
 def _product(a: "torch.Tensor", b: "torch.Tensor") -> "torch.Tensor":

@@ -1,7 +1,7 @@
 """Lobes: features that go together, found by spectral clustering of their affinities."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses.counting import cooccurrence
+from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes.clustering import Cutting
 from saeatlas.analyses.lobes.params import DEFAULT_SEEDS, Terms
 from saeatlas.analyses.lobes.sources import Packed, Pairs, open_source
 from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import perform
 from saeatlas.schema.rows import clusterings, runs
 
 Array = np.ndarray[Any, Any]
@@ -112,7 +114,7 @@ class Job:
 
     def run(self) -> Iterator[Progress]:
         """Cluster each affinity."""
-        source = yield from open_source(self.engine, self.row, self.terms)
+        source = open_source(self.engine, self.row, self.terms)
         for name in self.terms.params["affinities"]:
             began = time.perf_counter()
             cutting = self._cutting(source, name)
@@ -135,8 +137,8 @@ class Job:
         from sklearn.metrics import adjusted_mutual_info_score
 
         labels, n_blocks = [], 0
-        for half in cooccurrence.HALVES:
-            row = yield from self._counted_half(half)
+        for half in counting.HALVES:
+            row = self._counted_half(half)
             n_blocks += row.quality["n_blocks"]
             job = Job(self.engine, row, self.terms)
             yield from (replace(step, stage=f"{half} half, {step.stage}") for step in job.run())
@@ -229,11 +231,9 @@ class Job:
             self.notes = (*self.notes, text)
         self.quality["notes"] = list(self.notes)
 
-    def _counted_half(self, half: str) -> Generator[Progress, None, sa.Row[Any]]:
+    def _counted_half(self, half: counting.Half) -> sa.Row[Any]:
         params = self.row.params
-        number = None
-        for step in cooccurrence.count(
-            self.engine,
+        wanted = counting.Params(
             self.row.recording,
             threshold=Threshold.parse(params["threshold"]),
             subsets=params["subsets"],
@@ -241,10 +241,8 @@ class Job:
             half=half,
             min_blocks=params["min_blocks"],
             method=params["method"],
-        ):
-            number = step.run
-            if step.stage != "done":
-                yield replace(step, stage=f"{half} half, {step.stage}")
+        )
+        number = perform(self.engine, cooccurrence.ANALYSIS, wanted).run
         with self.engine.connect() as connection:
             return runs.read(connection, number, "cooccurrence")
 

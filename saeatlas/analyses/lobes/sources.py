@@ -1,7 +1,5 @@
 """Where the affinities of lobes come from: counts of all pairs, or the bits behind them."""
 
-import time
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes.affinities import Affinity
 from saeatlas.analyses.lobes.bilinear import Bilinear
 from saeatlas.analyses.lobes.params import Terms
-from saeatlas.analyses.progress import Progress
 from saeatlas.schema.rows import pair_counts
 from saeatlas.schema.rows.pair_counts import Counts
 
@@ -110,9 +107,7 @@ class Packed:
         return features, Bilinear(name, n_blocks, n[features], packed)
 
 
-def open_source(
-    engine: sa.Engine, row: sa.Row[Any], terms: Terms
-) -> Generator[Progress, None, Pairs | Packed]:
+def open_source(engine: sa.Engine, row: sa.Row[Any], terms: Terms) -> Pairs | Packed:
     """Open what a run of co-occurrence has counted.
 
     Parameters
@@ -121,11 +116,6 @@ def open_source(
     row : sqlalchemy.Row
         The run.
     terms : Terms
-
-    Yields
-    ------
-    Progress
-        Where bitmaps grow.
 
     Returns
     -------
@@ -140,10 +130,8 @@ def open_source(
     if not terms.matrix_free:
         with engine.connect() as connection:
             return Pairs(pair_counts.read(connection, row.id))
-    began = time.perf_counter()
     threshold = Threshold.parse(row.params["threshold"])
-    for bitmap, total in bitmaps.grow(engine, row.recording, threshold):
-        yield Progress("bitmaps", bitmap.n_blocks, total, time.perf_counter() - began)
+    bitmap = bitmaps.grow(engine, row.recording, threshold)
     return Packed(engine, row.id, bitmap, select_counted(engine, bitmap, row.id, row.params))
 
 

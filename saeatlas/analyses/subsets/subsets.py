@@ -88,8 +88,7 @@ def judge(
         source = held_out.find_source(connection, lobes_run)
         wanted = ks or _small(connection, lobes_run)
         labels = clusterings.read(connection, lobes_run, affinities=affinities, ks=wanted)
-    for bitmap, total in bitmaps.grow(engine, source.recording, source.threshold):
-        yield Progress("bitmaps", bitmap.n_blocks, total, time.perf_counter() - began)
+    bitmap = bitmaps.grow(engine, source.recording, source.threshold)
     judged = held_out.choose(engine, source, bitmap, documents)
     n = len(judged.blocks)
     job = Job(engine, source, bitmap, judged, labels, documents=documents, preset=preset, seed=seed)

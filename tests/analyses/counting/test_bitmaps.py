@@ -1,4 +1,4 @@
-"""Recordings turned around: exact bits, made once, grown by whole chunks."""
+"""Transposed recordings: exact bits, made once, grown by whole chunks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from saeatlas import errors
 from saeatlas.analyses.counting import bitmaps
-from saeatlas.analyses.counting.bitmaps import Bitmap, grow, turn
+from saeatlas.analyses.counting.bitmaps import Bitmap, grow, transpose
 from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.rows.remove import remove_recording
 from tests import sparse
@@ -21,8 +22,7 @@ ONE = Threshold(1.0)
 
 
 def _grow(engine: sa.Engine, recording: int, threshold: Threshold = ONE) -> Bitmap:
-    *_, (bitmap, _) = grow(engine, recording, threshold)
-    return bitmap
+    return grow(engine, recording, threshold)
 
 
 def _stored(engine: sa.Engine, bitmap: Bitmap) -> tuple[sparse.Array, sparse.Array]:
@@ -82,8 +82,8 @@ def test_bits_are_those_of_the_rows(seed: int, n_blocks: int, d_sae: int, densit
     rng = np.random.default_rng(seed)
     active, order = rng.random((n_blocks, d_sae)) < density, rng.permutation(n_blocks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitmaps, "_STRIPE", 8)  # several of them
-        bits = turn(((b, np.flatnonzero(active[b])) for b in order), n_blocks, d_sae)
+        patch.setattr(bitmaps, "STRIPE", 8)  # several of them
+        bits = transpose(((b, np.flatnonzero(active[b])) for b in order), n_blocks, d_sae)
     assert bits.shape == (d_sae, -(-n_blocks // 64) * 8)
     unpacked = np.unpackbits(bits, axis=1)
     assert (unpacked[:, :n_blocks] == active.T).all() and not unpacked[:, n_blocks:].any()
@@ -169,9 +169,16 @@ def test_stopped_between_chunks_it_goes_on(
 ) -> None:
     monkeypatch.setattr(bitmaps, "CHUNK_BLOCKS", 16)
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 60, 9))
-    steps = grow(engine, made.id, Threshold(1.0))
-    assert [next(steps)[0].n_blocks for _ in range(3)] == [0, 16, 32]
-    steps.close()
+    done: list[int] = []
+
+    def stop_at_the_third(step: Progress) -> None:
+        done.append(step.done)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grow(engine, made.id, Threshold(1.0), stop_at_the_third)
+    assert done == [0, 16, 32]
     bitmap = _grow(engine, made.id)
     assert (_stored(engine, bitmap)[0] == (made.peaks > 1)).all()
 
@@ -235,12 +242,13 @@ def test_a_recording_without_blocks_or_that_is_not_there(engine: sa.Engine) -> N
 def test_a_recording_removed_meanwhile(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bitmaps, "CHUNK_BLOCKS", 16)
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 60, 9))
-    steps = grow(engine, made.id, Threshold(1.0))
-    next(steps)
-    with engine.begin() as connection:
-        remove_recording(connection, made.id)
+
+    def remove(_step: Progress) -> None:
+        with engine.begin() as connection:
+            remove_recording(connection, made.id)
+
     with pytest.raises(errors.UnknownName, match="removed meanwhile"):
-        next(steps)
+        grow(engine, made.id, Threshold(1.0), remove)
     with engine.connect() as connection:
         assert connection.execute(sa.select(tables.recording)).all() == []
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,24 +20,22 @@ from hypothesis import strategies as st
 
 from saeatlas import errors
 from saeatlas.analyses.counting import bitmaps, cooccurrence, sql_engine, torch_engine
-from saeatlas.analyses.counting.cooccurrence import count
 from saeatlas.analyses.counting.threshold import Threshold
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Outcome
 from saeatlas.cli import cli
+from saeatlas.progress import Progress, Report
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, partitions, upgrade
 from saeatlas.schema.rows import pair_counts, remove, runs
 from saeatlas.schema.rows.pair_counts import Counts
-from tests import sparse
+from tests import performed, sparse
 from tests.sparse import Made
 
 ROOT = Path(__file__).parents[3]
 
 
-def _count(engine: sa.Engine, made: Made, above: float = 1.0, **options: Any) -> Progress:
-    *_, done = count(engine, made.id, threshold=Threshold(above), **options)
-    assert done.stage == "done" and done.run is not None
-    return done
+def _count(engine: sa.Engine, made: Made, above: float = 1.0, **options: Any) -> Outcome:
+    return performed.count(engine, made.id, above, **options)
 
 
 def _read(engine: sa.Engine, run: int | None) -> Counts:
@@ -114,9 +112,9 @@ def test_counts_equal_numpys(
             continue
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bitmaps, "CHUNK_BLOCKS", chunk)
-            patch.setattr(sql_engine, "_STRIP_BYTES", strip)
-            patch.setattr(torch_engine, "_SIDE", 128)
-            patch.setattr(torch_engine, "_SLAB", 64)
+            patch.setattr(sql_engine, "STRIP_BYTES", strip)
+            patch.setattr(torch_engine, "SIDE", 128)
+            patch.setattr(torch_engine, "SLAB", 64)
             wanted = [subset] if subset else []
             done = _count(engine, made, above, subsets=wanted, min_blocks=least, method=method)
         _assert_equal(engine, done.run, made.peaks[chosen] > above, least)
@@ -129,10 +127,11 @@ def test_several_tiles_with_features_always_and_never_active(
     peaks = sparse.draw(np.random.default_rng(0), 333, 2100)  # torch: more than one product
     peaks[:, 5], peaks[:, 700] = 0, 3
     made = sparse.record(engine, peaks)
-    done = _count(engine, made, method=method)
+    steps: list[Progress] = []
+    done = _count(engine, made, method=method, report=steps.append)
     _assert_equal(engine, done.run, peaks > 1)
     live = int((peaks > 1).any(axis=0).sum())
-    assert live < 2100 and done.total == live * (live + 1) // 2
+    assert live < 2100 and steps[-1].done == steps[-1].total == live * (live + 1) // 2
     with engine.connect() as connection:
         sides = connection.exec_driver_sql("select max(tile_row) from cooccurrence").scalar_one()
     assert sides == (live - 1) // 128 >= 4
@@ -212,7 +211,7 @@ def test_parts_by_a_condition(engine: sa.Engine) -> None:
 def test_the_same_blocks_are_counted_once(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 20))
     first = _count(engine, made)
-    assert first.created and "made in" in first.summary
+    assert first.created and "done in" in first.summary
     for options in (
         {},
         {"method": "torch"},
@@ -221,7 +220,7 @@ def test_the_same_blocks_are_counted_once(engine: sa.Engine) -> None:
     ):
         again = _count(engine, made, **options)
         assert (again.run, again.created) == (first.run, False)
-        assert "made before" in again.summary
+        assert "done before" in again.summary
     others = [_count(engine, made, above) for above in (2.0, 2.0000002, 2.0000005)]
     others.append(_count(engine, made, min_blocks=2))
     assert len({first.run} | {other.run for other in others}) == 5
@@ -366,25 +365,41 @@ def test_what_cannot_be_counted_says_so_and_leaves_nothing(
 
 def test_a_recording_that_is_not_there_or_empty(engine: sa.Engine) -> None:
     with pytest.raises(errors.UnknownName, match="no recording 5"):
-        list(count(engine, 5))
+        performed.count(engine, 5)
     made = sparse.record(engine, np.empty((0, 3), np.float32))
     with pytest.raises(errors.InputError, match="no blocks yet"):
         _count(engine, made)
 
 
-def _until(steps: Iterator[Progress], stage: str) -> None:
-    assert next(step for step in steps if step.stage == stage)
+COUNTING, BITMAPS = "count pairs", "transpose activations"
+
+
+def _once(stage: str, act: Callable[[], object]) -> Report:
+    """Do something when a stage is reported for the first time."""
+    seen: list[str] = []
+
+    def report(step: Progress) -> None:
+        if step.stage == stage and stage not in seen:
+            seen.append(stage)
+            act()
+
+    return report
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 150))
-    steps = count(engine, made.id)
-    _until(steps, "counting")
-    with pytest.raises(errors.CatalogBusy, match=r"same count of co-occurrence(.|\n)*Wait"):
-        _count(engine, made)
-    other = _count(engine, made, 2.0)  # something else may be counted, and sweeps nothing alive
-    _assert_equal(engine, other.run, made.peaks > 2)
-    *_, done = steps
+
+    def meanwhile() -> None:
+        with pytest.raises(errors.CatalogBusy, match=r"same count of co-occurrence(.|\n)*Wait"):
+            _count(engine, made)
+        other = _count(engine, made, 2.0)  # something else may be counted, and drops nothing alive
+        _assert_equal(engine, other.run, made.peaks > 2)
+
+    done = _count(engine, made, report=_once(COUNTING, meanwhile))
     _assert_equal(engine, done.run, made.peaks > 1)
     assert _count(engine, made).run == done.run
     assert _tables(engine) == {
@@ -392,12 +407,11 @@ def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", ["bitmaps", "counting"])
-def test_closed_halfway_it_leaves_nothing(engine: sa.Engine, stage: str) -> None:
+@pytest.mark.parametrize("stage", [BITMAPS, COUNTING])
+def test_stopped_halfway_it_leaves_nothing(engine: sa.Engine, stage: str) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 300))
-    steps = count(engine, made.id)
-    _until(steps, stage)
-    steps.close()
+    with pytest.raises(KeyboardInterrupt):
+        _count(engine, made, report=_once(stage, _interrupt))
     assert _visible(engine) == [set()] * 5
     assert _tables(engine) == {"feature_bitmap_1"}
     _assert_equal(engine, _count(engine, made).run, made.peaks > 1)
@@ -407,7 +421,7 @@ def test_closed_halfway_it_leaves_nothing(engine: sa.Engine, stage: str) -> None
 def counted(engine: sa.Engine) -> Made:
     """A recording with one count, run 1, and the bitmaps of another threshold."""
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 60, 400))
-    *_, _ = bitmaps.grow(engine, made.id, Threshold(1.0))
+    bitmaps.grow(engine, made.id, Threshold(1.0))
     assert _count(engine, made, 2.0).run == 1
     return made
 
@@ -547,7 +561,7 @@ def test_a_statement_that_begins_after_ctrl_c_is_stopped_too(
     engine: sa.Engine, counted: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began: list[int] = []
-    real = sql_engine.Workspace._execute
+    real = sql_engine.Workspace.execute
 
     def late(self: Any, connection: Any, name: str, *args: Any, **parts: Any) -> Any:
         if name == "count_tiles":
@@ -557,22 +571,23 @@ def test_a_statement_that_begins_after_ctrl_c_is_stopped_too(
                 connect.raw(connection).execute("select pg_sleep(30)")
         return real(self, connection, name, *args, **parts)
 
-    monkeypatch.setattr(sql_engine.Workspace, "_execute", late)
-    steps = count(engine, counted.id)
-    _until(steps, "counting")
-    before = time.monotonic()
-    steps.close()
-    assert len(began) > 1 and time.monotonic() - before < 10
+    monkeypatch.setattr(sql_engine.Workspace, "execute", late)
+    stopped: list[float] = []
+
+    def stop() -> None:
+        stopped.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _count(engine, counted, report=_once(COUNTING, stop))
+    assert len(began) > 1 and time.monotonic() - stopped[0] < 10
     assert _tables(engine) == {"feature_bitmap_1", "feature_bitmap_2", "cooccurrence_1"}
 
 
 def test_removal_while_counting_is_noticed(engine: sa.Engine, counted: Made) -> None:
-    steps = count(engine, counted.id)
-    _until(steps, "counting")
-    with engine.begin() as connection:
-        remove.remove_recording(connection, counted.id)
+    removed = _once(COUNTING, lambda: _remove_recording(engine, counted.id))
     with pytest.raises(errors.UnknownName, match="removed meanwhile"):
-        list(steps)
+        _count(engine, counted, report=removed)
     assert _visible(engine) == [set()] * 5
     assert _tables(engine) == set()
 
@@ -581,12 +596,13 @@ def test_removal_of_the_counts_that_are_added_to_is_noticed(
     engine: sa.Engine, counted: Made
 ) -> None:
     sparse.add(engine, counted, sparse.draw(np.random.default_rng(1), 20, 400))
-    steps = count(engine, counted.id, threshold=Threshold(2.0))
-    _until(steps, "counting")
-    with engine.begin() as connection:
-        remove.remove_run(connection, 1)
+
+    def remove_run() -> None:
+        with engine.begin() as connection:
+            remove.remove_run(connection, 1)
+
     with pytest.raises(errors.CatalogBusy, match=r"Run 1(.|\n)*same command again"):
-        list(steps)
+        _count(engine, counted, 2.0, report=_once(COUNTING, remove_run))
     assert _visible(engine) == [set()] * 5
     _assert_equal(engine, _count(engine, counted, 2.0).run, counted.peaks > 2)
 
@@ -646,8 +662,8 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
 
     line = "analyze cooccurrence --recording 1 --threshold theta+0.5 --subset A --engine"
     said = say(f"{line} torch")
-    assert "Run 1: made in" in said and "partners(1, FEATURE, 'phi', 10)" in said
-    assert "Run 1: made before, unchanged" in say(f"{line} sql")
+    assert "Run 1: done in" in said and "partners(1, FEATURE, 'phi', 10)" in said
+    assert "Run 1: done before, unchanged" in say(f"{line} sql")
     chosen = made.peaks[made.subsets == "A"] > thetas + np.float32(0.5)
     _assert_equal(engine, 1, chosen)
     file = tmp_path / "counts"

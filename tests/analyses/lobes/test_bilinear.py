@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
-from saeatlas.analyses.counting import bitmaps, cooccurrence, read_bits
+from saeatlas.analyses.counting import bitmaps, read_bits
 from saeatlas.analyses.counting.block_selection import select_blocks, select_counted
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import bilinear, embedding, lobes
@@ -26,7 +26,7 @@ from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
 from saeatlas.ingest.simulation import job
 from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings
-from tests import sparse
+from tests import performed, sparse
 from tests.matrices import Array
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -196,9 +196,7 @@ def test_the_same_again_to_the_last_bit() -> None:
 
 
 def _count(engine: sa.Engine, recording: int = 1, above: float = 0.0, **options: Any) -> int:
-    *_, last = cooccurrence.count(engine, recording, threshold=Threshold(above), **options)
-    assert last.run is not None
-    return last.run
+    return performed.count(engine, recording, above, **options).run
 
 
 def _labels(engine: sa.Engine, counts: int, *, halves: bool = False, **terms: Any) -> list[Any]:
@@ -276,7 +274,7 @@ def test_bits_are_those_that_were_counted(engine: sa.Engine) -> None:
     sparse.add(engine, made, peaks[333:500], blocks_per_document=1)
     run = _count(engine, made.id, 1.5, min_blocks=2, **options)
     sparse.add(engine, made, peaks[500:], blocks_per_document=1)
-    *_, (bitmap, _) = bitmaps.grow(engine, made.id, threshold)
+    bitmap = bitmaps.grow(engine, made.id, threshold)
     with engine.connect() as connection:
         query = sa.select(tables.run.c.params).where(tables.run.c.id == run)
         params = connection.execute(query).scalar_one()

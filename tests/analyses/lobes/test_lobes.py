@@ -10,8 +10,6 @@ from click.testing import CliRunner
 from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
-from saeatlas.analyses.counting import cooccurrence
-from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import geometry
 from saeatlas.analyses.lobes import lobes as analysis
 from saeatlas.analyses.lobes.affinities import Affinity, Angular
@@ -24,7 +22,7 @@ from saeatlas.ingest.simulation import job
 from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings, pair_counts, remove, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
-from tests import sparse
+from tests import performed, sparse
 from tests.matrices import Array, dense
 
 PLANTED = simulation.Terms(
@@ -41,9 +39,7 @@ def _last(steps: Any) -> Progress:
 
 
 def _count(engine: sa.Engine, recording: int = 1, above: float = 0.0, **options: Any) -> int:
-    run = _last(cooccurrence.count(engine, recording, threshold=Threshold(above), **options)).run
-    assert run is not None
-    return run
+    return performed.count(engine, recording, above, **options).run
 
 
 def _find(engine: sa.Engine, counts: int, *, halves: bool = False, **terms: Any) -> Progress:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saeatlas import errors
-from saeatlas.analyses.counting import bitmaps, cooccurrence
+from saeatlas.analyses.counting import bitmaps
 from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.subsets import enrichment, job, winners
 from saeatlas.analyses.subsets.enrichment import Enrichment, enrich, won_by_document
@@ -28,6 +28,7 @@ from saeatlas.schema.rows import clusterings, remove, runs
 from saeatlas.schema.rows.clusterings import Labels
 from saeatlas.schema.rows.clusterings import Made as Cut
 from tests import sparse
+from tests.performed import count
 from tests.sparse import Array, Made
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +98,9 @@ def test_active_features_are_counted_as_a_loop_counts_them(
 ) -> None:
     rng = np.random.default_rng(seed)
     active = rng.random((n_blocks, d_sae)) < rng.random(d_sae)
-    bits = bitmaps.turn(((b, np.flatnonzero(row)) for b, row in enumerate(active)), n_blocks, d_sae)
+    bits = bitmaps.transpose(
+        ((b, np.flatnonzero(row)) for b, row in enumerate(active)), n_blocks, d_sae
+    )
     labels = [_labels(rng, d_sae, k) for k in ks]
     features, members = winners.membership(labels)
     found = winners.count_active(bits[features], members)
@@ -302,9 +305,7 @@ def _record(
 
 
 def _count(engine: sa.Engine, made: Made, where: str | None = HALF) -> int:
-    *_, done = cooccurrence.count(engine, made.id, documents_where=where)
-    assert done.run is not None
-    return done.run
+    return count(engine, made.id, documents_where=where).run
 
 
 def _cut(affinity: str, k: int, features: Array, place: Array) -> Cut:

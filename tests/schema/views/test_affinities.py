@@ -9,12 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses.counting import cooccurrence
 from saeatlas.catalog.sql import read_sql
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.rows import runs
-from tests import sparse
+from tests import performed, sparse
 
 MEASURES = ["phi", "jaccard", "dice", "overlap", "simple_matching", "lift", "pmi"]
 Array = sparse.Array
@@ -100,8 +99,7 @@ def counted(engine: sa.Engine) -> sparse.Made:
     peaks = sparse.draw(np.random.default_rng(1), 90, 150, density=0.7)
     peaks[:, 5], peaks[:, 8] = 0, 3
     made = sparse.record(engine, peaks)
-    *_, done = cooccurrence.count(engine, made.id)
-    assert done.run == 1
+    assert performed.count(engine, made.id).run == 1
     return made
 
 

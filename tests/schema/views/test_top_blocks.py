@@ -7,12 +7,11 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from saeatlas.analyses.counting import cooccurrence
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.catalog.sql import read_sql
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
-from tests import plans, sparse
+from tests import performed, plans, sparse
 
 D_SAE, N_BLOCKS = 9, 120
 
@@ -33,7 +32,7 @@ def made(request: pytest.FixtureRequest, engine: sa.Engine) -> sparse.Made:
     made = sparse.record(engine, _draw(0), thetas=[0.5] * D_SAE, blocks_per_document=3)
     if request.param is not None:
         threshold = Threshold.parse(request.param.split()[0])
-        list(cooccurrence.count(engine, made.id, threshold=threshold))
+        performed.count(engine, made.id, threshold=threshold)
         if "more" in request.param:
             sparse.add(engine, made, _draw(1), blocks_per_document=3)
     return made
@@ -110,7 +109,7 @@ def test_with_a_bitmap_blocks_are_found_by_index(engine: sa.Engine) -> None:
     rng = np.random.default_rng(0)
     peaks = np.where(rng.random((4000, 60)) < 0.02, np.float32(2), np.float32(0))
     made = sparse.record(engine, peaks)
-    list(cooccurrence.count(engine, made.id))
+    performed.count(engine, made.id)
     with engine.connect() as connection:
         partitions.analyze(connection, tables.activation, made.id)
         query = f"explain (analyze, format json) select * from top_blocks({made.id}, 7, 5)"
