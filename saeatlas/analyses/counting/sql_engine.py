@@ -275,6 +275,18 @@ class Workspace:
         values: dict[str, Any] | None = None,
         parts: dict[str, sql.Composable] | None = None,
     ) -> psycopg.Cursor[Any]:
+        """Run a statement of sql_engine.sql with the names of these tables in it.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+        name : str
+            The statement's.
+        values : dict, optional
+            Its parameters.
+        parts : dict, optional
+            Identifiers and literals besides the tables' names.
+        """
         query = sql.SQL(statement(__name__, name)).format(**self._parts | (parts or {}))
         with failures.translated():
             return connect.raw(connection).execute(query, values)
