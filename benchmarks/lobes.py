@@ -34,14 +34,16 @@ from saeatlas.analyses.counting import bitmaps, cooccurrence, read_bits
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.block_selection import select_blocks
 from saeatlas.analyses.counting.threshold import Threshold
-from saeatlas.analyses.lobes import clustering, embedding, lobes
+from saeatlas.analyses.lobes import clustering, embedding, lobes, quality
 from saeatlas.analyses.lobes.affinities import MEASURES, Affinity, describe
 from saeatlas.analyses.lobes.bilinear import Bilinear
+from saeatlas.analyses.lobes.params import Params
 from saeatlas.analyses.lobes.sources import Pairs
 from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.stats import agreement
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import clusterings, pair_counts
@@ -76,7 +78,7 @@ def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
     ours, seconds = [], []
     for k in ks:
         began = time.perf_counter()
-        ours.append(clustering.cut(points, k).labels)
+        ours.append(clustering.cluster_points(points, k).labels)
         seconds.append(time.perf_counter() - began)
     total = time.perf_counter() - started
     weights = np.vstack([rows for _, rows in affinity.rows()]).astype(np.float64)
@@ -86,7 +88,7 @@ def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
         theirs.append(_theirs(weights, k, 0))
         times.append(time.perf_counter() - began)
         others.append(_theirs(weights, k, 1))
-    cuts = clustering.measure(affinity, degrees, ours + theirs)
+    cuts = quality.measure(affinity, degrees, ours + theirs)
     ratios = [a.ncut / b.ncut for a, b in zip(cuts[: len(ks)], cuts[len(ks) :], strict=True)]
     amis = list(map(adjusted_mutual_info_score, ours, theirs))
     own = list(map(adjusted_mutual_info_score, theirs, others))
@@ -113,7 +115,7 @@ def _theirs(weights: np.ndarray, k: int, seed: int) -> np.ndarray:
 def _single(affinity: Affinity, k: int) -> float:
     started = time.perf_counter()
     degrees, _, _ = describe(affinity)
-    clustering.cut(embedding.embed(affinity, degrees, k), k)
+    clustering.cluster_points(embedding.embed(affinity, degrees, k), k)
     return time.perf_counter() - started
 
 
@@ -129,18 +131,21 @@ def _permutations(labels: np.ndarray) -> float:
 def large(url: str, run: int) -> tuple[float, float]:
     """Find all lobes in a process of its own; return seconds and the peak of memory in GB."""
     started = time.perf_counter()
-    for step in lobes.find(connect.open_catalog(url), run):
+
+    def report(step: Progress) -> None:
         if step.done == step.total:
-            print(f"{step.stage}: {step.seconds:,.0f} s", flush=True)
+            print(f"{step.stage}: {time.perf_counter() - started:,.0f} s", flush=True)
+
+    perform(connect.open_catalog(url), lobes.ANALYSIS, Params(run), report)
     return time.perf_counter() - started, _peak()
 
 
 def found(url: str, run: int, matrix_free: bool) -> tuple[dict[str, float], int]:
     """Find lobes of phi by either way, in a process of its own; return the run too."""
     started = time.perf_counter()
-    terms = lobes.Terms(affinities=["phi"], ks=KS, matrix_free=matrix_free)
-    *_, last = lobes.find(connect.open_catalog(url), run, terms)
-    return _cost(started), last.run or 0
+    wanted = Params(run, affinities=["phi"], ks=KS, matrix_free=matrix_free)
+    found = perform(connect.open_catalog(url), lobes.ANALYSIS, wanted).run
+    return _cost(started), found
 
 
 def from_bits(url: str, recording: int) -> dict[str, float]:
@@ -155,10 +160,12 @@ def from_bits(url: str, recording: int) -> dict[str, float]:
         packed = read_bits.read_selected(connection, bitmap, chosen, features)
     affinity = Bilinear("phi", chosen.n_blocks, read_bits.count(packed), packed)
     degrees, _ = affinity.survey()
-    cutting = clustering.Cutting("phi", affinity, degrees, features, KS)
-    for step in cutting.steps():
-        print(f"step {step}: {time.perf_counter() - started:,.0f} s", flush=True)
-    return _cost(started) | {"residual": cutting.embedding.residual}
+
+    def report(step: Progress) -> None:
+        print(f"step {step.done}: {time.perf_counter() - started:,.0f} s", flush=True)
+
+    done = clustering.spectral_clustering("phi", affinity, degrees, features, KS, report=report)
+    return _cost(started) | {"residual": done.embedding.residual}
 
 
 def _cost(started: float) -> dict[str, float]:
@@ -220,7 +227,7 @@ def main() -> None:
             return
         with engine.connect() as connection:
             counts = pair_counts.read(connection, run)
-    _, affinity = Pairs(counts).choose(given.affinity, lobes.Terms())
+    _, affinity = Pairs(counts).choose(given.affinity, Params(run))
     figures = measure(affinity, [2, 4, 8, 16, 32] if given.quick else [2**i for i in range(1, 9)])
     _print(figures)
 

@@ -34,6 +34,7 @@ from saeatlas.analyses.counting import cooccurrence
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import lobes
+from saeatlas.analyses.lobes.params import Params
 from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.subsets import subsets
 from saeatlas.catalog import query
@@ -64,8 +65,7 @@ def fill(engine: sa.Engine, layers: int, features: int, d_model: int, blocks: in
         print(f"layer {layer}", end=" ", flush=True)
     wanted = counting.Params(1, Threshold(0.0), half="first")
     counted = perform(engine, cooccurrence.ANALYSIS, wanted)
-    terms = lobes.Terms(affinities=["phi"], ks=(2, 3, 8))
-    *_, found = lobes.find(engine, counted.run, terms)
+    found = perform(engine, lobes.ANALYSIS, Params(counted.run, affinities=["phi"], ks=(2, 3, 8)))
     for _ in subsets.judge(engine, found.run):
         pass
     began = time.perf_counter()

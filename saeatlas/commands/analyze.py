@@ -59,7 +59,7 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 
 
 @analyze.command("lobes")
-@click.option("--cooccurrence", "counts", type=int, required=True, help="Run that counted.")
+@click.option("--cooccurrence", type=int, required=True, help="Run that counted.")
 @AFFINITIES
 @KS
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
@@ -75,21 +75,21 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
               help="See how far lobes from either half of the documents agree.")  # fmt: skip
 @click.option("--seed", type=int, help="[default: 0; for the preset paper 42]")
 def analyze_lobes(
-    counts: int, affinities: Sequence[str], ks: list[int], halves: bool, seed: int | None,
+    cooccurrence: int, affinities: Sequence[str], ks: list[int], seed: int | None,
     **options: Any,
 ) -> None:  # fmt: skip
     """Find lobes: features that go together, by spectral clustering.
 
     Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
     """
-    from saeatlas.analyses.lobes import bilinear, lobes
+    from saeatlas.analyses.lobes import bilinear, lobes, params
 
-    options["seed"] = seed if seed is not None else lobes.DEFAULT_SEEDS[options["preset"]]
+    options["seed"] = seed if seed is not None else params.DEFAULT_SEEDS[options["preset"]]
     if affinities or options["matrix_free"]:
         options["affinities"] = affinities or bilinear.MEASURES
     if ks:
         options["ks"] = ks
-    follow_stages(lobes.find(catalog(), counts, lobes.Terms(**options), halves=halves))
+    run_analysis(catalog(), lobes.ANALYSIS, params.Params(cooccurrence, **options))
 
 
 @analyze.command("geometry")
@@ -105,7 +105,9 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
     from saeatlas.analyses.lobes import geometry
 
     engine = catalog()
-    follow_stages(geometry.find(engine, one_sae(engine, sae), ks=ks or geometry.KS, **options))
+    if ks:
+        options["ks"] = ks
+    run_analysis(engine, geometry.ANALYSIS, geometry.Params(one_sae(engine, sae), **options))
 
 
 @analyze.command("subsets")

@@ -16,6 +16,7 @@ from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.crystals import crystals
 from saeatlas.analyses.crystals.params import Terms as CrystalTerms
 from saeatlas.analyses.lobes import geometry, lobes
+from saeatlas.analyses.lobes.params import Params as LobeParams
 from saeatlas.analyses.maps import maps
 from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.relations import relations
@@ -147,10 +148,12 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield kept(_performed(engine, counts, counting.Params(number, above)))
     yield kept(_performed(engine, counts, counting.Params(number, above, half="first")))
     half = runs[-1]
-    yield kept(lobes.find(engine, half, lobes.Terms(affinities=["phi"], ks=LOBES)))
+    wanted = LobeParams(half, affinities=["phi"], ks=LOBES)
+    yield kept(_performed(engine, lobes.ANALYSIS, wanted))
     found = runs[-1]
     yield kept(subsets.judge(engine, found))
-    yield kept(geometry.find(engine, layer, ks=LOBES, cooccurrence=half))
+    angles = geometry.Params(layer, ks=LOBES, cooccurrence=half)
+    yield kept(_performed(engine, geometry.ANALYSIS, angles))
     yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
     yield _performed(engine, maps.ANALYSIS, maps.Params(sae=layer))
     every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)

@@ -16,10 +16,10 @@ Array = np.ndarray[Any, Any]
 MEASURES = ("phi", "simple_matching")
 """Measures that are products of bits: phi plus 1, and simple matching."""
 
-_SLAB = 2**24
+SLAB = 2**24
 """Bits that are unpacked at once: 80 MB in float32."""
 
-_VECTORS = 256
+VECTORS = 256
 """Vectors that are multiplied at once: bounds what stands beside the bits."""
 
 _PROBES = 8
@@ -92,11 +92,11 @@ class Bilinear(Operator):
     def dot(self, vectors: Array) -> Array:
         """Multiply it with vectors, slab by slab of blocks."""
         product = np.empty_like(vectors)
-        for first in range(0, vectors.shape[1], _VECTORS):
-            part = vectors[:, first : first + _VECTORS]
+        for first in range(0, vectors.shape[1], VECTORS):
+            part = vectors[:, first : first + VECTORS]
             wide = part.astype(np.float64)
             shared = self.common @ (self.common.T @ wide) - self.top * wide
-            product[:, first : first + _VECTORS] = self.own(part) + shared
+            product[:, first : first + VECTORS] = self.own(part) + shared
         return product
 
     def own(self, vectors: Array) -> Array:
@@ -158,7 +158,7 @@ class Bilinear(Operator):
 
         from saeatlas.analyses.counting.torch_engine import unpacked
 
-        step = max(8, min(_SLAB // (8 * len(self)), self.bits.shape[1]))
+        step = max(8, min(SLAB // (8 * len(self)), self.bits.shape[1]))
         flip = torch.from_numpy(np.where(self._turned, 0xFF, 0).astype(np.uint8)[:, None])
         flip = flip.to(self._where)
         # one for all slabs: fresh memory takes as long as the product

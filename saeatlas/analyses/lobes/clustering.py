@@ -1,18 +1,22 @@
-"""Cut an embedding in k clusters, number them, and measure the cut."""
+"""Cluster the points of an embedding and number the clusters: spectral clustering."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from saeatlas.analyses.lobes.affinities import ByRows, Operator
+from saeatlas.analyses.lobes.affinities import ByRows
 from saeatlas.analyses.lobes.bilinear import Bilinear
 from saeatlas.analyses.lobes.embedding import Embedding, embed
-from saeatlas.schema.rows.clusterings import Made
+from saeatlas.analyses.lobes.quality import Quality, measure
+from saeatlas.progress import Progress, Report, silent
+from saeatlas.schema.rows.clusterings import Clustering
 
-Array = np.ndarray[Any, Any]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Assign = Literal["kmeans", "cluster_qr"]
 
 _SMALL = 2**19
@@ -24,7 +28,7 @@ _STARTS = ((64, 10), (256, 3), (512, 2))
 
 @dataclass(frozen=True)
 class Clusters:
-    """A cut of n points in clusters.
+    """n points in clusters.
 
     Parameters
     ----------
@@ -35,35 +39,14 @@ class Clusters:
         ones, so it is a low estimate for the best of them. None without others.
     """
 
-    labels: Array
+    labels: Ints
     stability: float | None
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How well clusters cut an affinity.
-
-    Parameters
-    ----------
-    ncut : float
-        Normalised cut: the sum of the shares of their affinity that leave them.
-    modularity : ndarray of shape (n_clusters,), float64
-        Share of all affinity that lies within each, less the share expected of its rows' sums.
-    silhouettes : ndarray of shape (n_clusters,), float64
-        Mean silhouette of the members of each, distance being the largest possible affinity less
-        the affinity. NaN if there is one cluster only.
-    silhouette : float
-        Mean over all points.
-    """
-
-    ncut: float
-    modularity: Array
-    silhouettes: Array
-    silhouette: float
-
-
-def cut(embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans") -> Clusters:
-    """Cut an embedding in k clusters.
+def cluster_points(
+    embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans"
+) -> Clusters:
+    """Put the points of an embedding into k clusters.
 
     Parameters
     ----------
@@ -74,8 +57,8 @@ def cut(embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans
         Of the starts of k-means.
     assign : {'kmeans', 'cluster_qr'}
         k-means: the best of 10 starts; of 3, 2 and 1 with more than 64, 256 and 512 clusters.
-        cluster_qr: a pivoted
-        factorisation of the vectors, without a start and much quicker for large k.
+        cluster_qr: a pivoted factorisation of the vectors, without a start and much quicker for
+        large k.
 
     Returns
     -------
@@ -104,7 +87,7 @@ def cut(embedding: Embedding, k: int, *, seed: int = 0, assign: Assign = "kmeans
     return Clusters(numbered(best), float(np.mean(agreement)) if agreement else None)
 
 
-def numbered(labels: Array) -> Array:
+def numbered(labels: Ints) -> Ints:
     """Give clusters numbers by falling size, ties by lowest member.
 
     Parameters
@@ -123,32 +106,27 @@ def numbered(labels: Array) -> Array:
     return number[inverse]
 
 
-def measure(affinity: Operator, degrees: Array, cuts: list[Array]) -> list[Quality]:
-    """Measure several cuts in one pass over the affinity.
+@dataclass(frozen=True)
+class SpectralClustering:
+    """One affinity clustered for several k.
 
     Parameters
     ----------
-    affinity : Operator
-    degrees : ndarray of shape (n,), float64
-        Sums of its rows.
-    cuts : list of ndarray of shape (n,), int
-        Labels from 0.
-
-    Returns
-    -------
-    list of Quality
+    embedding : Embedding
+        Its first k columns served k clusters.
+    clusterings : list of Clustering
+        Ready to be written, one a k.
     """
-    sums = affinity.dot(np.hstack([_one_hot(labels) for labels in cuts]))
-    edges = np.cumsum([labels.max() + 1 for labels in cuts])[:-1]
-    parts = np.split(sums, edges, axis=1)
-    return [
-        _quality(part, labels, degrees, affinity.top)
-        for part, labels in zip(parts, cuts, strict=True)
-    ]
+
+    embedding: Embedding
+    clusterings: list[Clustering]
 
 
-class Cutting:
-    """One affinity cut for several k.
+def spectral_clustering(
+    name: str, affinity: ByRows | Bilinear, degrees: Floats, features: Ints, ks: Sequence[int], *,
+    seed: int = 0, assign: Assign = "kmeans", report: Report = silent,
+) -> SpectralClustering:  # fmt: skip
+    """Embed an affinity once, cluster the points for each k, and measure the clusterings.
 
     Parameters
     ----------
@@ -157,60 +135,38 @@ class Cutting:
     affinity : ByRows or Bilinear
     degrees : ndarray of shape (n,), float64
         Sums of its rows; not all 0.
-    features : ndarray of shape (n,), int
+    features : ndarray of shape (n,), int64
         What its rows stand for.
     ks : sequence of int
         Rising, at most n.
     seed : int
     assign : {'kmeans', 'cluster_qr'}
+    report : callable, optional
+        Called with each `Progress`: one step for the embedding, one a k, one for measuring.
 
-    Attributes
-    ----------
-    n_steps : int
-    embedding : Embedding
-    made : list of Made
-        Ready to be written, once `steps` has come to its end.
+    Returns
+    -------
+    SpectralClustering
     """
-
-    def __init__(
-        self,
-        name: str,
-        affinity: ByRows | Bilinear,
-        degrees: Array,
-        features: Array,
-        ks: Sequence[int],
-        *,
-        seed: int = 0,
-        assign: Assign = "kmeans",
-    ) -> None:
-        self.name, self.affinity, self.degrees, self.features = name, affinity, degrees, features
-        self.ks, self._seed, self._assign = ks, seed, assign
-        self.n_steps = len(ks) + 2
-        self.made: list[Made] = []
-
-    def steps(self) -> Iterator[int]:
-        """Embed, cut for each k, measure.
-
-        Yields
-        ------
-        int
-            Steps done.
-        """
-        self.embedding = embed(self.affinity, self.degrees, max(self.ks), seed=self._seed)
-        yield 1
-        cuts: list[Clusters] = []
-        for k in self.ks:
-            cuts.append(cut(self.embedding, k, seed=self._seed, assign=self._assign))
-            yield 1 + len(cuts)
-        labels = [one.labels for one in cuts]
-        qualities = measure(self.affinity, self.degrees, labels)
-        for i, (k, one, quality) in enumerate(zip(self.ks, cuts, qualities, strict=True)):
-            parent = parents(one.labels, labels[i - 1]) if i else None
-            self.made.append(_made(self.name, k, self.features, one, quality, parent))
-        yield self.n_steps
+    stage, total = f"cluster by {name}", len(ks) + 2
+    report(Progress(stage, 0, total))
+    embedding = embed(affinity, degrees, max(ks), seed=seed)
+    report(Progress(stage, 1, total))
+    found: list[Clusters] = []
+    for k in ks:
+        found.append(cluster_points(embedding, k, seed=seed, assign=assign))
+        report(Progress(stage, 1 + len(found), total))
+    labels = [one.labels for one in found]
+    qualities = measure(affinity, degrees, labels)
+    made = []
+    for i, (k, one, quality) in enumerate(zip(ks, found, qualities, strict=True)):
+        parent = parents(one.labels, labels[i - 1]) if i else None
+        made.append(_clustering(name, k, features, one, quality, parent))
+    report(Progress(stage, total, total))
+    return SpectralClustering(embedding, made)
 
 
-def parents(labels: Array, coarser: Array) -> tuple[Array, Array]:
+def parents(labels: Ints, coarser: Ints) -> tuple[Ints, Floats]:
     """Find for each cluster the coarser one that more of it lies in than in any other.
 
     Parameters
@@ -227,14 +183,14 @@ def parents(labels: Array, coarser: Array) -> tuple[Array, Array]:
     return table.argmax(axis=1), table.max(axis=1) / table.sum(axis=1)
 
 
-def _made(
+def _clustering(
     name: str,
     k: int,
-    features: Array,
+    features: Ints,
     one: Clusters,
     quality: Quality,
-    parent: tuple[Array, Array] | None,
-) -> Made:
+    parent: tuple[Ints, Floats] | None,
+) -> Clustering:
     alone = one.labels.max() == 0
     columns = {
         "ncut": quality.ncut,
@@ -248,7 +204,7 @@ def _made(
     }
     if parent is not None:
         each |= {"parent": parent[0].tolist(), "parent_share": parent[1].tolist()}
-    return Made(name, k, features, one.labels, columns, each)
+    return Clustering(name, k, features, one.labels, columns, each)
 
 
 def _seeds(seed: int, k: int) -> list[int]:
@@ -257,7 +213,7 @@ def _seeds(seed: int, k: int) -> list[int]:
     return [int(number) % 2**31 for number in drawn]
 
 
-def _k_means(points: Array, k: int, seed: int) -> tuple[float, Array]:
+def _k_means(points: npt.NDArray[np.float32], k: int, seed: int) -> tuple[float, Ints]:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -268,43 +224,3 @@ def _k_means(points: Array, k: int, seed: int) -> tuple[float, Array]:
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct points than k
         model = KMeans(k, n_init=1, random_state=seed).fit(points)
     return float(model.inertia_), model.labels_
-
-
-def _one_hot(labels: Array) -> Array:
-    hot = np.zeros((len(labels), labels.max() + 1))  # float64: silhouettes are differences of sums
-    hot[np.arange(len(labels)), labels] = 1
-    return hot
-
-
-def _quality(sums: Array, labels: Array, degrees: Array, top: float) -> Quality:
-    """Measure a cut from each point's affinity with each cluster, float64 of shape (n, k)."""
-    n = np.bincount(labels)
-    own = sums[np.arange(len(labels)), labels].astype(np.float64)
-    within = np.bincount(labels, own)
-    volume = np.bincount(labels, degrees)
-    total = degrees.sum()
-    kept = np.divide(within, volume, out=np.ones(len(n)), where=volume > 0)
-    silhouettes = _silhouettes(sums, labels, n, top)
-    return Quality(
-        float((1 - kept).sum()),
-        within / total - (volume / total) ** 2,
-        np.bincount(labels, silhouettes) / n,
-        float(silhouettes.mean()),
-    )
-
-
-def _silhouettes(sums: Array, labels: Array, n: Array, top: float) -> Array:
-    """Return each point's silhouette; 0 for the only member of a cluster."""
-    if len(n) == 1:
-        return np.full(len(labels), np.nan)
-    points = np.arange(len(labels))
-    alone = n[labels] == 1
-    # a point's affinity with itself stands as 0 in the sums, its distance as top: taken off again
-    far = top * n - sums.astype(np.float64)
-    own = (far[points, labels] - top) / np.maximum(n[labels] - 1, 1)
-    means = far / n
-    means[points, labels] = np.inf
-    other = means.min(axis=1)
-    larger = np.maximum(own, other)
-    values = np.divide(other - own, larger, out=np.zeros(len(labels)), where=larger > 0)
-    return np.where(alone, 0.0, values)

@@ -15,7 +15,7 @@ from saeatlas.analyses.lobes.bilinear import Bilinear, Deflated
 
 Array = np.ndarray[Any, Any]
 
-_SMALL = 4096
+SMALL = 4096
 """Features up to which LAPACK is quick enough for any number of vectors."""
 
 _DEGREE, _GAIN = 64, 1e3
@@ -24,7 +24,7 @@ _DEGREE, _GAIN = 64, 1e3
 _PATIENCE = 2
 """Products of the matrix with n vectors after which the blocked solver leaves it to LAPACK."""
 
-_PRODUCTS = 2_000
+PRODUCTS = 2_000
 """Products after which the blocked solver gives up where there is no matrix for LAPACK."""
 
 _SPARE, _LOOSE = 32, 2
@@ -137,7 +137,7 @@ def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array,
         )[0]
     )
     pairs = None
-    if len(matrix) > _SMALL and 16 * (wanted + 1) < len(matrix):
+    if len(matrix) > SMALL and 16 * (wanted + 1) < len(matrix):
         pairs = _filtered(matrix, first, wanted, 1.05 * low, seed)
     return pairs or _direct(matrix, first, wanted, 2 * low)
 
@@ -149,7 +149,7 @@ def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> t
     if pairs is None:
         raise errors.InputError(
             f"{wanted + 1:,} eigenvectors of {len(matrix):,} features were not found in "
-            f"{_PRODUCTS:,} products with their bits.",
+            f"{PRODUCTS:,} products with their bits.",
             available="Beyond the lobes that are there, eigenvalues lie close together.",
             hint="Choose smaller --k, or leave out --matrix-free.",
         )
@@ -218,7 +218,7 @@ def _filtered(
     locked, found = first[:, None].astype(np.float32), np.empty(0)
     rng = np.random.default_rng(seed)
     vectors = _orthonormal(rng.standard_normal((n, block), np.float32), locked)
-    spent, most = 0, _PRODUCTS if free else _PATIENCE * n
+    spent, most = 0, PRODUCTS if free else _PATIENCE * n
     while spent < most:
         image = matrix @ vectors
         values, turn = np.linalg.eigh((vectors.T @ image).astype(np.float64))

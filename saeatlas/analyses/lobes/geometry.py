@@ -1,59 +1,143 @@
-"""Clusters of features by the angles of their decoder vectors, made as lobes are."""
+"""Clusters of features by the angles of their decoder vectors, found as lobes are."""
 
-import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.analyses import run_driver
 from saeatlas.analyses.lobes.affinities import Angular, describe
-from saeatlas.analyses.lobes.clustering import Cutting
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.lobes.clustering import SpectralClustering, spectral_clustering
+from saeatlas.analyses.lobes.params import KS
+from saeatlas.analyses.run_driver import Analysis, Source, target
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
-from saeatlas.schema.rows import clusterings, pair_counts, runs, sae_vectors
-
-Array = np.ndarray[Any, Any]
-
-KS = (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Numbers of clusters, as they were published."""
+from saeatlas.schema.rows import clusterings, pair_counts, sae_vectors, saes
+from saeatlas.schema.rows.clusterings import Clustering
 
 
-def find(
-    engine: sa.Engine,
-    sae: int,
-    *,
-    ks: Sequence[int] = KS,
-    cooccurrence: int | None = None,
-    seed: int = 0,
-) -> Iterator[Progress]:
-    """Cluster the features of an SAE by the angular similarity of their decoder vectors.
-
-    Writes a run 'geometry' with its rows of ``clustering`` (affinity ``angular``), ``lobe`` and
-    ``lobe_member``, in one transaction.
+@dataclass(frozen=True)
+class Params(run_driver.Params):
+    """What is clustered.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
     sae : int
         ``sae.id``.
     ks : sequence of int
         Numbers of clusters; those above the number of features are left out.
     cooccurrence : int, optional
         Only features counted in this run of co-occurrence: dead ones lie anywhere.
-    seed : int
+    seed : int, default=0
+        Of k-means, and of the eigenvectors' solver.
+    """
 
-    Yields
-    ------
-    Progress
+    sae: int = target()
+    ks: Sequence[int] = KS
+    cooccurrence: int | None = None
+    seed: int = 0
+
+    @property
+    def stored(self) -> dict[str, object]:
+        """As ``run.params`` keeps them: each k once, ascending."""
+        return super().stored | {"ks": sorted(set(self.ks))}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Decoder vectors that have a direction.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d), float32
+        Not zero.
+    features : ndarray of shape (n,), int64
+        Whose they are, ascending.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    features: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(run_driver.Result):
+    """Clusters of decoder vectors.
+
+    Parameters
+    ----------
+    clusterings : list of Clustering
+        One a k, of affinity ``angular``.
+    """
+
+    clusterings: list[Clustering]
+
+
+def identify(connection: sa.Connection, params: Params, _report: Report = silent) -> Source:
+    """Find the SAE, and the run whose features are clustered.
 
     Raises
     ------
     UnknownName, InputError
-        No such SAE or run, or nothing to cluster.
-    CatalogBusy
-        Another process makes the same.
+        No such SAE, or the run has not counted its features.
+    """
+    weights = saes.read(connection, params.sae).weights_sha256.hex()
+    if params.cooccurrence is not None:
+        run = tables.run
+        counted = sa.select(run.c.sae).where(
+            run.c.id == params.cooccurrence, run.c.analysis == "cooccurrence"
+        )
+        if connection.execute(counted).scalar_one_or_none() != params.sae:
+            raise errors.InputError(
+                f"Run {params.cooccurrence} has not counted the features of SAE {params.sae}.",
+                hint="`saeatlas status` lists runs with their SAEs.",
+            )
+    columns = {"sae": params.sae, "input_run": params.cooccurrence}
+    return Source(columns, {"sae": params.sae, "weights": weights})
+
+
+def read(
+    connection: sa.Connection, _source: Source, params: Params, _report: Report = silent
+) -> Inputs:
+    """Read the decoder vectors that have a direction.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two.
+    """
+    vectors = sae_vectors.read(connection, params.sae)
+    wanted = np.linalg.norm(vectors, axis=1) > 0
+    if params.cooccurrence is not None:
+        _, places = pair_counts.read_features(connection, params.cooccurrence)
+        wanted &= places >= 0
+    features = np.flatnonzero(wanted)
+    if len(features) < 2:
+        raise errors.InputError(f"SAE {params.sae} has fewer than two features to cluster.")
+    return Inputs(vectors[features], features)
+
+
+def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
+    """Cluster features by the angular similarity of their decoder vectors.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    params : Params
+    report : callable, optional
+        Called with each `Progress`.
+
+    Returns
+    -------
+    Result
+        ``quality`` has n_features and residual, how far eigenvectors were from converged.
+
+    Raises
+    ------
+    InputError
+        There are fewer features than the smallest k, or all angles are the same.
 
     Notes
     -----
@@ -64,27 +148,31 @@ def find(
     ----------
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
     """
-    began = time.perf_counter()
-    params: dict[str, Any] = {"ks": sorted(set(ks)), "cooccurrence": cooccurrence}
-    with engine.connect() as connection:
-        vectors, features = _vectors(connection, sae, cooccurrence)
-        weights = connection.execute(
-            sa.select(tables.sae.c.weights_sha256).where(tables.sae.c.id == sae)
-        ).scalar_one()
-        key = runs.input_hash(sae=sae, weights=weights.hex(), seed=seed, **params)
-    with runs.claimed(engine, "geometry", "clusters of decoder vectors", key) as found:
-        number, created = found, found is None
-        if number is None:
-            cutting = _cutting(vectors, features, params["ks"], seed)
-            for done in cutting.steps():
-                yield Progress("geometry", done, cutting.n_steps, time.perf_counter() - began)
-            columns = {"sae": sae, "input_run": cooccurrence, "seed": seed, "params": params}
-            number = _publish(engine, key, columns, cutting, time.perf_counter() - began)
-    ask = f'saeatlas sql "select * from lobes where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask)
+    ks = sorted(set(params.ks))
+    done = _cluster(inputs.vectors, inputs.features, ks, params.seed, report)
+    quality = {"n_features": len(inputs.features), "residual": done.embedding.residual}
+    return Result(quality=quality, clusterings=done.clusterings)
 
 
-def cluster_vectors(vectors: Array, ks: Sequence[int], *, seed: int) -> dict[int, Array]:
+def write(connection: sa.Connection, run: int, result: Result) -> None:
+    """Write rows of ``clustering``, ``lobe`` and ``lobe_member``."""
+    clusterings.write(connection, run, result.clusterings)
+
+
+ANALYSIS = Analysis(
+    name="geometry",
+    what="clustering of decoder vectors",
+    ask="select * from lobes where run = {run}",
+    identify=identify,
+    read=read,
+    compute=compute,
+    write=write,
+)
+
+
+def cluster_vectors(
+    vectors: npt.NDArray[np.float32], ks: Sequence[int], *, seed: int
+) -> dict[int, npt.NDArray[np.int64]]:
     """Cluster vectors by their angles.
 
     Parameters
@@ -99,56 +187,25 @@ def cluster_vectors(vectors: Array, ks: Sequence[int], *, seed: int) -> dict[int
     dict of int to ndarray of shape (n,), int64
         Labels for each k.
     """
-    cutting = _cutting(vectors, np.arange(len(vectors)), sorted(ks), seed)
-    for _ in cutting.steps():
-        pass
-    return {made.k: made.lobes for made in cutting.made}
+    done = _cluster(vectors, np.arange(len(vectors)), sorted(ks), seed, silent)
+    return {one.k: one.lobes for one in done.clusterings}
 
 
-def _cutting(vectors: Array, features: Array, ks: Sequence[int], seed: int) -> Cutting:
+def _cluster(
+    vectors: npt.NDArray[np.float32], features: npt.NDArray[np.int64], ks: Sequence[int],
+    seed: int, report: Report,
+) -> SpectralClustering:  # fmt: skip
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     affinity = Angular(unit.astype(np.float32, copy=False))
     degrees, low, high = describe(affinity)
     fitting = [k for k in ks if k <= len(features)]
     if not fitting:
         raise errors.InputError(
-            f"{len(features):,} features cannot be cut in {min(ks):,} clusters.",
+            f"{len(features):,} features cannot form {min(ks):,} clusters.",
             hint="Choose smaller --k.",
         )
     if len(features) > 2 and high - low <= 1e-6:
         raise errors.InputError("All decoder vectors have the same angles: there are no clusters.")
-    return Cutting(tables.GEOMETRY, affinity, degrees, features, fitting, seed=seed)
-
-
-def _vectors(connection: sa.Connection, sae: int, cooccurrence: int | None) -> tuple[Array, Array]:
-    """Read the vectors that have a direction, and whose they are."""
-    vectors = sae_vectors.read(connection, sae)
-    wanted = np.linalg.norm(vectors, axis=1) > 0
-    if cooccurrence is not None:
-        run = tables.run
-        of = sa.select(run.c.sae).where(run.c.id == cooccurrence, run.c.analysis == "cooccurrence")
-        if connection.execute(of).scalar_one_or_none() != sae:
-            raise errors.InputError(
-                f"Run {cooccurrence} has not counted the features of SAE {sae}.",
-                hint="`saeatlas status` lists runs with their SAEs.",
-            )
-        _, places = pair_counts.read_features(connection, cooccurrence)
-        wanted &= places >= 0
-    features = np.flatnonzero(wanted)
-    if len(features) < 2:
-        raise errors.InputError(f"SAE {sae} has fewer than two features to cluster.")
-    return vectors[features], features
-
-
-def _publish(
-    engine: sa.Engine, key: bytes, columns: dict[str, Any], cutting: Cutting, seconds: float
-) -> int:
-    quality = {
-        "n_features": len(cutting.features),
-        "residual": cutting.embedding.residual,
-        "seconds": round(seconds, 3),
-    }
-    with engine.begin() as connection:
-        number = runs.create(connection, "geometry", key, quality=quality, **columns)
-        clusterings.write(connection, number, cutting.made)
-    return number
+    return spectral_clustering(
+        tables.GEOMETRY, affinity, degrees, features, fitting, seed=seed, report=report
+    )

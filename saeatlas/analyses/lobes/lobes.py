@@ -1,59 +1,137 @@
 """Lobes: features that go together, found by spectral clustering of their affinities."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.analyses import run_driver
 from saeatlas.analyses.counting import cooccurrence
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
-from saeatlas.analyses.lobes.clustering import Cutting
-from saeatlas.analyses.lobes.params import DEFAULT_SEEDS, Terms
-from saeatlas.analyses.lobes.sources import Packed, Pairs, open_source
-from saeatlas.analyses.progress import Progress
-from saeatlas.analyses.run_driver import perform
+from saeatlas.analyses.lobes import sources
+from saeatlas.analyses.lobes.affinities import Affinity
+from saeatlas.analyses.lobes.bilinear import Bilinear
+from saeatlas.analyses.lobes.clustering import SpectralClustering, spectral_clustering
+from saeatlas.analyses.lobes.params import Params
+from saeatlas.analyses.lobes.sources import Bits, Pairs
+from saeatlas.analyses.run_driver import Analysis, perform
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.rows import clusterings, runs
-
-Array = np.ndarray[Any, Any]
-__all__ = ["DEFAULT_SEEDS", "Job", "Terms", "find"]
+from saeatlas.schema.rows.clusterings import Clustering
 
 _NOTHING = 1e-9
 """An affinity below this is none: phi + 1 of opposites, rounded."""
 
 
-def find(
-    engine: sa.Engine, counts: int, terms: Terms | None = None, *, halves: bool = False
-) -> Iterator[Progress]:
-    """Find the lobes of the features that a run of co-occurrence has counted.
-
-    Writes a run 'lobes' with its rows of ``clustering``, ``lobe`` and ``lobe_member``, in one
-    transaction.
+@dataclass(frozen=True)
+class CountRun(run_driver.Source):
+    """The run of co-occurrence whose features are clustered.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
-    counts : int
-        ``run.id`` of the co-occurrence.
-    terms : Terms, optional
-    halves : bool
-        Find lobes from either half of the documents too, and keep how far they agree. Counts
-        twice more; those counts stay in the catalog.
+    row : sqlalchemy.Row
+        Of ``run``.
+    """
 
-    Yields
-    ------
-    Progress
+    row: sa.Row[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Counts of features, or the bits that they were counted from.
+
+    Parameters
+    ----------
+    run : int
+        ``run.id`` of the count, for messages.
+    counts : Pairs or Bits
+        Bits where the work is matrix-free.
+    halves : iterable of Pairs or Bits
+        The same of each half of the documents, read when it is their turn; empty if halves are
+        not compared.
+    """
+
+    run: int
+    counts: Pairs | Bits
+    halves: Iterable[Pairs | Bits] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(run_driver.Result):
+    """Lobes.
+
+    Parameters
+    ----------
+    clusterings : list of Clustering
+        One for each affinity and k.
+    """
+
+    clusterings: list[Clustering]
+
+
+def identify(connection: sa.Connection, params: Params, _report: Report = silent) -> CountRun:
+    """Find the run of co-occurrence.
 
     Raises
     ------
     UnknownName, InputError
-        No such run, or nothing in it to cluster.
-    CatalogBusy
-        Another process makes the same.
+        No such run, or it came from a file where bits or halves of the documents are needed.
+    """
+    row = runs.read(connection, params.cooccurrence, "cooccurrence")
+    if row.recording is None and (params.halves or params.matrix_free):
+        lacking = "documents cannot be halved" if params.halves else "blocks are not in the catalog"
+        raise errors.InputError(
+            f"Run {row.id} came from a file: its {lacking}.",
+            hint=f"Leave out {'--halves' if params.halves else '--matrix-free'}.",
+        )
+    columns = {"sae": row.sae, "recording": row.recording, "input_run": row.id}
+    return CountRun(columns, {"counts": row.input_sha256.hex()}, row)
+
+
+def read(
+    connection: sa.Connection, source: CountRun, params: Params, report: Report = silent
+) -> Inputs:
+    """Read the counts; of halves, count them first: those runs stay in the catalog.
+
+    Raises
+    ------
+    InputError, UnknownName
+        The blocks of the count cannot be found any more.
+    """
+    engine, row = connection.engine, source.row
+    halves = [_count_half(engine, row, half, report) for half in counting.HALVES if params.halves]
+    return Inputs(
+        row.id,
+        sources.read_counts(connection, row, params, report),
+        (_read_half(engine, half, params, report) for half in halves),
+    )
+
+
+def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
+    """Cluster features by each affinity and for each k.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    params : Params
+    report : callable, optional
+        Called with each `Progress`.
+
+    Returns
+    -------
+    Result
+        ``quality`` has for each affinity n_features, n_parts and residual: the features clustered,
+        the parts without affinity between them, and how far eigenvectors were from converged.
+
+    Raises
+    ------
+    InputError
+        There is nothing to cluster.
 
     Notes
     -----
@@ -65,192 +143,151 @@ def find(
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
     von Luxburg, "A tutorial on spectral clustering", Statistics and Computing 17, 2007.
     """
-    began, terms = time.perf_counter(), terms or Terms()
-    with engine.connect() as connection:
-        row = runs.read(connection, counts, "cooccurrence")
-        _require_recording(row, terms, halves=halves)
-        key = runs.input_hash(
-            counts=row.input_sha256.hex(),
-            preset=terms.preset,
-            seed=terms.seed,
-            halves=halves,
-            **terms.params,
-        )
-    with runs.claimed(engine, "lobes", "lobes", key) as found:
-        number, created = found, found is None
-        notes: tuple[str, ...] = ()
-        if number is None:
-            job = Job(engine, row, terms)
-            yield from job.run()
-            if halves:
-                yield from job.compare_halves()
-            number = job.publish(key, time.perf_counter() - began, halves=halves)
-            notes = job.notes
-    ask = f'saeatlas sql "select * from lobes where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
-
-
-class Job:
-    """The lobes of one count.
-
-    Parameters
-    ----------
-    engine : sqlalchemy.Engine
-    row : sqlalchemy.Row
-        The run of co-occurrence.
-    terms : Terms
-
-    Attributes
-    ----------
-    notes : tuple of str
-        What was left out, and why.
-    """
-
-    def __init__(self, engine: sa.Engine, row: sa.Row[Any], terms: Terms) -> None:
-        self.engine, self.row, self.terms = engine, row, terms
-        self.made: list[clusterings.Made] = []
-        self.quality: dict[str, Any] = {}
-        self.notes: tuple[str, ...] = ()
-
-    def run(self) -> Iterator[Progress]:
-        """Cluster each affinity."""
-        source = open_source(self.engine, self.row, self.terms)
-        for name in self.terms.params["affinities"]:
-            began = time.perf_counter()
-            cutting = self._cutting(source, name)
-            if cutting is None:
-                continue
-            for done in cutting.steps():
-                yield Progress(name, done, cutting.n_steps, time.perf_counter() - began)
-            self.made += cutting.made
-            self._describe(cutting)
-            del cutting  # its matrix too, before the next one is made
-        if not self.made:
-            raise errors.InputError(
-                f"Run {self.row.id} has nothing to cluster.",
-                available=" ".join(self.notes),
-                hint="Count more documents, or with a lower --threshold; choose smaller --k.",
+    whole = _cluster(inputs.counts, params, inputs.run, report)
+    if params.halves:
+        found, n_blocks = [], 0
+        for half, counts in zip(counting.HALVES, inputs.halves, strict=True):
+            n_blocks += counts.n_blocks
+            found.append(_cluster(counts, params, inputs.run, _prefixed(report, half)))
+        if n_blocks != inputs.counts.n_blocks:
+            whole.note(
+                f"The recording has grown since run {inputs.run}: its halves have {n_blocks:,} "
+                f"blocks, not {inputs.counts.n_blocks:,}."
             )
+        _compare_halves(whole.clusterings, *(half.clusterings for half in found))
+    return Result(
+        quality=whole.quality, notes=tuple(whole.notes), clusterings=whole.clusterings
+    )  # fmt: skip
 
-    def compare_halves(self) -> Iterator[Progress]:
-        """Find lobes from each half of the documents, and compare them."""
-        from sklearn.metrics import adjusted_mutual_info_score
 
-        labels, n_blocks = [], 0
-        for half in counting.HALVES:
-            row = self._counted_half(half)
-            n_blocks += row.quality["n_blocks"]
-            job = Job(self.engine, row, self.terms)
-            yield from (replace(step, stage=f"{half} half, {step.stage}") for step in job.run())
-            labels.append({(one.affinity, one.k): one for one in job.made})
-        if n_blocks != self.row.quality["n_blocks"]:
-            self._note(
-                f"The recording has grown since run {self.row.id}: its halves have {n_blocks:,} "
-                f"blocks, not {self.row.quality['n_blocks']:,}."
-            )
-        for one in self.made:
-            pair = [half.get((one.affinity, one.k)) for half in labels]
-            if pair[0] is None or pair[1] is None:
-                continue
-            _, first, second = np.intersect1d(
-                pair[0].features, pair[1].features, return_indices=True
-            )
-            agreement = adjusted_mutual_info_score(pair[0].lobes[first], pair[1].lobes[second])
-            one.columns["half_stability"] = float(agreement)
+def write(connection: sa.Connection, run: int, result: Result) -> None:
+    """Write rows of ``clustering``, ``lobe`` and ``lobe_member``."""
+    clusterings.write(connection, run, result.clusterings)
 
-    def publish(self, key: bytes, seconds: float, *, halves: bool) -> int:
-        """Write the run and its rows.
 
-        Parameters
-        ----------
-        key : bytes
-        seconds : float
-        halves : bool
+ANALYSIS = Analysis(
+    name="lobes",
+    what="run of lobes",
+    ask="select * from lobes where run = {run}",
+    identify=identify,
+    read=read,
+    compute=compute,
+    write=write,
+)
 
-        Returns
-        -------
-        int
-            ``run.id``.
-        """
-        with self.engine.begin() as connection:
-            number = runs.create(
-                connection,
-                "lobes",
-                key,
-                sae=self.row.sae,
-                recording=self.row.recording,
-                input_run=self.row.id,
-                preset=self.terms.preset,
-                seed=self.terms.seed,
-                params=self.terms.params | {"halves": halves},
-                quality=self.quality | {"seconds": round(seconds, 3)},
-            )
-            clusterings.write(connection, number, self.made)
-        return number
 
-    def _cutting(self, source: Pairs | Packed, name: str) -> Cutting | None:
-        """Choose the features of one affinity; None if there is nothing to cluster."""
-        features, affinity = source.choose(name, self.terms)
-        if len(features) < 2:
-            self._note(f"{name}: fewer than two features are left to cluster.")
-            return None
-        degrees, varied = affinity.survey()
-        if not varied:
-            self._note(f"{name} is the same for all pairs: it has no lobes.")
-            return None
-        meeting = degrees > _NOTHING
-        if self.terms.preset == "paper":
-            degrees[~meeting] = 0
-        elif not meeting.all():  # they would lie wherever the numbers fall
-            features, degrees = features[meeting], degrees[meeting]
-            affinity = affinity.take(meeting)
-            self._note(f"{name}: {(~meeting).sum():,} features meet no other and have no lobe.")
-        ks = [k for k in self.terms.params["ks"] if k <= len(features)]
-        if ks != self.terms.params["ks"]:
-            self._note(f"No lobes for k above the number of features, {len(features):,}.")
-        if not ks:
-            return None
-        return Cutting(
-            name, affinity, degrees, features, ks, seed=self.terms.seed, assign=self.terms.assign
-        )
+@dataclass
+class _Found:
+    """The clusterings of all affinities, what they say of themselves, and what was left out."""
 
-    def _describe(self, cutting: Cutting) -> None:
-        parts = int((cutting.embedding.eigenvalues > 1 - 1e-5).sum())
-        if parts > 1:
-            self._note(
-                f"{cutting.name} falls in {parts} parts, or more, without any affinity between."
-            )
-        self.quality[cutting.name] = {
-            "n_features": len(cutting.features),
-            "n_parts": parts,
-            "residual": cutting.embedding.residual,
-        }
+    clusterings: list[Clustering] = field(default_factory=list)
+    quality: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         if text not in self.notes:
-            self.notes = (*self.notes, text)
-        self.quality["notes"] = list(self.notes)
-
-    def _counted_half(self, half: counting.Half) -> sa.Row[Any]:
-        params = self.row.params
-        wanted = counting.Params(
-            self.row.recording,
-            threshold=Threshold.parse(params["threshold"]),
-            subsets=params["subsets"],
-            documents_where=params["documents_where"],
-            half=half,
-            min_blocks=params["min_blocks"],
-            method=params["method"],
-        )
-        number = perform(self.engine, cooccurrence.ANALYSIS, wanted).run
-        with self.engine.connect() as connection:
-            return runs.read(connection, number, "cooccurrence")
+            self.notes.append(text)
 
 
-def _require_recording(row: sa.Row[Any], terms: Terms, *, halves: bool) -> None:
-    if row.recording is None and (halves or terms.matrix_free):
-        lacking = "documents cannot be halved" if halves else "blocks are not in the catalog"
+def _cluster(counts: Pairs | Bits, params: Params, run: int, report: Report) -> _Found:
+    """Cluster by each affinity, one at a time: its matrix goes before the next one is made."""
+    found = _Found()
+    for name in params.stored["affinities"]:
+        done = _cluster_affinity(counts, name, params, found, report)
+        if done is None:
+            continue
+        found.clusterings += done.clusterings
+        n_parts = int((done.embedding.eigenvalues > 1 - 1e-5).sum())
+        if n_parts > 1:
+            found.note(f"{name} falls into {n_parts} or more parts without any affinity between.")
+        found.quality[name] = {
+            "n_features": len(done.clusterings[0].features),
+            "n_parts": n_parts,
+            "residual": done.embedding.residual,
+        }
+    if not found.clusterings:
         raise errors.InputError(
-            f"Run {row.id} came from a file: its {lacking}.",
-            hint=f"Leave out {'--halves' if halves else '--matrix-free'}.",
+            f"Run {run} has nothing to cluster.",
+            available=" ".join(found.notes),
+            hint="Count more documents, or with a lower --threshold; choose smaller --k.",
         )
+    return found
+
+
+def _cluster_affinity(
+    counts: Pairs | Bits, name: str, params: Params, found: _Found, report: Report
+) -> SpectralClustering | None:
+    """Choose the features of one affinity and cluster them; None if there is nothing to cluster."""
+    affinity: Affinity | Bilinear
+    features, affinity = counts.choose(name, params)
+    if len(features) < 2:
+        found.note(f"{name}: fewer than two features are left to cluster.")
+        return None
+    degrees, varied = affinity.survey()
+    if not varied:
+        found.note(f"{name} is the same for all pairs: it has no lobes.")
+        return None
+    related = degrees > _NOTHING
+    if params.preset == "paper":
+        degrees[~related] = 0
+    elif not related.all():  # they would lie wherever the numbers fall
+        features, degrees = features[related], degrees[related]
+        affinity = affinity.take(related)
+        found.note(f"{name}: {(~related).sum():,} features meet no other and have no lobe.")
+    ks = [k for k in params.stored["ks"] if k <= len(features)]
+    if ks != params.stored["ks"]:
+        found.note(f"No lobes for k above the number of features, {len(features):,}.")
+    if not ks:
+        return None
+    return spectral_clustering(
+        name, affinity, degrees, features, ks, seed=params.seed, assign=params.assign,
+        report=report,
+    )  # fmt: skip
+
+
+def _compare_halves(
+    whole: list[Clustering], first: list[Clustering], second: list[Clustering]
+) -> None:
+    """Measure how far the lobes of both halves agree: column half_stability."""
+    halves = [{(one.affinity, one.k): one for one in half} for half in (first, second)]
+    for one in whole:
+        a, b = (half.get((one.affinity, one.k)) for half in halves)
+        if a is not None and b is not None:
+            one.columns["half_stability"] = _agreement(a, b)
+
+
+def _agreement(a: Clustering, b: Clustering) -> float:
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    _, in_a, in_b = np.intersect1d(a.features, b.features, return_indices=True)
+    labels: tuple[npt.NDArray[np.int64], ...] = a.lobes[in_a], b.lobes[in_b]
+    return float(adjusted_mutual_info_score(*labels))
+
+
+def _count_half(engine: sa.Engine, row: sa.Row[Any], half: counting.Half, report: Report) -> int:
+    """Count one half of the documents as the whole was counted."""
+    params = counting.Params(
+        row.recording,
+        threshold=Threshold.parse(row.params["threshold"]),
+        subsets=row.params["subsets"],
+        documents_where=row.params["documents_where"],
+        half=half,
+        min_blocks=row.params["min_blocks"],
+        method=row.params["method"],
+    )
+    return perform(engine, cooccurrence.ANALYSIS, params, _prefixed(report, half)).run
+
+
+def _read_half(engine: sa.Engine, run: int, params: Params, report: Report) -> Pairs | Bits:
+    with engine.connect() as connection:
+        row = runs.read(connection, run, "cooccurrence")
+        return sources.read_counts(connection, row, params, report)
+
+
+def _prefixed(report: Report, half: counting.Half) -> Report:
+    """Report the stages of a half as its own."""
+
+    def prefixed(step: Progress) -> None:
+        report(replace(step, stage=f"{half} half: {step.stage}"))
+
+    return prefixed

@@ -1,40 +1,49 @@
-"""What lobes are asked for, and which wishes contradict one another."""
+"""The parameters of lobes, and which of them contradict one another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from saeatlas import errors
+from saeatlas.analyses import run_driver
 from saeatlas.analyses.lobes import bilinear
 from saeatlas.analyses.lobes.clustering import Assign
-from saeatlas.analyses.lobes.geometry import KS
+from saeatlas.analyses.run_driver import Preset, target
 from saeatlas.schema.tables import AFFINITIES
 
-Preset = Literal["default", "paper"]
+KS = (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Numbers of clusters, as they were published."""
 
 DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
 """Seeds of the presets; 42 is the published procedure's."""
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What lobes are asked for.
+class Params(run_driver.Params):
+    """What lobes are made of, and how.
 
     Parameters
     ----------
+    cooccurrence : int
+        ``run.id`` of the co-occurrence whose features are clustered.
     affinities : sequence of str
         Any of phi, jaccard, dice, overlap, simple_matching.
     ks : sequence of int
-        Numbers of lobes, above 0; those above the number of features are left out, and it is said.
+        Numbers of lobes, above 0; those above the number of features are left out, with a note.
     preset : {'default', 'paper'}
         paper: dead features stay, and undefined affinities count as 0, as it was published.
     min_blocks : int
-        Features active in fewer blocks get no lobe; the preset paper does not ask.
+        Features active in fewer blocks get no lobe; the preset paper ignores it.
     seed : int
+        Of k-means, and of the eigenvectors' solver.
     assign : {'kmeans', 'cluster_qr'}
+        How points of the embedding become lobes.
     matrix_free : bool
         Work from the bits of the blocks and never make the matrix of all pairs: for more features
         than whose pairs fit in memory. For phi and simple_matching, and not for the preset paper.
+    halves : bool
+        Find lobes from either half of the documents too, and store how far they agree. Counts
+        twice more; those counts stay in the catalog.
 
     Raises
     ------
@@ -42,6 +51,7 @@ class Terms:
         Values out of range, or that contradict one another.
     """
 
+    cooccurrence: int = target()
     affinities: Sequence[str] = AFFINITIES
     ks: Sequence[int] = KS
     preset: Preset = "default"
@@ -49,12 +59,13 @@ class Terms:
     seed: int = 0
     assign: Assign = "kmeans"
     matrix_free: bool = False
+    halves: bool = False
 
     def __post_init__(self) -> None:
         below = [k for k in self.ks if k < 1]
         if below or not self.ks:
             raise errors.InputError(
-                f"There are no lobes for k = {below[0]}." if below else "No k is asked for.",
+                f"There are no lobes for k = {below[0]}." if below else "No k is given.",
                 hint="Choose numbers of lobes that are at least 1.",
             )
         unknown = [name for name in self.affinities if name not in AFFINITIES]
@@ -81,13 +92,14 @@ class Terms:
             )
 
     @property
-    def params(self) -> dict[str, Any]:
-        """As the run keeps them."""
+    def stored(self) -> dict[str, Any]:
+        """As ``run.params`` keeps them."""
         params = {
             "affinities": [name for name in AFFINITIES if name in self.affinities],
             "ks": sorted(set(self.ks)),
             "min_blocks": self.min_blocks,
             "assign": self.assign,
+            "halves": self.halves,
         }
         # only where it is so: runs made before there was a choice stay the same runs
         return params | ({"matrix_free": True} if self.matrix_free else {})

@@ -37,7 +37,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Made:
+class Clustering:
     """A clustering to be written.
 
     Parameters
@@ -60,7 +60,7 @@ class Made:
     each: dict[str, Sequence[Any]]
 
 
-def write(connection: sa.Connection, run: int, made: Sequence[Made]) -> None:
+def write(connection: sa.Connection, run: int, made: Sequence[Clustering]) -> None:
     """Write ``clustering``, ``lobe`` and ``lobe_member``, in the transaction that writes the run.
 
     Parameters
@@ -68,7 +68,7 @@ def write(connection: sa.Connection, run: int, made: Sequence[Made]) -> None:
     connection : sqlalchemy.Connection
     run : int
         ``run.id``.
-    made : sequence of Made
+    made : sequence of Clustering
     """
     for one in made:
         n = np.bincount(one.lobes)

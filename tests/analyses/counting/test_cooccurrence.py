@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +23,13 @@ from saeatlas.analyses.counting import bitmaps, cooccurrence, sql_engine, torch_
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.run_driver import Outcome
 from saeatlas.cli import cli
-from saeatlas.progress import Progress, Report
+from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, partitions, upgrade
 from saeatlas.schema.rows import pair_counts, remove, runs
 from saeatlas.schema.rows.pair_counts import Counts
 from tests import performed, sparse
+from tests.performed import interrupt, once
 from tests.sparse import Made
 
 ROOT = Path(__file__).parents[3]
@@ -208,7 +209,7 @@ def test_parts_by_a_condition(engine: sa.Engine) -> None:
     _assert_equal(engine, both.run, peaks[(made.subsets == "B") & (document < 10)] > 1)
 
 
-def test_the_same_blocks_are_counted_once(engine: sa.Engine) -> None:
+def test_the_same_blocks_are_countedonce(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 20))
     first = _count(engine, made)
     assert first.created and "done in" in first.summary
@@ -374,22 +375,6 @@ def test_a_recording_that_is_not_there_or_empty(engine: sa.Engine) -> None:
 COUNTING, BITMAPS = "count pairs", "transpose activations"
 
 
-def _once(stage: str, act: Callable[[], object]) -> Report:
-    """Do something when a stage is reported for the first time."""
-    seen: list[str] = []
-
-    def report(step: Progress) -> None:
-        if step.stage == stage and stage not in seen:
-            seen.append(stage)
-            act()
-
-    return report
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
-
-
 def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 150))
 
@@ -399,7 +384,7 @@ def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
         other = _count(engine, made, 2.0)  # something else may be counted, and drops nothing alive
         _assert_equal(engine, other.run, made.peaks > 2)
 
-    done = _count(engine, made, report=_once(COUNTING, meanwhile))
+    done = _count(engine, made, report=once(COUNTING, meanwhile))
     _assert_equal(engine, done.run, made.peaks > 1)
     assert _count(engine, made).run == done.run
     assert _tables(engine) == {
@@ -411,7 +396,7 @@ def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
 def test_stopped_halfway_it_leaves_nothing(engine: sa.Engine, stage: str) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 300))
     with pytest.raises(KeyboardInterrupt):
-        _count(engine, made, report=_once(stage, _interrupt))
+        _count(engine, made, report=once(stage, interrupt))
     assert _visible(engine) == [set()] * 5
     assert _tables(engine) == {"feature_bitmap_1"}
     _assert_equal(engine, _count(engine, made).run, made.peaks > 1)
@@ -579,13 +564,13 @@ def test_a_statement_that_begins_after_ctrl_c_is_stopped_too(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _count(engine, counted, report=_once(COUNTING, stop))
+        _count(engine, counted, report=once(COUNTING, stop))
     assert len(began) > 1 and time.monotonic() - stopped[0] < 10
     assert _tables(engine) == {"feature_bitmap_1", "feature_bitmap_2", "cooccurrence_1"}
 
 
 def test_removal_while_counting_is_noticed(engine: sa.Engine, counted: Made) -> None:
-    removed = _once(COUNTING, lambda: _remove_recording(engine, counted.id))
+    removed = once(COUNTING, lambda: _remove_recording(engine, counted.id))
     with pytest.raises(errors.UnknownName, match="removed meanwhile"):
         _count(engine, counted, report=removed)
     assert _visible(engine) == [set()] * 5
@@ -602,7 +587,7 @@ def test_removal_of_the_counts_that_are_added_to_is_noticed(
             remove.remove_run(connection, 1)
 
     with pytest.raises(errors.CatalogBusy, match=r"Run 1(.|\n)*same command again"):
-        _count(engine, counted, 2.0, report=_once(COUNTING, remove_run))
+        _count(engine, counted, 2.0, report=once(COUNTING, remove_run))
     assert _visible(engine) == [set()] * 5
     _assert_equal(engine, _count(engine, counted, 2.0).run, counted.peaks > 2)
 

@@ -16,10 +16,10 @@ from saeatlas import errors
 from saeatlas.analyses.counting import bitmaps, read_bits
 from saeatlas.analyses.counting.block_selection import select_blocks, select_counted
 from saeatlas.analyses.counting.threshold import Threshold
-from saeatlas.analyses.lobes import bilinear, embedding, lobes
+from saeatlas.analyses.lobes import bilinear, embedding
 from saeatlas.analyses.lobes.affinities import Affinity
 from saeatlas.analyses.lobes.bilinear import MEASURES, Bilinear
-from saeatlas.analyses.lobes.lobes import Terms
+from saeatlas.analyses.lobes.params import Params
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
 from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
@@ -76,12 +76,12 @@ def test_products_equal_those_of_the_matrix(
         return
     dense, free = _pair(active, measure)
     vectors = rng.standard_normal((active.shape[1], 3)).astype(dtype)
-    before, bilinear._SLAB = bilinear._SLAB, slab
+    before, bilinear.SLAB = bilinear.SLAB, slab
     try:
         product = free.dot(vectors)
         degrees, varied = free.survey()
     finally:
-        bilinear._SLAB = before
+        bilinear.SLAB = before
     assert product.dtype == dtype and len(free) == len(dense) and free.top == dense.top
     exact = _in_float64(dense) @ vectors.astype(np.float64)
     precision = 2e-6 if dtype == np.float32 else 1e-13
@@ -107,7 +107,7 @@ def _in_float64(affinity: Affinity) -> Array:
 def test_many_vectors_and_some_features(measure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     active, _ = _groups(0, 300, 60, 3)
     dense, free = _pair(active, measure)
-    monkeypatch.setattr(bilinear, "_VECTORS", 7)
+    monkeypatch.setattr(bilinear, "VECTORS", 7)
     vectors = np.random.default_rng(0).standard_normal((active.shape[1], 23))
     np.testing.assert_allclose(free.dot(vectors), _in_float64(dense) @ vectors, atol=1e-11)
     which = np.arange(active.shape[1]) % 3 > 0
@@ -184,7 +184,7 @@ def test_one_feature_with_hardly_any_relation() -> None:
 
 def test_patience_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     _, free = _pair(_defined(np.random.default_rng(0).random((900, 400)) < 0.3), "phi")
-    monkeypatch.setattr(embedding, "_PRODUCTS", 3)
+    monkeypatch.setattr(embedding, "PRODUCTS", 3)
     with pytest.raises(errors.InputError, match=r"16 eigenvectors of 400 features(.|\n)*-free"):
         embedding.embed(free, free.survey()[0], 16)
 
@@ -199,9 +199,8 @@ def _count(engine: sa.Engine, recording: int = 1, above: float = 0.0, **options:
     return performed.count(engine, recording, above, **options).run
 
 
-def _labels(engine: sa.Engine, counts: int, *, halves: bool = False, **terms: Any) -> list[Any]:
-    *_, done = lobes.find(engine, counts, Terms(**terms), halves=halves)
-    assert done.run is not None
+def _labels(engine: sa.Engine, counts: int, **options: Any) -> list[Any]:
+    done = performed.find_lobes(engine, counts, **options)
     with engine.connect() as connection:
         return clusterings.read(connection, done.run)
 
@@ -352,9 +351,9 @@ def test_memory_stays_below_the_matrix() -> None:
         ({"matrix_free": True, "affinities": ["phi"], "preset": "paper"}, r"paper(.|\n)*Leave out"),
     ],
 )
-def test_terms_that_contradict_one_another(terms: dict[str, Any], said: str) -> None:
+def test_parameters_that_contradict_one_another(terms: dict[str, Any], said: str) -> None:
     with pytest.raises(errors.InputError, match=said):
-        Terms(**terms)
+        Params(1, **terms)
 
 
 def test_bits_that_are_not_those_counted(engine: sa.Engine, planted: int) -> None:
@@ -394,11 +393,11 @@ def test_the_command_line(engine: sa.Engine, planted: int) -> None:
             raise done.exception
         return done.output
 
-    assert "Run 2: made in" in say("--cooccurrence 1 --k 2 --matrix-free")
+    assert "Run 2: done in" in say("--cooccurrence 1 --k 2 --matrix-free")
     with engine.connect() as connection:
         found = clusterings.read(connection, 2)
     assert [one.affinity for one in found] == list(MEASURES)
-    assert "Run 3: made in" in say(
+    assert "Run 3: done in" in say(
         "--cooccurrence 1 --k 2 --affinity phi --affinity simple-matching"
     )
     with pytest.raises(errors.InputError, match="dice cannot"):

@@ -9,8 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_samples
 
-from saeatlas.analyses.lobes.clustering import Cutting, cut, measure, numbered, parents
+from saeatlas.analyses.lobes.clustering import (
+    cluster_points,
+    numbered,
+    parents,
+    spectral_clustering,
+)
 from saeatlas.analyses.lobes.embedding import Embedding, embed
+from saeatlas.analyses.lobes.quality import measure
+from saeatlas.progress import Progress
 from tests.matrices import Array, Given, blocks, symmetric
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -107,7 +114,7 @@ def _embedded(matrix: Array, k: int) -> Embedding:
 @pytest.mark.parametrize("k", [2, 3, 7])
 def test_clear_structure_is_found(assign: Any, k: int) -> None:
     matrix, truth = blocks(np.random.default_rng(k), 140, k, 0.1)
-    found = cut(_embedded(matrix, k), k, assign=assign)
+    found = cluster_points(_embedded(matrix, k), k, assign=assign)
     assert adjusted_mutual_info_score(truth, found.labels) == pytest.approx(1)
     assert (numbered(found.labels) == found.labels).all()
     if assign == "kmeans":
@@ -120,23 +127,25 @@ def test_clear_structure_is_found(assign: Any, k: int) -> None:
 def test_stability_is_low_where_there_is_no_structure() -> None:
     clear, _ = blocks(np.random.default_rng(0), 200, 3, 0.05)
     noise = symmetric(np.random.default_rng(0), 200)
-    stability = [cut(_embedded(matrix, 8), 8).stability for matrix in (clear, noise)]
+    stability = [cluster_points(_embedded(matrix, 8), 8).stability for matrix in (clear, noise)]
     assert stability[1] is not None and stability[1] < 0.5
-    three = cut(_embedded(clear, 3), 3).stability
+    three = cluster_points(_embedded(clear, 3), 3).stability
     assert three is not None and three == pytest.approx(1)
 
 
 def test_one_cluster_needs_no_start() -> None:
     for assign in ("kmeans", "cluster_qr"):
-        found = cut(_embedded(symmetric(np.random.default_rng(0), 9), 1), 1, assign=assign)  # type: ignore[arg-type]
+        found = cluster_points(
+            _embedded(symmetric(np.random.default_rng(0), 9), 1), 1, assign=assign
+        )  # type: ignore[arg-type]
         assert found.labels.tolist() == [0] * 9 and found.stability is None
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_same_seed_the_same_labels(seed: int) -> None:
     embedding = _embedded(symmetric(np.random.default_rng(0), 120), 6)
-    first, second = cut(embedding, 6, seed=seed), cut(embedding, 6, seed=seed)
-    other = cut(embedding, 6, seed=seed + 10)
+    first, second = cluster_points(embedding, 6, seed=seed), cluster_points(embedding, 6, seed=seed)
+    other = cluster_points(embedding, 6, seed=seed + 10)
     assert (first.labels == second.labels).all() and first.stability == second.stability
     assert first.stability != other.stability
 
@@ -144,18 +153,22 @@ def test_the_same_seed_the_same_labels(seed: int) -> None:
 def test_coinciding_points_give_fewer_clusters() -> None:
     points = np.repeat(np.eye(3, 5, dtype=np.float32), 4, axis=0)
     embedding = Embedding(points, np.ones(5), np.ones(12), 0.0)
-    found = cut(embedding, 5)
+    found = cluster_points(embedding, 5)
     assert found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_a_cutting_cuts_for_every_k() -> None:
+def test_one_embedding_serves_every_k() -> None:
     matrix, truth = blocks(np.random.default_rng(0), 90, 3, 0.1)
     affinity = Given(matrix)
     features = np.arange(90) * 2
-    cutting = Cutting("phi", affinity, affinity.degrees, features, [1, 2, 3, 9], seed=3)
-    assert list(cutting.steps()) == [1, 2, 3, 4, 5, 6] and cutting.n_steps == 6
-    assert [(made.affinity, made.k) for made in cutting.made] == [("phi", k) for k in (1, 2, 3, 9)]
-    one, two, three, nine = cutting.made
+    steps: list[Progress] = []
+    done = spectral_clustering(
+        "phi", affinity, affinity.degrees, features, [1, 2, 3, 9], seed=3, report=steps.append
+    )
+    assert [step.done for step in steps] == list(range(7)) and steps[-1].total == 6
+    made = done.clusterings
+    assert [(one.affinity, one.k) for one in made] == [("phi", k) for k in (1, 2, 3, 9)]
+    one, two, three, nine = made
     assert adjusted_mutual_info_score(truth, three.lobes) == pytest.approx(1)
     assert one.columns["silhouette"] is None and one.each["silhouette"] == [None]
     assert "parent" not in one.each and two.each["parent"] == [0, 0]

@@ -17,7 +17,7 @@ from tests.matrices import Array, Given, blocks, dense, symmetric
 @pytest.fixture(autouse=True)
 def _no_matter_how_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The filter works on few features too; only its speed needs many."""
-    monkeypatch.setattr(embedding, "_SMALL", 0)
+    monkeypatch.setattr(embedding, "SMALL", 0)
     monkeypatch.setattr(embedding, "_PATIENCE", 1000)
 
 

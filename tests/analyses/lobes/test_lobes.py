@@ -11,10 +11,8 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
 from saeatlas.analyses.lobes import geometry
-from saeatlas.analyses.lobes import lobes as analysis
 from saeatlas.analyses.lobes.affinities import Affinity, Angular
-from saeatlas.analyses.lobes.lobes import Terms
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Outcome
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
 from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
@@ -24,6 +22,7 @@ from saeatlas.schema.rows import clusterings, pair_counts, remove, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
 from tests import performed, sparse
 from tests.matrices import Array, dense
+from tests.performed import interrupt, once
 
 PLANTED = simulation.Terms(
     features=120, d_model=12, lobes=4, active=24.0, blocks_per_document=1, preference=1.0,
@@ -33,19 +32,12 @@ PLANTED = simulation.Terms(
 LIVE = simulation.plant_features(PLANTED).lobe >= 0
 
 
-def _last(steps: Any) -> Progress:
-    last: Progress = list(steps)[-1]
-    return last
-
-
 def _count(engine: sa.Engine, recording: int = 1, above: float = 0.0, **options: Any) -> int:
     return performed.count(engine, recording, above, **options).run
 
 
-def _find(engine: sa.Engine, counts: int, *, halves: bool = False, **terms: Any) -> Progress:
-    done = _last(analysis.find(engine, counts, Terms(**terms), halves=halves))
-    assert done.stage == "done"
-    return done
+def _find(engine: sa.Engine, counts: int, **options: Any) -> Outcome:
+    return performed.find_lobes(engine, counts, **options)
 
 
 def _read(engine: sa.Engine, run: int | None, **which: Any) -> list[Labels]:
@@ -100,7 +92,7 @@ def test_planted_lobes_are_found(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, ks=[2, 4])
     truth = simulation.plant_features(PLANTED).lobe
     assert done.created and done.run == 2 and not done.notes
-    assert "Run 2: made in" in done.summary and 'where run = 2"' in done.summary
+    assert "Run 2: done in" in done.summary and 'where run = 2"' in done.summary
     found = _read(engine, done.run)
     names = ["dice", "jaccard", "overlap", "phi", "simple_matching"]
     assert [(one.affinity, one.k) for one in found] == [(name, k) for name in names for k in (2, 4)]
@@ -181,7 +173,7 @@ def test_the_same_again_is_found_and_others_stand_beside_it(
     first = _find(engine, planted, **terms)
     again = _find(engine, planted, affinities=["phi", "phi"], ks=[4, 2, 4])
     assert (again.run, again.created) == (first.run, False)
-    assert "made before, unchanged" in again.summary
+    assert "done before, unchanged" in again.summary
     rows = _rows(engine, tables.lobe)
     others = [
         _find(engine, planted, **terms | other).run
@@ -197,14 +189,13 @@ def test_the_same_again_is_found_and_others_stand_beside_it(
     assert _agreement(qr, simulation.plant_features(PLANTED).lobe) > 0.99
 
 
-@pytest.mark.parametrize("at", ["first", "second", "close"])
+@pytest.mark.parametrize("at", ["first", "second", "clustering"])
 def test_stopped_halfway_it_leaves_nothing(
     engine: sa.Engine, planted: int, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    steps = analysis.find(engine, planted, Terms(affinities=["phi"], ks=[2, 3]))
-    if at == "close":
-        next(steps)
-        steps.close()  # type: ignore[attr-defined]
+    if at == "clustering":
+        with pytest.raises(KeyboardInterrupt):
+            _find(engine, planted, affinities=["phi"], ks=[2, 3], report=once("cluster", interrupt))
     else:
         calls: list[str] = []
         real = clusterings.copy_rows
@@ -217,18 +208,19 @@ def test_stopped_halfway_it_leaves_nothing(
 
         monkeypatch.setattr(clusterings, "copy_rows", fail)
         with pytest.raises(KeyboardInterrupt):
-            list(steps)
+            _find(engine, planted, affinities=["phi"], ks=[2, 3])
         monkeypatch.undo()
     assert _empty(engine)
-    assert _find(engine, planted, affinities=["phi"], ks=[2, 3]).created  # and no lock is held
+    assert _find(engine, planted, affinities=["phi"], ks=[2, 3]).created  # and nothing is locked
 
 
 def test_two_at_once(engine: sa.Engine, planted: int) -> None:
-    steps = analysis.find(engine, planted, Terms(affinities=["phi"], ks=[2]))
-    next(steps)
-    with pytest.raises(errors.CatalogBusy, match="lobes"):
-        _find(engine, planted, affinities=["phi"], ks=[2])
-    assert _last(steps).created
+    def meanwhile() -> None:
+        with pytest.raises(errors.CatalogBusy, match="lobes"):
+            _find(engine, planted, affinities=["phi"], ks=[2])
+
+    wanted = {"affinities": ["phi"], "ks": [2]}
+    assert _find(engine, planted, report=once("cluster", meanwhile), **wanted).created
 
 
 @pytest.mark.parametrize("what", ["run", "recording", "sae"])
@@ -249,12 +241,13 @@ def test_lobes_outlive_their_counts(engine: sa.Engine, planted: int) -> None:
 
 
 def test_removal_of_the_counts_meanwhile_is_noticed(engine: sa.Engine, planted: int) -> None:
-    steps = analysis.find(engine, planted, Terms(affinities=["phi"], ks=[2]))
-    next(steps)
-    with engine.begin() as connection:
-        remove.remove_run(connection, planted)
+    def remove_counts() -> None:
+        with engine.begin() as connection:
+            remove.remove_run(connection, planted)
+
+    removed = once("cluster", remove_counts)
     with pytest.raises(errors.UnknownName, match="Run 1 was removed meanwhile"):
-        list(steps)
+        _find(engine, planted, affinities=["phi"], ks=[2], report=removed)
     assert _empty(engine)
 
 
@@ -263,7 +256,7 @@ def test_groups_that_never_meet(engine: sa.Engine) -> None:
     run = _record(engine, active)
     done = _find(engine, run, affinities=["jaccard"], ks=[2, 3])
     (said,) = done.notes
-    assert said == "jaccard falls in 2 parts, or more, without any affinity between."
+    assert said == "jaccard falls into 2 or more parts without any affinity between."
     assert said in done.summary
     stored = _run(engine, done.run).quality
     assert stored["notes"] == [said] and stored["jaccard"]["n_parts"] == 2
@@ -434,7 +427,7 @@ def published(engine: sa.Engine, tmp_path: Path) -> tuple[int, Array, int]:
 
 @pytest.mark.filterwarnings("ignore:Graph is not fully connected")
 @pytest.mark.parametrize("measure", ["phi", "jaccard", "dice", "overlap", "simple_matching"])
-def test_the_papers_preset_equals_a_plain_twin(
+def test_the_papers_preset_equals_a_plain_reference(
     engine: sa.Engine, published: tuple[int, Array, int], measure: str
 ) -> None:
     from sklearn.cluster import SpectralClustering
@@ -466,11 +459,11 @@ def test_counts_from_a_file_have_no_halves(
     engine: sa.Engine, published: tuple[int, Array, int]
 ) -> None:
     with pytest.raises(errors.InputError, match="came from a file"):
-        next(analysis.find(engine, published[0], Terms(), halves=True))
+        _find(engine, published[0], halves=True)
 
 
-def _geometry(engine: sa.Engine, sae: int = 1, **options: Any) -> Progress:
-    return _last(geometry.find(engine, sae, **options))
+def _geometry(engine: sa.Engine, sae: int = 1, **options: Any) -> Outcome:
+    return performed.cluster_vectors(engine, sae, **options)
 
 
 def test_decoders_read_are_those_stored(engine: sa.Engine, planted: int) -> None:
@@ -549,7 +542,7 @@ def test_geometry_of_counted_features_only(engine: sa.Engine, planted: int) -> N
 
 def test_geometry_without_anything_to_cluster(engine: sa.Engine) -> None:
     sae = _store_vectors(engine, np.array([[1.0, 0], [0, 0], [0, 1]]))
-    with pytest.raises(errors.InputError, match="2 features cannot be cut in 3"):
+    with pytest.raises(errors.InputError, match="2 features cannot form 3"):
         _geometry(engine, sae, ks=[3, 4])
     with engine.begin() as connection:
         connection.exec_driver_sql("update feature set decoder = '[0,0]' where feature = 0")
@@ -586,17 +579,17 @@ def test_the_command_line(engine: sa.Engine, planted: int) -> None:
         return done.output
 
     line = "analyze lobes --cooccurrence 1 --affinity phi --affinity simple-matching --k 4,2"
-    assert "Run 2: made in" in say(line)
-    assert "Run 2: made before" in say(line)
+    assert "Run 2: done in" in say(line)
+    assert "Run 2: done before" in say(line)
     run = _run(engine, 2)
     assert run.params["affinities"] == ["phi", "simple_matching"]
     assert (run.params["ks"], run.seed, run.preset) == ([2, 4], 0, "default")
-    assert "Run 3: made in" in say(f"{line} --preset paper --min-blocks 2 --assign cluster_qr")
+    assert "Run 3: done in" in say(f"{line} --preset paper --min-blocks 2 --assign cluster_qr")
     assert (_run(engine, 3).seed, _run(engine, 3).preset) == (42, "paper")
     assert _run(engine, 3).params["assign"] == "cluster_qr"
-    assert "Run 4: made in" in say(f"{line} --seed 7")
+    assert "Run 4: done in" in say(f"{line} --seed 7")
     assert _run(engine, 4).seed == 7
-    assert "Run 5: made in" in say("analyze geometry --sae 1 --cooccurrence 1 --k 3")
+    assert "Run 5: done in" in say("analyze geometry --sae 1 --cooccurrence 1 --k 3")
     assert _read(engine, 5)[0].k == 3
     for text in ("two", "2,", "2;3", "0", "2,-4"):
         assert "give whole numbers above 0" in say(f"analyze geometry --sae 1 --k {text}")

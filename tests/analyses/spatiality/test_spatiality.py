@@ -15,7 +15,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
 from saeatlas.analyses.lobes.affinities import Affinity, Angular, ByRows
-from saeatlas.analyses.lobes.clustering import cut
+from saeatlas.analyses.lobes.clustering import cluster_points
 from saeatlas.analyses.lobes.embedding import embed
 from saeatlas.analyses.progress import Progress
 from saeatlas.analyses.spatiality import spatiality
@@ -26,7 +26,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import clusterings, pair_counts, remove, runs
-from saeatlas.schema.rows.clusterings import Made
+from saeatlas.schema.rows.clusterings import Clustering
 from tests import sparse
 
 Array = np.ndarray[Any, Any]
@@ -131,16 +131,16 @@ def _simulated_null(seed: int) -> World:
     live = np.flatnonzero((n > 0) & (n < len(active)))
     both = (active.T @ active).astype(np.int32)[np.ix_(live, live)]
     vectors = simulation.draw_decoder(terms, planted).vectors[live]
-    drawn_lobes = _cut_in_four(Affinity("phi", len(active), both))
+    drawn_lobes = _four_clusters(Affinity("phi", len(active), both))
     own = adjusted_mutual_info_score(drawn_lobes, planted.lobe[live])
     assert own > 0.2  # there is something that the vectors could know
-    clusters, rows = {4: _cut_in_four(Angular(vectors))}, np.arange(len(live))
+    clusters, rows = {4: _four_clusters(Angular(vectors))}, np.arange(len(live))
     return World([Lobes(1, 4, drawn_lobes)], clusters, vectors, rows, n[live].astype(int))
 
 
-def _cut_in_four(affinity: ByRows) -> Array:
+def _four_clusters(affinity: ByRows) -> Array:
     embedding = embed(affinity, affinity.survey()[0], 4)
-    return cut(embedding, 4, assign="cluster_qr").labels
+    return cluster_points(embedding, 4, assign="cluster_qr").labels
 
 
 def _confounded(seed: int, n: int = 400) -> World:
@@ -251,11 +251,11 @@ def _put_decoders(connection: sa.Connection, sae: int, vectors: Array) -> None:
     copy_rows(connection, part, columns, ((sae, f, v, 1.0) for f, v in enumerate(vectors)))
 
 
-def _made(affinity: str, k: int, features: Array, labels: Array) -> Made:
+def _made(affinity: str, k: int, features: Array, labels: Array) -> Clustering:
     labels = labels.astype(np.int64)
     sizes = np.bincount(labels)
     columns = {"ncut": 0.0, "modularity": 0.0}
-    return Made(affinity, k, features, labels, columns, {"modularity": [0.0] * len(sizes)})
+    return Clustering(affinity, k, features, labels, columns, {"modularity": [0.0] * len(sizes)})
 
 
 def _test(engine: sa.Engine, *run: int, **options: Any) -> Progress:

@@ -25,8 +25,7 @@ from saeatlas.analyses.subsets.subsets import judge
 from saeatlas.schema import tables
 from saeatlas.schema.database import upgrade
 from saeatlas.schema.rows import clusterings, remove, runs
-from saeatlas.schema.rows.clusterings import Labels
-from saeatlas.schema.rows.clusterings import Made as Cut
+from saeatlas.schema.rows.clusterings import Clustering, Labels
 from tests import sparse
 from tests.performed import count
 from tests.sparse import Array, Made
@@ -308,9 +307,9 @@ def _count(engine: sa.Engine, made: Made, where: str | None = HALF) -> int:
     return count(engine, made.id, documents_where=where).run
 
 
-def _cut(affinity: str, k: int, features: Array, place: Array) -> Cut:
+def _clustering(affinity: str, k: int, features: Array, place: Array) -> Clustering:
     columns = {"ncut": 0.0, "modularity": 0.0}
-    return Cut(affinity, k, features, place, columns, {"modularity": [0.0] * k})
+    return Clustering(affinity, k, features, place, columns, {"modularity": [0.0] * k})
 
 
 def _lobes(engine: sa.Engine, made: Made, count: int | None, ks: Sequence[int] = (1, 2, 3)) -> int:
@@ -322,7 +321,7 @@ def _lobes(engine: sa.Engine, made: Made, count: int | None, ks: Sequence[int] =
             connection, "lobes", b"", sae=made.row.sae, recording=recording, input_run=count,
             params={}, quality={},
         )  # fmt: skip
-        cuts = [_cut(a, k, features, features % k) for a in ("phi", "dice") for k in ks]
+        cuts = [_clustering(a, k, features, features % k) for a in ("phi", "dice") for k in ks]
         clusterings.write(connection, run, cuts)
     return run
 

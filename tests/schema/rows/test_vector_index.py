@@ -74,7 +74,7 @@ def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
     assert _index(engine)
     every = np.arange(N)
     zeros = {"modularity": [0.0, 0.0]}
-    parity = clusterings.Made(
+    parity = clusterings.Clustering(
         "angular", 2, every, every % 2, {"ncut": 0.0, "modularity": 0.0}, zeros
     )
     with engine.begin() as connection:
