@@ -58,7 +58,7 @@ class Params:
     def identity(self) -> dict[str, Any]:
         """What the run's hash is made of, besides `Source.facts`: by default all parameters.
 
-        Leave out what does not change the result, or what the facts say better.
+        Leave out what does not change the result. Facts of the same name take precedence.
         """
         return self.stored | self.columns
 
@@ -246,7 +246,7 @@ def perform(
     began = time.perf_counter()
     with engine.connect() as connection:
         source = analysis.identify(connection, params, report)
-    key = runs.input_hash(**{**source.facts, **params.identity})
+    key = runs.input_hash(**params.identity | dict(source.facts))
     with running_jobs.locked(engine, analysis.name, analysis.what, key):
         with engine.connect() as connection:
             found = runs.find(connection, analysis.name, key)

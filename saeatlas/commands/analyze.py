@@ -131,8 +131,8 @@ def analyze_subsets(lobes_run: int, **options: Any) -> None:
 
 
 @analyze.command("spatiality")
-@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
-@click.option("--geometry", "geometry_run", type=int, required=True, help="Run of geometry.")
+@click.option("--lobes", type=int, required=True, help="Run of lobes.")
+@click.option("--geometry", type=int, required=True, help="Run of geometry.")
 @AFFINITIES
 @KS
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
@@ -146,11 +146,11 @@ def analyze_subsets(lobes_run: int, **options: Any) -> None:
 @click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,
               help="Features of like frequency that are shuffled among each other.")  # fmt: skip
 @SEED
-def analyze_spatiality(lobes_run: int, geometry_run: int, **options: Any) -> None:
+def analyze_spatiality(**options: Any) -> None:
     """Test whether lobes are spatial: related to the geometry of decoder vectors.
 
     Example: saeatlas analyze spatiality --lobes 2 --geometry 3
     """
-    from saeatlas.analyses.spatiality import spatiality
+    from saeatlas.analyses.spatiality import params, spatiality
 
-    follow_stages(spatiality.test(catalog(), lobes_run, geometry_run, **options))
+    run_analysis(catalog(), spatiality.ANALYSIS, params.Params(**options))

@@ -22,6 +22,7 @@ from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.relations import relations
 from saeatlas.analyses.run_driver import Analysis, Params, perform
 from saeatlas.analyses.spatiality import spatiality
+from saeatlas.analyses.spatiality.params import Params as SpatialityParams
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.params import Params as SpectraParams
 from saeatlas.analyses.subsets import subsets
@@ -154,7 +155,8 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     yield kept(subsets.judge(engine, found))
     angles = geometry.Params(layer, ks=LOBES, cooccurrence=half)
     yield kept(_performed(engine, geometry.ANALYSIS, angles))
-    yield kept(spatiality.test(engine, found, runs[-1], ks=LOBES[:2], vector_trials=0))
+    tested = SpatialityParams(found, runs[-1], ks=LOBES[:2], vector_trials=0)
+    yield kept(_performed(engine, spatiality.ANALYSIS, tested))
     yield _performed(engine, maps.ANALYSIS, maps.Params(sae=layer))
     every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
     with engine.connect() as connection:

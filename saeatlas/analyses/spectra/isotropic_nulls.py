@@ -54,13 +54,13 @@ def direction_eigenvalues(n: int, d: int, n_draws: int, seed: int) -> Float64:
 
 def _eigenvalues(rng: np.random.Generator, n: int, d: int) -> Float64:
     if n <= d:
-        units = nulls.directions(rng, n, d)
+        units = nulls.random_directions(rng, n, d)
         units -= units.mean(axis=0)
         products = units @ units.T
     else:
         products, total = np.zeros((d, d), np.float32), np.zeros(d)
         for first in range(0, n, _ROWS):
-            units = nulls.directions(rng, min(_ROWS, n - first), d)
+            units = nulls.random_directions(rng, min(_ROWS, n - first), d)
             products += units.T @ units
             total += units.sum(axis=0, dtype=np.float64)
         products -= (np.outer(total, total) / n).astype(np.float32)

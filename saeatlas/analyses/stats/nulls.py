@@ -94,7 +94,7 @@ def scores(values: Array, draws: Array) -> list[Score]:
     ]
 
 
-def directions(rng: np.random.Generator, n: int, d: int) -> Array:
+def random_directions(rng: np.random.Generator, n: int, d: int) -> Array:
     """Draw unit vectors of which each direction is as likely.
 
     Parameters
@@ -109,7 +109,7 @@ def directions(rng: np.random.Generator, n: int, d: int) -> Array:
     return _unit(rng.standard_normal((n, d), np.float32))
 
 
-class Cloud:
+class GaussianNull:
     """Gaussian vectors with the mean and covariance of given ones, made unit vectors.
 
     Parameters

@@ -93,6 +93,44 @@ def write(connection: sa.Connection, run: int, made: Sequence[Clustering]) -> No
     statistics.refresh(connection, tables.lobe_member)
 
 
+def find(
+    connection: sa.Connection, run: int, *, affinities: Sequence[str] = (), ks: Sequence[int] = ()
+) -> list[sa.Row[Any]]:
+    """Find the clusterings of a run, ordered by affinity and k, without their members.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+        ``run.id`` of lobes or geometry.
+    affinities : sequence of str, optional
+    ks : sequence of int, optional
+        Only these. Default: all.
+
+    Returns
+    -------
+    list of sqlalchemy.Row
+        Of ``clustering``.
+
+    Raises
+    ------
+    UnknownName
+        There is no such run, or it has none of these.
+    """
+    table = tables.clustering
+    rows = connection.execute(
+        sa.select(table).where(table.c.run == run).order_by(table.c.affinity, table.c.k)
+    ).all()
+    wanted = [
+        row
+        for row in rows
+        if (not affinities or row.affinity in affinities) and (not ks or row.k in ks)
+    ]
+    if not wanted:
+        raise _unknown(connection, run, rows)
+    return wanted
+
+
 def read(
     connection: sa.Connection, run: int, *, affinities: Sequence[str] = (), ks: Sequence[int] = ()
 ) -> list[Labels]:
@@ -116,18 +154,8 @@ def read(
     UnknownName
         There is no such run, or it has none of these.
     """
-    table = tables.clustering
-    rows = connection.execute(
-        sa.select(table).where(table.c.run == run).order_by(table.c.affinity, table.c.k)
-    ).all()
-    wanted = [
-        row
-        for row in rows
-        if (not affinities or row.affinity in affinities) and (not ks or row.k in ks)
-    ]
-    if not wanted:
-        raise _unknown(connection, run, rows)
-    return [_labels(connection, row) for row in wanted]
+    rows = find(connection, run, affinities=affinities, ks=ks)
+    return [_labels(connection, row) for row in rows]
 
 
 def _labels(connection: sa.Connection, row: sa.Row[Any]) -> Labels:

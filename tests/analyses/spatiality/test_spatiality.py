@@ -1,9 +1,7 @@
 """Are lobes spatial? Planted relations are found, absent ones not; frequency is no geometry."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,20 +12,25 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
+from saeatlas.analyses.lobes import geometry as geometry_analysis
 from saeatlas.analyses.lobes.affinities import Affinity, Angular, ByRows
 from saeatlas.analyses.lobes.clustering import cluster_points
 from saeatlas.analyses.lobes.embedding import embed
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.analyses.spatiality import spatiality
-from saeatlas.analyses.spatiality.null_tests import Lobes, Plan, Trials, World
-from saeatlas.analyses.stats.nulls import Cloud, Score, directions, scores
+from saeatlas.analyses.spatiality.inputs import Inputs, Lobes
+from saeatlas.analyses.spatiality.null_tests import Trials
+from saeatlas.analyses.spatiality.params import NULLS, Params
+from saeatlas.analyses.stats.nulls import GaussianNull, Score, random_directions, scores
 from saeatlas.ingest import simulation
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import clusterings, pair_counts, remove, runs
 from saeatlas.schema.rows.clusterings import Clustering
 from tests import sparse
+from tests.performed import once
 
 Array = np.ndarray[Any, Any]
 
@@ -39,14 +42,16 @@ def cluster(vectors: Array, ks: Sequence[int], *, seed: int) -> dict[int, Array]
     return {k: mean.fit_predict(unit).astype(np.int64) for k, mean in means.items()}
 
 
-def _tested(world: World, plan: Plan) -> dict[tuple[str, str], dict[int, Score]]:
-    trials = Trials(world, plan, cluster)
-    for _ in trials.steps():
-        pass
-    return {key: dict(rows) for key, rows in trials.scores.items()}
+def _tested(inputs: Inputs, how: Params) -> dict[tuple[str, str], dict[int, Score]]:
+    found = Trials(inputs, how, cluster).run()
+    return {key: dict(rows) for key, rows in found.items()}
 
 
-def _planted(n: int = 160, d: int = 12) -> World:
+def _params(**options: Any) -> Params:
+    return Params(lobes=2, geometry=3, **options)
+
+
+def _planted(n: int = 160, d: int = 12) -> Inputs:
     """Vectors in four bundles; lobes 1 (k 4) and 2 (k 2) follow them, 3 to 5 do not."""
     rng = np.random.default_rng(0)
     bundle = rng.integers(0, 4, n)
@@ -56,11 +61,11 @@ def _planted(n: int = 160, d: int = 12) -> World:
     unrelated = [Lobes(i, 2, rng.integers(0, 2, n)) for i in (3, 4, 5)]
     followers = [Lobes(1, 4, noisy), Lobes(2, 2, noisy // 2)]
     clusters = {4: bundle, 2: bundle // 2}
-    return World(followers + unrelated, clusters, vectors, np.arange(n), rng.integers(1, 99, n))
+    return Inputs(followers + unrelated, clusters, vectors, np.arange(n), rng.integers(1, 99, n))
 
 
 def test_planted_relations_are_found_and_absent_ones_are_not() -> None:
-    found = _tested(_planted(), Plan(trials=199, vector_trials=19))
+    found = _tested(_planted(), _params(trials=199, vector_trials=19))
     assert set(found) == {
         (statistic, null)
         for statistic in ("ami", "accuracy")
@@ -77,9 +82,22 @@ def test_planted_relations_are_found_and_absent_ones_are_not() -> None:
                 assert score.p_adjusted >= max(score.p, 0.1), (statistic, null, clustering)
 
 
+def test_arrays_are_tested_without_a_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometry_analysis, "cluster_vectors", cluster)
+    inputs, steps = _planted(), list[Progress]()
+    result = spatiality.compute(inputs, _params(trials=49, vector_trials=2), steps.append)
+    assert (result.n, result.quality) == (160, {"n_features": 160, "n_left_out": 0})
+    rows = result.scores["ami", "permuted"]
+    for (number, score), lobes in zip(rows, inputs.lobes, strict=True):
+        assert number == lobes.clustering
+        theirs = adjusted_mutual_info_score(lobes.labels, inputs.clusters[lobes.k])
+        assert score.value == pytest.approx(theirs, abs=1e-9)
+    assert {step.stage for step in steps} == {f"null: {name}" for name in NULLS}
+
+
 def test_the_published_procedure_has_two_nulls() -> None:
     world = replace(_planted(80), lobes=_planted(80).lobes[1:3])
-    found = _tested(world, Plan("paper", trials=7, vector_trials=7))
+    found = _tested(world, _params(preset="paper", trials=7, vector_trials=7))
     assert set(found) == {(s, n) for s in ("ami", "accuracy") for n in ("permuted", "directions")}
     assert {score.n_trials for rows in found.values() for score in rows.values()} == {100}
     assert found["ami", "permuted"][2].p == 1 / 101 < found["ami", "permuted"][3].p
@@ -91,28 +109,27 @@ def test_lobes_too_small_or_too_many_are_not_classified() -> None:
     rare[:4] = 1
     trials = Trials(
         replace(world, lobes=[*world.lobes[:3], Lobes(6, 2, rare)]),
-        Plan(trials=9, vector_trials=0, classify_up_to=2),
+        _params(trials=9, vector_trials=0, classify_up_to=2),
         cluster,
     )
-    for _ in trials.steps():
-        pass
+    found = trials.run()
     assert [each.clustering for each in trials.unclassified] == [6]
-    assert [clustering for clustering, _ in trials.scores["accuracy", "permuted"]] == [2, 3]
-    assert [clustering for clustering, _ in trials.scores["ami", "permuted"]] == [1, 2, 3, 6]
+    assert [clustering for clustering, _ in found["accuracy", "permuted"]] == [2, 3]
+    assert [clustering for clustering, _ in found["ami", "permuted"]] == [1, 2, 3, 6]
 
 
-def _p_values(make: Callable[[int], World]) -> dict[str, Array]:
+def _p_values(make: Callable[[int], Inputs]) -> dict[str, Array]:
     """p of 200 worlds."""
     found: dict[str, list[float]] = {"permuted": [], "frequency": []}
     for seed in range(200):
-        plan = Plan(trials=99, vector_trials=0, classify_up_to=0, stratum=16, seed=seed)
+        plan = _params(trials=99, vector_trials=0, classify_up_to=0, stratum=16, seed=seed)
         tested = _tested(make(seed), plan)
         for null, values in found.items():
             values.append(tested["ami", null][1].p)
     return {null: np.array(values) for null, values in found.items()}
 
 
-def _simulated_null(seed: int) -> World:
+def _simulated_null(seed: int) -> Inputs:
     """What `ingest simulated --geometry 0` draws: planted lobes that the vectors do not know.
 
     Lobes and clusters are found as the commands find them, but for cluster_qr in place of k-means.
@@ -135,7 +152,7 @@ def _simulated_null(seed: int) -> World:
     own = adjusted_mutual_info_score(drawn_lobes, planted.lobe[live])
     assert own > 0.2  # there is something that the vectors could know
     clusters, rows = {4: _four_clusters(Angular(vectors))}, np.arange(len(live))
-    return World([Lobes(1, 4, drawn_lobes)], clusters, vectors, rows, n[live].astype(int))
+    return Inputs([Lobes(1, 4, drawn_lobes)], clusters, vectors, rows, n[live].astype(int))
 
 
 def _four_clusters(affinity: ByRows) -> Array:
@@ -143,7 +160,7 @@ def _four_clusters(affinity: ByRows) -> Array:
     return cluster_points(embedding, 4, assign="cluster_qr").labels
 
 
-def _confounded(seed: int, n: int = 400) -> World:
+def _confounded(seed: int, n: int = 400) -> Inputs:
     """Lobes and geometry both follow frequency, and nothing else."""
     rng = np.random.default_rng(seed)
     rank = rng.permutation(n) / n
@@ -152,7 +169,7 @@ def _confounded(seed: int, n: int = 400) -> World:
     )
     nowhere = np.zeros((n, 1), np.float32)
     frequency = np.exp(8 * rank).astype(int)
-    return World([Lobes(1, 4, first)], {4: second}, nowhere, np.arange(n), frequency)
+    return Inputs([Lobes(1, 4, first)], {4: second}, nowhere, np.arange(n), frequency)
 
 
 def test_without_a_relation_p_is_uniform() -> None:
@@ -194,15 +211,15 @@ def test_adjusted_p_holds_its_level_with_few_draws(t: int) -> None:
     assert np.mean(np.array(least) <= 0.05) == pytest.approx(0.05, abs=0.02)
 
 
-def test_clouds_have_the_mean_and_covariance_of_the_vectors() -> None:
+def test_gaussian_vectors_have_the_mean_and_covariance_of_the_vectors() -> None:
     rng = np.random.default_rng(0)
     mixed = rng.standard_normal((20_000, 6)) * [4, 2, 1, 1, 0.5, 0] + [9, 0, 0, 0, 0, 3]
     given = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
-    drawn = Cloud(given).draw(rng, 20_000)
+    drawn = GaussianNull(given).draw(rng, 20_000)
     assert np.linalg.norm(drawn, axis=1) == pytest.approx(np.ones(20_000), abs=1e-5)
     assert drawn.mean(axis=0) == pytest.approx(given.mean(axis=0), abs=0.05)
     assert np.cov(drawn.T) == pytest.approx(np.cov(given.T), abs=0.05)
-    even = directions(rng, 20_000, 6)
+    even = random_directions(rng, 20_000, 6)
     assert np.linalg.norm(even, axis=1) == pytest.approx(np.ones(20_000), abs=1e-5)
     assert even.T @ even / 20_000 == pytest.approx(np.eye(6) / 6, abs=0.01)
 
@@ -213,9 +230,7 @@ N, D = 60, 8
 @pytest.fixture
 def catalog(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
     """Runs 1, counts; 2, lobes at k 2, 3 and 5; 3, geometry at k 2 and 3: lobes follow it."""
-    module = ModuleType("saeatlas.analyses.lobes.geometry")
-    monkeypatch.setattr(module, "cluster_vectors", cluster, raising=False)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(geometry_analysis, "cluster_vectors", cluster)
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 30, N))
     rng = np.random.default_rng(0)
     bundle = rng.integers(0, 3, N)
@@ -258,14 +273,14 @@ def _made(affinity: str, k: int, features: Array, labels: Array) -> Clustering:
     return Clustering(affinity, k, features, labels, columns, {"modularity": [0.0] * len(sizes)})
 
 
-def _test(engine: sa.Engine, *run: int, **options: Any) -> Progress:
-    options = {"trials": 49, "vector_trials": 4} | options
-    *_, done = spatiality.test(engine, *(run or (2, 3)), **options)
-    assert done.stage == "done" and done.run is not None
-    return done
+def _test(
+    engine: sa.Engine, lobes: int = 2, geometry: int = 3, report: Report = silent, **options: Any
+) -> Outcome:
+    how = Params(lobes, geometry, **{"trials": 49, "vector_trials": 4} | options)
+    return perform(engine, spatiality.ANALYSIS, how, report)
 
 
-def _rows(engine: sa.Engine, run: int | None) -> list[Any]:
+def _rows(engine: sa.Engine, run: int) -> list[Any]:
     with engine.connect() as connection:
         query = "select * from atlas.lobe_tests where run = %s order by affinity, k, statistic"
         return list(connection.exec_driver_sql(query, (run,)))
@@ -311,7 +326,7 @@ def test_the_same_seed_gives_the_same_rows(catalog: sa.Engine) -> None:
     first = _test(catalog, affinities=["phi"], ks=[2])
     rows = [row[1:] for row in _rows(catalog, first.run)]
     with catalog.begin() as connection:
-        remove.remove_run(connection, first.run or 0)
+        remove.remove_run(connection, first.run)
     second = _test(catalog, affinities=["phi"], ks=[2])
     assert second.created and len(rows) == 8
     assert [row[1:] for row in _rows(catalog, second.run)] == rows
@@ -331,7 +346,9 @@ def test_without_the_counts_there_is_no_frequency_null(catalog: sa.Engine) -> No
 def test_errors(catalog: sa.Engine) -> None:
     with pytest.raises(errors.UnknownName, match=r"Run 9 is none of lobes(.|\n)*There is: 2, 3"):
         _test(catalog, 9, 3)
-    with pytest.raises(errors.InputError, match=r"Run 3 is geometry, not lobes(.|\n)*lobes first"):
+    with pytest.raises(
+        errors.InputError, match=r"Run 3 is geometry, not lobes(.|\n)*lobes as --lobes"
+    ):
         _test(catalog, 3, 2)
     with pytest.raises(errors.InputError, match=r"no k in common(.|\n)*have 5, geometry has 2, 3"):
         _test(catalog, ks=[5])
@@ -351,12 +368,13 @@ def test_errors(catalog: sa.Engine) -> None:
 
 
 def test_removal_meanwhile_is_noticed_and_nothing_is_written(catalog: sa.Engine) -> None:
-    steps = spatiality.test(catalog, 2, 3, trials=9, vector_trials=0)
-    next(steps)
-    with catalog.begin() as connection:
-        remove.remove_run(connection, 2)
+    def remove_lobes() -> None:
+        with catalog.begin() as connection:
+            remove.remove_run(connection, 2)
+
+    removed = once("null", remove_lobes)
     with pytest.raises(errors.UnknownName, match="Run 2 was removed meanwhile"):
-        list(steps)
+        _test(catalog, trials=9, vector_trials=0, report=removed)
     with catalog.connect() as connection:
         assert connection.execute(sa.select(tables.lobe_test)).all() == []
         analyses = connection.execute(sa.select(tables.run.c.analysis)).scalars()
