@@ -37,6 +37,7 @@ from saeatlas.analyses.lobes import lobes
 from saeatlas.analyses.lobes.params import Params
 from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.subsets import subsets
+from saeatlas.analyses.subsets.inputs import Params as SubsetsParams
 from saeatlas.catalog import query
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
@@ -66,8 +67,7 @@ def fill(engine: sa.Engine, layers: int, features: int, d_model: int, blocks: in
     wanted = counting.Params(1, Threshold(0.0), half="first")
     counted = perform(engine, cooccurrence.ANALYSIS, wanted)
     found = perform(engine, lobes.ANALYSIS, Params(counted.run, affinities=["phi"], ks=(2, 3, 8)))
-    for _ in subsets.judge(engine, found.run):
-        pass
+    perform(engine, subsets.ANALYSIS, SubsetsParams(found.run))
     began = time.perf_counter()
     if d_model <= vector_index.MOST:
         with engine.begin() as connection:

@@ -11,6 +11,8 @@ from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.lobes.params import Params as LobeParams
 from saeatlas.analyses.run_driver import Outcome, perform
+from saeatlas.analyses.subsets import subsets
+from saeatlas.analyses.subsets.inputs import Params as SubsetsParams
 from saeatlas.progress import Progress, Report, silent
 
 
@@ -52,3 +54,10 @@ def once(stage: str, act: Callable[[], object]) -> Report:
 def interrupt() -> None:
     """Stop, as ctrl-C does."""
     raise KeyboardInterrupt
+
+
+def compare_subsets(
+    engine: sa.Engine, lobes: int, report: Report = silent, **options: Any
+) -> Outcome:
+    """Compare lobes and document types."""
+    return perform(engine, subsets.ANALYSIS, SubsetsParams(lobes, **options), report)

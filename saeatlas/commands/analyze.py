@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from saeatlas.commands.console import catalog, follow_stages, one_sae, run_analysis
+from saeatlas.commands.console import catalog, one_sae, run_analysis
 from saeatlas.commands.options import AFFINITIES, KS, SEED, numbers
 
 
@@ -111,7 +111,7 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 
 
 @analyze.command("subsets")
-@click.option("--lobes", "lobes_run", type=int, required=True, help="Run of lobes.")
+@click.option("--lobes", type=int, required=True, help="Run of lobes.")
 @AFFINITIES
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
@@ -120,14 +120,14 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
               show_default=True, help="paper: the largest share wins.")  # fmt: skip
 @SEED
-def analyze_subsets(lobes_run: int, **options: Any) -> None:
+def analyze_subsets(**options: Any) -> None:
     """Find which lobe wins each block, and which document types a lobe prefers.
 
     Example: saeatlas analyze subsets --lobes 2
     """
-    from saeatlas.analyses.subsets import subsets
+    from saeatlas.analyses.subsets import inputs, subsets
 
-    follow_stages(subsets.judge(catalog(), lobes_run, **options))
+    run_analysis(catalog(), subsets.ANALYSIS, inputs.Params(**options))
 
 
 @analyze.command("spatiality")

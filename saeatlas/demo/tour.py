@@ -26,6 +26,7 @@ from saeatlas.analyses.spatiality.params import Params as SpatialityParams
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.params import Params as SpectraParams
 from saeatlas.analyses.subsets import subsets
+from saeatlas.analyses.subsets.inputs import Params as SubsetsParams
 from saeatlas.demo import texts
 from saeatlas.ingest.activations.options import Options
 from saeatlas.ingest.activations.record import Progress, record
@@ -152,7 +153,7 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     wanted = LobeParams(half, affinities=["phi"], ks=LOBES)
     yield kept(_performed(engine, lobes.ANALYSIS, wanted))
     found = runs[-1]
-    yield kept(subsets.judge(engine, found))
+    yield kept(_performed(engine, subsets.ANALYSIS, SubsetsParams(found)))
     angles = geometry.Params(layer, ks=LOBES, cooccurrence=half)
     yield kept(_performed(engine, geometry.ANALYSIS, angles))
     tested = SpatialityParams(found, runs[-1], ks=LOBES[:2], vector_trials=0)

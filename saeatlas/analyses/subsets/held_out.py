@@ -1,10 +1,11 @@
-"""Which blocks lobes are judged on: by default those of documents that did not build them."""
+"""Which blocks lobes are evaluated on: by default those of documents that did not build them."""
 
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -17,13 +18,13 @@ from saeatlas.schema.rows import runs
 Documents = Literal["held-out", "all"]
 
 _AGAIN = (
-    "Count again, `saeatlas analyze cooccurrence --recording {} --half first`, and cut lobes from "
+    "Count again, `saeatlas analyze cooccurrence --recording {} --half first`, and find lobes in "
     "that: `saeatlas analyze lobes --cooccurrence RUN`."
 )
 
 
 @dataclass(frozen=True)
-class Source:
+class Origin:
     """Lobes, and the count of co-occurrence that they come from.
 
     Parameters
@@ -48,8 +49,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Blocks to be judged.
+class Evaluated:
+    """The blocks that lobes are evaluated on.
 
     Parameters
     ----------
@@ -63,9 +64,9 @@ class Judged:
         The document types there are, in alphabetical order.
     """
 
-    blocks: np.ndarray[Any, Any]
-    documents: np.ndarray[Any, Any]
-    types: np.ndarray[Any, Any]
+    blocks: npt.NDArray[np.int64]
+    documents: npt.NDArray[np.int64]
+    types: npt.NDArray[np.int64]
     subsets: list[str]
 
     def sha256(self) -> str:
@@ -81,7 +82,7 @@ class Judged:
         return digest.hexdigest()
 
 
-def find_source(connection: sa.Connection, lobes_run: int) -> Source:
+def find_origin(connection: sa.Connection, lobes_run: int) -> Origin:
     """Find the count that lobes come from.
 
     Parameters
@@ -92,7 +93,7 @@ def find_source(connection: sa.Connection, lobes_run: int) -> Source:
 
     Returns
     -------
-    Source
+    Origin
 
     Raises
     ------
@@ -105,27 +106,27 @@ def find_source(connection: sa.Connection, lobes_run: int) -> Source:
     if row.recording is None:
         raise errors.InputError(
             f"The lobes of run {lobes_run} come from counts made elsewhere: there is no recording "
-            "whose blocks could be judged.",
-            hint="Record with `saeatlas ingest activations`, count that and cut lobes from it.",
+            "whose blocks could be used.",
+            hint="Record with `saeatlas ingest activations`, count that and find lobes in it.",
         )
     if row.input_run is None:
         raise errors.InputError(
-            f"The count that the lobes of run {lobes_run} come from was removed: nobody knows "
-            "any more which documents built them.",
+            f"The count that the lobes of run {lobes_run} come from was removed: which "
+            "documents built them is no longer known.",
             hint=_AGAIN.format(row.recording),
         )
     query = sa.select(tables.run.c.params).where(tables.run.c.id == row.input_run)
     params = connection.execute(query).scalar_one()
-    return Source(lobes_run, row.input_run, row.sae, row.recording, params)
+    return Origin(lobes_run, row.input_run, row.sae, row.recording, params)
 
 
-def choose(engine: sa.Engine, source: Source, bitmap: Bitmap, documents: Documents) -> Judged:
-    """Choose the blocks to be judged.
+def choose(engine: sa.Engine, origin: Origin, bitmap: Bitmap, documents: Documents) -> Evaluated:
+    """Choose the blocks that lobes are evaluated on.
 
     Parameters
     ----------
     engine : sqlalchemy.Engine
-    source : Source
+    origin : Origin
     bitmap : Bitmap
         The recording at the count's threshold, grown to all its blocks.
     documents : {'held-out', 'all'}
@@ -133,7 +134,7 @@ def choose(engine: sa.Engine, source: Source, bitmap: Bitmap, documents: Documen
 
     Returns
     -------
-    Judged
+    Evaluated
 
     Raises
     ------
@@ -151,17 +152,17 @@ def choose(engine: sa.Engine, source: Source, bitmap: Bitmap, documents: Documen
     numbers = np.fromiter((number for row in rows for number in row), np.int64)
     blocks, of_document = numbers.reshape(-1, 2).T.copy()
     if documents == "held-out":
-        seen = np.unique(of_document[_counted(engine, source, bitmap)])
+        seen = np.unique(of_document[_counted(engine, origin, bitmap)])
         held_out = ~np.isin(of_document, seen)
         if not held_out.any():
-            raise _all_seen(source)
+            raise _all_seen(origin)
         blocks, of_document = blocks[held_out], of_document[held_out]
     numbers, place = np.unique(of_document, return_inverse=True)
     present = [names[number] for number in numbers.tolist()]
     subsets = sorted({name for name in present if name is not None})
     at = {name: i for i, name in enumerate(subsets)}
     types = np.array([-1 if name is None else at[name] for name in present], np.int64)
-    return Judged(blocks, place, types, subsets)
+    return Evaluated(blocks, place, types, subsets)
 
 
 def _types(connection: sa.Connection, corpus: int) -> dict[int, str | None]:
@@ -170,18 +171,19 @@ def _types(connection: sa.Connection, corpus: int) -> dict[int, str | None]:
     return {row.document: row.subset for row in connection.execute(query)}
 
 
-def _counted(engine: sa.Engine, source: Source, bitmap: Bitmap) -> np.ndarray[Any, Any]:
+def _counted(engine: sa.Engine, origin: Origin, bitmap: Bitmap) -> npt.NDArray[np.int64]:
     """Find the blocks that the count has seen: those of its own chunks, not of later ones."""
-    selection = select_counted(engine, bitmap, source.count, source.params)
+    selection = select_counted(engine, bitmap, origin.count, origin.params)
     parts = zip(selection.masks, selection.chunk_blocks, strict=True)
     return np.flatnonzero(np.concatenate([np.unpackbits(mask)[:size] for mask, size in parts]))
 
 
-def _all_seen(source: Source) -> errors.InputError:
+def _all_seen(origin: Origin) -> errors.InputError:
     return errors.InputError(
-        f"The lobes of run {source.lobes_run} were built on all documents of recording "
-        f"{source.recording}: none is held out to judge them on.",
-        available="On the documents that built them, lobes look surer than they are.",
-        hint=_AGAIN.format(source.recording)
-        + " Or judge on the same documents all the same: `--documents all`.",
+        f"The lobes of run {origin.lobes_run} were built on all documents of recording "
+        f"{origin.recording}: none is held out to evaluate them on.",
+        available="On the documents that built them, lobes look more certain than they are.",
+        hint=_AGAIN.format(origin.recording)
+        + " Or evaluate on the same documents: `saeatlas analyze subsets --lobes "
+        + f"{origin.lobes_run} --documents all`.",
     )

@@ -1,117 +1,181 @@
-"""Say which lobe each block of text is of, and which document types a lobe prefers."""
+"""Which lobe each block of text belongs to, and which document types a lobe prefers."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
-import sqlalchemy as sa
+import numpy as np
+import numpy.typing as npt
 
-from saeatlas import errors
-from saeatlas.analyses.counting import bitmaps
-from saeatlas.analyses.progress import Progress
-from saeatlas.analyses.subsets import held_out
-from saeatlas.analyses.subsets.held_out import Documents
-from saeatlas.analyses.subsets.job import Job, Preset
-from saeatlas.schema import tables
-from saeatlas.schema.rows import clusterings, runs
+from saeatlas.analyses.run_driver import Analysis
+from saeatlas.analyses.subsets import inputs as subsets_inputs
+from saeatlas.analyses.subsets import store, top_lobes
+from saeatlas.analyses.subsets.enrichment import Enrichment, enrich, top_by_document
+from saeatlas.analyses.subsets.inputs import Inputs, Params
+from saeatlas.analyses.subsets.store import Assigned, Result
+from saeatlas.progress import Progress, Report, silent
 
-DEFAULT_K = 8
-"""Largest k that is judged unless others are asked for: each clustering writes a row a block."""
+LOBES = 256
+"""Lobes whose intervals are computed at once: bounds the memory."""
+
+Pick = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int32]]
+"""From active features of shape (n_blocks, n_lobes) to top lobes of shape (n_blocks,)."""
 
 
-def judge(
-    engine: sa.Engine,
-    lobes_run: int,
-    *,
-    affinities: Sequence[str] = (),
-    ks: Sequence[int] = (),
-    documents: Documents = "held-out",
-    preset: Preset = "default",
-    seed: int = 0,
-) -> Iterator[Progress]:
-    """Say which lobe wins each block, and how often lobes win in each document type.
-
-    Writes, in one transaction, a row of ``run``, one of ``block_lobe`` a block and clustering, and
-    one of ``subset_lobe`` a lobe and document type. A judgement that was made before is found, not
-    made again. Bitmaps grow first if blocks came since the count.
+def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
+    """Assign blocks to lobes, and compare how often lobes are on top in each document type.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
-    lobes_run : int
-        ``run.id`` of lobes.
-    affinities : sequence of str, optional
-        Judge only lobes of these. Default: all.
-    ks : sequence of int, optional
-        Judge only these. Default: those up to 8, since each clustering writes a row a block.
-    documents : {'held-out', 'all'}
-        Judge documents of which the count behind the lobes has seen no block, or all. On documents
-        that built the lobes, winners fit better than they would elsewhere.
-    preset : {'default', 'paper'}
-        The winner is the lobe whose active features exceed most, in standard deviations, what its
-        share of all activity makes expect (`winners.by_excess`); or, as published, the one with
-        the largest share of its features active (`winners.by_share`).
-    seed : int, default=0
-        Of the resampling of documents.
+    inputs : Inputs
+    params : Params
+    report : callable, optional
+        Called with each `Progress`, in blocks.
 
-    Yields
-    ------
-    Progress
-
-    Raises
-    ------
-    UnknownName
-        There are no such lobes, or they or their recording are removed meanwhile.
-    InputError
-        The lobes come from counts made elsewhere, their count was removed, or no document is held
-        out.
-    CatalogBusy
-        Another process makes the same judgement.
+    Returns
+    -------
+    Result
+        ``quality`` has n_blocks, n_documents and n_clusterings evaluated; n_ties and n_empty,
+        blocks without a top lobe summed over clusterings; held_out. A block without a top lobe
+        counts among all blocks, as does one whose document has no type, which has no row in
+        ``subset_lobe``.
 
     Notes
     -----
-    ``run.quality`` holds n_blocks, n_documents and n_clusterings judged; n_ties and n_empty, blocks
-    without a winner summed over clusterings; held_out; seconds. A block without a winner counts
-    among all blocks, as does one whose document has no type, which has no row in ``subset_lobe``.
-
     Misleads if the count was restricted to some document types: only the others are held out, and
     the lobes never saw their like. Neighbouring documents of one source may be near copies, which
-    makes held-out ones less independent than they look.
+    makes held-out ones less independent than they look. In memory are the counts of active
+    features of each block and lobe, mostly 2 bytes each.
 
     References
     ----------
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: preset paper, on the documents
     that built the lobes.
     """
-    began = time.perf_counter()
-    with engine.connect() as connection:
-        source = held_out.find_source(connection, lobes_run)
-        wanted = ks or _small(connection, lobes_run)
-        labels = clusterings.read(connection, lobes_run, affinities=affinities, ks=wanted)
-    bitmap = bitmaps.grow(engine, source.recording, source.threshold)
-    judged = held_out.choose(engine, source, bitmap, documents)
-    n = len(judged.blocks)
-    job = Job(engine, source, bitmap, judged, labels, documents=documents, preset=preset, seed=seed)
-    with runs.claimed(engine, "subsets", "judgement of document types", job.key) as run:
-        if run is None:
-            with closing(job.run()) as steps:  # left halfway, it rolls back before the lock goes
-                for done in steps:
-                    yield Progress("judging", done, n, time.perf_counter() - began)
-    number = run or job.number
-    ask = f'saeatlas sql "select * from lobe_subsets where run = {number}"'
-    yield Progress("done", n, n, time.perf_counter() - began, number, run is None, ask)
+    assigned = _assign(inputs, params, report)
+    unassigned = int((assigned.top < 0).sum())
+    n_empty = sum(
+        int((~assigned.active[:, columns].any(axis=1)).sum()) for columns in assigned.columns
+    )
+    quality = {
+        "n_blocks": len(inputs.evaluated.blocks),
+        "n_documents": len(inputs.evaluated.types),
+        "n_clusterings": len(inputs.labels),
+        "n_ties": unassigned - n_empty,
+        "n_empty": n_empty,
+        "held_out": params.documents == "held-out",
+    }
+    rows = list(_subset_rows(inputs, assigned, params.seed))
+    return Result(quality=quality, count=inputs.count, assigned=assigned, subset_rows=rows)
 
 
-def _small(connection: sa.Connection, lobes_run: int) -> list[int]:
-    """List the numbers of lobes that are judged by default."""
-    table = tables.clustering
-    query = sa.select(table.c.k).distinct().where(table.c.run == lobes_run).order_by(table.c.k)
-    ks = list(connection.execute(query).scalars())
-    small = [k for k in ks if k <= DEFAULT_K]
-    if ks and not small:
-        raise errors.InputError(
-            f"Run {lobes_run} has no lobes of k up to {DEFAULT_K}.",
-            available=f"It has k {', '.join(map(str, ks))}.",
-            hint=f"Name what to judge: `--k {ks[0]}`.",
-        )
-    return small
+ANALYSIS = Analysis(
+    name="subsets",
+    what="comparison of lobes and document types",
+    ask="select * from lobe_subsets where run = {run}",
+    identify=subsets_inputs.identify,
+    read=subsets_inputs.read,
+    compute=compute,
+    write=store.write,
+)
+
+
+def _assign(inputs: Inputs, params: Params, report: Report) -> Assigned:
+    """Count the active features of each lobe in each block, and find the top lobes."""
+    blocks = inputs.evaluated.blocks
+    features, members = top_lobes.membership(inputs.labels)
+    sizes = [np.bincount(one.lobes) for one in inputs.labels]
+    assigned = Assigned(
+        [one.clustering for one in inputs.labels],
+        sizes,
+        blocks,
+        np.zeros((len(blocks), len(members)), np.min_scalar_type(max(map(np.max, sizes)))),
+        np.empty((len(blocks), len(sizes)), np.int32),
+    )
+    picks = _picks(inputs, params, sizes)
+    for slab in inputs.slabs:
+        first, stop = np.searchsorted(blocks, [slab.first, slab.first + slab.n_blocks]).tolist()
+        if first == stop:
+            continue
+        counts = top_lobes.count_active(slab.bits[features], members)
+        counts = counts[blocks[first:stop] - slab.first]
+        assigned.active[first:stop] = counts
+        for i, columns in enumerate(assigned.columns):
+            assigned.top[first:stop, i] = picks[i](counts[:, columns])
+        report(Progress("assign blocks to lobes", stop, len(blocks)))
+    return assigned
+
+
+def _picks(inputs: Inputs, params: Params, sizes: list[npt.NDArray[np.int64]]) -> list[Pick]:
+    """Say for each clustering how the top lobes follow from the counts of active features."""
+    if params.preset == "paper":
+        return [partial(top_lobes.by_share, sizes=own) for own in sizes]
+    activity = [np.bincount(one.lobes, inputs.n[one.features]) for one in inputs.labels]
+    return [partial(top_lobes.by_excess, activity=sums) for sums in activity]
+
+
+def _subset_rows(inputs: Inputs, assigned: Assigned, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield how often lobes are on top in each document type: rows of ``subset_lobe``."""
+    evaluated = inputs.evaluated
+    if not evaluated.subsets:
+        return
+    types = evaluated.types[evaluated.documents]
+    active = np.array(
+        [
+            assigned.active[types == one].sum(axis=0, dtype=np.int64)
+            for one in range(len(evaluated.subsets))
+        ]
+    )  # (n_types, n_lobes)
+    n_blocks = np.bincount(evaluated.documents)
+    for group in _groups(assigned):
+        top = [
+            top_by_document(
+                assigned.top[:, i], evaluated.documents, len(n_blocks), len(assigned.sizes[i])
+            )
+            for i in group
+        ]
+        found = enrich(
+            np.concatenate(top, axis=1), n_blocks, evaluated.types, len(evaluated.subsets),
+            seed=seed,
+        )  # fmt: skip
+        first = assigned.columns[group[0]].start
+        lobes = [(i, lobe) for i in group for lobe in range(len(assigned.sizes[i]))]
+        for column, (i, lobe) in enumerate(lobes):
+            most = assigned.sizes[i][lobe] * found.n_blocks
+            mean_share = active[:, first + column] / most
+            for one, subset in enumerate(evaluated.subsets):
+                yield {
+                    "clustering": assigned.clusterings[i],
+                    "lobe": lobe,
+                    "subset": subset,
+                    "mean_share": float(mean_share[one]),
+                } | _row(found, one, column)
+
+
+def _row(found: Enrichment, one: int, column: int) -> dict[str, Any]:
+    """Say how often a lobe is on top in a document type."""
+    return {
+        "n_blocks": int(found.n_blocks[one]),
+        "n_top": int(found.n_top[one, column]),
+        "top_share": float(found.top_share[one, column]),
+        "enrichment": _known(found.enrichment[one, column]),
+        "enrichment_low": _known(found.low[one, column]),
+        "enrichment_high": _known(found.high[one, column]),
+    }
+
+
+def _groups(assigned: Assigned) -> Iterator[list[int]]:
+    """Divide the clusterings so that the lobes of a group are few."""
+    group: list[int] = []
+    n = 0
+    for i, sizes in enumerate(assigned.sizes):
+        if group and n + len(sizes) > LOBES:
+            yield group
+            group, n = [], 0
+        group.append(i)
+        n += len(sizes)
+    yield group
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

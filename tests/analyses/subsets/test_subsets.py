@@ -18,23 +18,24 @@ from hypothesis import strategies as st
 
 from saeatlas import errors
 from saeatlas.analyses.counting import bitmaps
-from saeatlas.analyses.progress import Progress
-from saeatlas.analyses.subsets import enrichment, job, winners
-from saeatlas.analyses.subsets.enrichment import Enrichment, enrich, won_by_document
-from saeatlas.analyses.subsets.subsets import judge
+from saeatlas.analyses.run_driver import Outcome
+from saeatlas.analyses.subsets import enrichment, inputs, subsets, top_lobes
+from saeatlas.analyses.subsets.enrichment import Enrichment, enrich, top_by_document
+from saeatlas.analyses.subsets.held_out import Evaluated
+from saeatlas.progress import Progress
 from saeatlas.schema import tables
-from saeatlas.schema.database import upgrade
+from saeatlas.schema.database import statistics, upgrade
 from saeatlas.schema.rows import clusterings, remove, runs
 from saeatlas.schema.rows.clusterings import Clustering, Labels
-from tests import sparse
-from tests.performed import count
+from tests import performed, sparse
+from tests.performed import count, interrupt, once
 from tests.sparse import Array, Made
 
 ROOT = Path(__file__).parents[3]
 HALF = "document % 2 = 0"
 
 
-# counts and winners of arrays, against plain loops
+# counts and top lobes of arrays, against plain loops
 
 
 def _labels(rng: np.random.Generator, d_sae: int, k: int, number: int = 0) -> Labels:
@@ -44,7 +45,7 @@ def _labels(rng: np.random.Generator, d_sae: int, k: int, number: int = 0) -> La
     return Labels(number, "phi", k, features, rng.permutation(place))
 
 
-def _twin_active(active: Array, label: Labels) -> list[list[int]]:
+def _reference_active(active: Array, label: Labels) -> list[list[int]]:
     rows = []
     for line in active:
         row = [0] * (int(label.lobes.max()) + 1)
@@ -54,7 +55,7 @@ def _twin_active(active: Array, label: Labels) -> list[list[int]]:
     return rows
 
 
-def _twin_winner(row: list[int], value: list[float]) -> int | None:
+def _reference_top(row: list[int], value: list[float]) -> int | None:
     if sum(row) == 0:
         return None
     best = max(value)
@@ -62,11 +63,11 @@ def _twin_winner(row: list[int], value: list[float]) -> int | None:
     return first[0] if len(first) == 1 else None
 
 
-def _twin_share(row: list[int], sizes: list[int]) -> int | None:
-    return _twin_winner(row, [a / size for a, size in zip(row, sizes, strict=True)])
+def _reference_share(row: list[int], sizes: list[int]) -> int | None:
+    return _reference_top(row, [a / size for a, size in zip(row, sizes, strict=True)])
 
 
-def _twin_excess(row: list[int], activity: list[int]) -> int | None:
+def _reference_excess(row: list[int], activity: list[int]) -> int | None:
     """z as the docstring has it; its numerator times the sum, so that nought stays nought."""
     total, everything = sum(row), sum(activity)
     z = []
@@ -78,7 +79,7 @@ def _twin_excess(row: list[int], activity: list[int]) -> int | None:
             z.append(math.inf if over > 0 else -math.inf if over < 0 else 0.0)
         else:
             z.append(over / math.sqrt(variance))
-    return _twin_winner(row, z)
+    return _reference_top(row, z)
 
 
 def _as_numbers(found: list[int | None]) -> list[int]:
@@ -101,68 +102,100 @@ def test_active_features_are_counted_as_a_loop_counts_them(
         ((b, np.flatnonzero(row)) for b, row in enumerate(active)), n_blocks, d_sae
     )
     labels = [_labels(rng, d_sae, k) for k in ks]
-    features, members = winners.membership(labels)
-    found = winners.count_active(bits[features], members)
-    expected = np.concatenate([_twin_active(active, label) for label in labels], axis=1)
+    features, members = top_lobes.membership(labels)
+    found = top_lobes.count_active(bits[features], members)
+    expected = np.concatenate([_reference_active(active, label) for label in labels], axis=1)
     assert found.shape == (8 * bits.shape[1], sum(ks)) and found.dtype == np.float32
     assert (found[:n_blocks] == expected).all() and not found[n_blocks:].any()
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), k=st.integers(1, 6))
-def test_winners_are_those_of_a_loop(data: st.DataObject, k: int) -> None:
+def test_top_lobes_are_those_of_a_loop(data: st.DataObject, k: int) -> None:
     sizes = data.draw(st.lists(st.integers(1, 40), min_size=k, max_size=k))
     activity = data.draw(st.lists(st.integers(0, 50) | st.just(7), min_size=k, max_size=k))
     row = st.tuples(*(st.integers(0, size) for size in sizes))
     rows = [list(one) for one in data.draw(st.lists(row, min_size=1, max_size=20))]
     active = np.array(rows, np.float32)
-    shares = winners.by_share(active, np.array(sizes))
-    assert shares.tolist() == _as_numbers([_twin_share(one, sizes) for one in rows])
-    excess = winners.by_excess(active, np.array(activity))
-    assert excess.tolist() == _as_numbers([_twin_excess(one, activity) for one in rows])
+    shares = top_lobes.by_share(active, np.array(sizes))
+    assert shares.tolist() == _as_numbers([_reference_share(one, sizes) for one in rows])
+    excess = top_lobes.by_excess(active, np.array(activity))
+    assert excess.tolist() == _as_numbers([_reference_excess(one, activity) for one in rows])
 
 
-def test_ties_and_empty_blocks_have_no_winner() -> None:
+def test_arrays_are_compared_without_a_catalog() -> None:
+    """Two clusterings, blocks of which every third is evaluated, in slabs of uneven size."""
+    rng = np.random.default_rng(4)
+    n_blocks, d_sae = 300, 30
+    active = rng.random((n_blocks, d_sae)) < rng.random(d_sae)
+    labels = [_labels(rng, d_sae, k, number) for number, k in ((7, 2), (8, 5))]
+    blocks = np.arange(0, n_blocks, 3)
+    documents, types = np.arange(100) // 4, np.arange(25) % 3 - 1
+    evaluated = Evaluated(blocks, documents, types, ["A", "B"])
+    slabs = [
+        inputs.Slab(first, stop - first, np.packbits(active[first:stop].T, axis=1))
+        for first, stop in ((0, 64), (64, 100), (100, 300))
+    ]
+    given = inputs.Inputs(labels, active.sum(axis=0), evaluated, slabs)
+    result = subsets.compute(given, inputs.Params(1, preset="paper"))
+    for i, label in enumerate(labels):
+        sizes = np.bincount(label.lobes).tolist()
+        rows = _reference_active(active[blocks], label)
+        assert result.assigned.active[:, result.assigned.columns[i]].tolist() == rows
+        top = _as_numbers([_reference_share(row, sizes) for row in rows])
+        assert result.assigned.top[:, i].tolist() == top
+        for row in result.subset_rows:
+            if row["clustering"] == label.clustering:
+                mine = types[documents] == ["A", "B"].index(row["subset"])
+                assert row["n_blocks"] == mine.sum()
+                assert row["n_top"] == (np.array(top)[mine] == row["lobe"]).sum()
+    assert len(result.subset_rows) == 2 * (2 + 5)
+    assert result.quality["n_blocks"] == 100 and result.quality["n_documents"] == 25
+
+
+def test_ties_and_empty_blocks_have_no_top_lobe() -> None:
     active = np.array([[0, 0, 0], [1, 2, 0], [3, 2, 1], [0, 0, 1]], np.float32)
-    assert winners.by_share(active, np.array([3, 6, 9])).tolist() == [-1, -1, 0, 2]
+    assert top_lobes.by_share(active, np.array([3, 6, 9])).tolist() == [-1, -1, 0, 2]
     # as many as expected of each: z is 0 thrice; then twice the same excess
     active = np.array([[0, 0, 0], [1, 1, 1], [2, 2, 0], [0, 3, 1]], np.float32)
-    assert winners.by_excess(active, np.array([5, 5, 5])).tolist() == [-1, -1, -1, 1]
+    assert top_lobes.by_excess(active, np.array([5, 5, 5])).tolist() == [-1, -1, -1, 1]
     # both z are the root of 3/2, but not to the last bit
     active = np.array([[1, 2, 0], [2, 4, 0]], np.float32)
-    assert winners.by_excess(active, np.array([1, 3, 5])).tolist() == [-1, -1]
+    assert top_lobes.by_excess(active, np.array([1, 3, 5])).tolist() == [-1, -1]
     third = np.array([[1, 2], [7, 14], [2, 3]], np.float32)  # 1/3 is no binary fraction
-    assert winners.by_excess(third, np.array([49, 98])).tolist() == [-1, -1, 0]
+    assert top_lobes.by_excess(third, np.array([49, 98])).tolist() == [-1, -1, 0]
 
 
 @pytest.mark.parametrize("activity", [0, 4])
 def test_an_only_lobe_wins_wherever_it_is_active(activity: int) -> None:
     active = np.array([[0], [1], [9]], np.float32)
-    assert winners.by_excess(active, np.array([activity])).tolist() == [-1, 0, 0]
-    assert winners.by_share(active, np.array([9])).tolist() == [-1, 0, 0]
+    assert top_lobes.by_excess(active, np.array([activity])).tolist() == [-1, 0, 0]
+    assert top_lobes.by_share(active, np.array([9])).tolist() == [-1, 0, 0]
 
 
 def test_a_lobe_never_active_before_wins_where_it_is_active() -> None:
     active = np.array([[5, 0], [5, 1], [0, 1]], np.float32)
-    assert winners.by_excess(active, np.array([100, 0])).tolist() == [0, 1, 1]
+    assert top_lobes.by_excess(active, np.array([100, 0])).tolist() == [0, 1, 1]
 
 
 def test_expected_rates_make_lobes_win_alike() -> None:
     """Independent features: no text is any lobe's, so each of the four should win a quarter.
 
-    Tolerance 0.05: counts are whole numbers and skewed, and winners of 4,000 blocks vary by 0.007.
+    Tolerance 0.05: counts are whole numbers and skewed, and top lobes of 4,000 blocks vary by 0.007.
     """
     rng = np.random.default_rng(5)
     sizes = np.array([400, 200, 100, 50])
     density = np.array([0.05, 0.12, 0.2, 0.5])
     a = np.column_stack([rng.binomial(n, p, 8_000) for n, p in zip(sizes, density, strict=True)])
-    built, judged = a[:4_000], a[4_000:].astype(np.float32)
+    built, evaluated = a[:4_000], a[4_000:].astype(np.float32)
 
-    def rates(won: Array) -> Array:
-        return np.bincount(won[won >= 0], minlength=4) / len(won)
+    def rates(top: Array) -> Array:
+        return np.bincount(top[top >= 0], minlength=4) / len(top)
 
-    assert rates(winners.by_share(judged, sizes))[3] > 0.99  # the small lobe of frequent features
-    fair = rates(winners.by_excess(judged, built.sum(axis=0)))
+    assert (
+        rates(top_lobes.by_share(evaluated, sizes))[3] > 0.99
+    )  # the small lobe of frequent features
+    fair = rates(top_lobes.by_excess(evaluated, built.sum(axis=0)))
     assert np.abs(fair - 0.25).max() < 0.05, fair
 
 
@@ -183,23 +216,23 @@ def test_shares_by_type_are_those_of_a_loop(
     rng = np.random.default_rng(seed)
     types = rng.integers(-1, n_types, n_documents)
     documents = np.repeat(np.arange(n_documents), rng.integers(1, 4, n_documents))
-    won = rng.choice(np.arange(-1, k), len(documents), p=_weights(rng, k + 1))
-    by_document = won_by_document(won, documents, n_documents, k)
+    top = rng.choice(np.arange(-1, k), len(documents), p=_weights(rng, k + 1))
+    by_document = top_by_document(top, documents, n_documents, k)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(enrichment, "DRAWS", 40)
-        patch.setattr(enrichment, "_SLAB", slab)
+        patch.setattr(enrichment, "SLAB", slab)
         found = enrich(by_document, np.bincount(documents), types, n_types, seed=seed)
     for one in range(n_types):
-        mine = [lobe for lobe, at in zip(won, documents, strict=True) if types[at] == one]
+        mine = [lobe for lobe, at in zip(top, documents, strict=True) if types[at] == one]
         assert found.n_blocks[one] == len(mine)
         for lobe in range(k):
-            n_top, n_all = mine.count(lobe), won.tolist().count(lobe)
+            n_top, n_all = mine.count(lobe), top.tolist().count(lobe)
             assert found.n_top[one, lobe] == n_top
             low, high = found.low[one, lobe], found.high[one, lobe]
             if mine:
                 assert found.top_share[one, lobe] == n_top / len(mine)
             if n_all and mine:
-                expected = n_top / len(mine) / (n_all / len(won))
+                expected = n_top / len(mine) / (n_all / len(top))
                 assert found.enrichment[one, lobe] == pytest.approx(expected, rel=1e-12)
             else:
                 assert np.isnan(found.enrichment[one, lobe])
@@ -219,8 +252,8 @@ def test_resamples_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enrichment, "DRAWS", 50)
     rng = np.random.default_rng(1)
     types, n_blocks = np.array([0, 0, 1, -1, 1, 0]), np.array([1, 4, 2, 3, 2, 5])
-    won = np.minimum(rng.integers(0, 5, (6, 2)), n_blocks[:, None] // 2)
-    found = enrich(won, n_blocks, types, 2, seed=9)
+    top = np.minimum(rng.integers(0, 5, (6, 2)), n_blocks[:, None] // 2)
+    found = enrich(top, n_blocks, types, 2, seed=9)
     weights = np.zeros((50, 6), np.int64)
     draws = np.random.default_rng(9)
     for one in (-1, 0, 1):  # in the order in which they are drawn
@@ -229,9 +262,9 @@ def test_resamples_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         for lobe in (0, 1):
             ratios = []
             for w in weights:
-                mine, base = w * (types == one), w @ won[:, lobe]
+                mine, base = w * (types == one), w @ top[:, lobe]
                 if mine @ n_blocks and base:
-                    ratios.append(mine @ won[:, lobe] / (mine @ n_blocks) * (w @ n_blocks) / base)
+                    ratios.append(mine @ top[:, lobe] / (mine @ n_blocks) * (w @ n_blocks) / base)
             assert len(ratios) < 50 or one == 0  # type 1 has two documents: some draws lack both
             ends = np.quantile(ratios, [0.025, 0.975])
             assert [found.low[one, lobe], found.high[one, lobe]] == pytest.approx(ends, rel=1e-9)
@@ -242,20 +275,20 @@ def _simulate(rng: np.random.Generator, p: Sequence[float]) -> tuple[Array, Arra
     types = np.repeat([0, 1], [12, 40])
     n_blocks = rng.integers(1, 9, 52)
     mean = np.array(p)[types]
-    won = rng.binomial(n_blocks, rng.beta(2 * mean, 2 * (1 - mean)))
-    return np.column_stack([won, n_blocks - won]), n_blocks, types
+    top = rng.binomial(n_blocks, rng.beta(2 * mean, 2 * (1 - mean)))
+    return np.column_stack([top, n_blocks - top]), n_blocks, types
 
 
 def _coverage(p: Sequence[float], *, by_block: bool = False) -> Array:
     truth = np.array(p) / (np.array(p) @ [12, 40] / 52)
     rng, hits = np.random.default_rng(3), []
     for seed in range(250):
-        won, n_blocks, types = _simulate(rng, p)
+        top, n_blocks, types = _simulate(rng, p)
         if by_block:  # as if each block were a document of its own
-            lobe = np.concatenate([np.repeat([0, 1], pair) for pair in won])
-            won, types = np.eye(2, dtype=np.int64)[lobe], np.repeat(types, n_blocks)
+            lobe = np.concatenate([np.repeat([0, 1], pair) for pair in top])
+            top, types = np.eye(2, dtype=np.int64)[lobe], np.repeat(types, n_blocks)
             n_blocks = np.ones(len(lobe), np.int64)
-        found = enrich(won, n_blocks, types, 2, seed=seed)
+        found = enrich(top, n_blocks, types, 2, seed=seed)
         hits.append((found.low[:, 0] <= truth) & (truth <= found.high[:, 0]))
     return np.mean(hits, axis=0)
 
@@ -271,12 +304,12 @@ def test_blocks_instead_of_documents_would_not_cover() -> None:
 
 
 def test_few_documents_get_no_interval_and_no_type_no_row() -> None:
-    won = np.array([[2, 0], [1, 0], [0, 0], [1, 0]])
-    found = enrich(won, np.array([2, 2, 1, 3]), np.array([0, 0, 1, -1]), 2)
+    top = np.array([[2, 0], [1, 0], [0, 0], [1, 0]])
+    found = enrich(top, np.array([2, 2, 1, 3]), np.array([0, 0, 1, -1]), 2)
     assert found.n_blocks.tolist() == [4, 1]
     assert found.enrichment[0, 0] == pytest.approx(3 / 4 / (4 / 8))  # the last document counts
     assert found.enrichment[1, 0] == 0 and np.isnan(found.low[1, 0])
-    assert np.isnan(found.enrichment[:, 1]).all()  # this lobe won nothing anywhere
+    assert np.isnan(found.enrichment[:, 1]).all()  # this lobe is the top lobe nowhere
     assert found.low[0, 0] < found.enrichment[0, 0] < found.high[0, 0]
 
 
@@ -326,10 +359,14 @@ def _lobes(engine: sa.Engine, made: Made, count: int | None, ks: Sequence[int] =
     return run
 
 
-def _judge(engine: sa.Engine, run: int, **options: Any) -> Progress:
-    *_, done = judge(engine, run, **options)
-    assert done.stage == "done" and done.run is not None
-    return done
+def _compare(engine: sa.Engine, run: int, **options: Any) -> Outcome:
+    return performed.compare_subsets(engine, run, **options)
+
+
+def _n_blocks(engine: sa.Engine, done: Outcome) -> int:
+    """How many blocks a run has evaluated."""
+    (row,) = _rows(engine, "select quality from atlas.run where id = :n", n=done.run)
+    return int(row.quality["n_blocks"])
 
 
 def _rows(engine: sa.Engine, query: str, **values: Any) -> Sequence[sa.Row[Any]]:
@@ -338,9 +375,9 @@ def _rows(engine: sa.Engine, query: str, **values: Any) -> Sequence[sa.Row[Any]]
 
 
 def _assert_equal(
-    engine: sa.Engine, run: int | None, made: Made, judged: Array, counted: Array, preset: str
+    engine: sa.Engine, run: int | None, made: Made, evaluated: Array, counted: Array, preset: str
 ) -> None:
-    """All rows against loops; `judged` and `counted` are blocks."""
+    """All rows against loops; `evaluated` and `counted` are blocks."""
     active = made.peaks > 1
     place = "select block, document, subset from blocks where corpus = :corpus order by block"
     blocks = _rows(engine, place, corpus=made.row.corpus)
@@ -352,25 +389,31 @@ def _assert_equal(
     found = {(r.clustering, r.block): r for r in of_block}
     of_type = _rows(engine, "select * from subset_lobe where run = :run", run=run)
     by_type = {(r.clustering, r.lobe, r.subset): r for r in of_type}
-    assert len(found) == len(labels) * len(judged)
+    assert len(found) == len(labels) * len(evaluated)
     for label in labels:
         sizes = np.bincount(label.lobes).tolist()
         n = active[counted].sum(axis=0)[label.features]
         activity = np.bincount(label.lobes, n).astype(int).tolist()
-        won, rows = [], _twin_active(active[judged], label)
-        for block, row in zip(judged.tolist(), rows, strict=True):
-            winner = _twin_share(row, sizes) if preset == "paper" else _twin_excess(row, activity)
+        top, rows = [], _reference_active(active[evaluated], label)
+        for block, row in zip(evaluated.tolist(), rows, strict=True):
+            best = (
+                _reference_share(row, sizes)
+                if preset == "paper"
+                else _reference_excess(row, activity)
+            )
             stored = found[label.clustering, block]
-            assert (stored.run, stored.lobe) == (run, winner)
+            assert (stored.run, stored.lobe) == (run, best)
             assert stored.shares == [np.float32(a / s) for a, s in zip(row, sizes, strict=True)]
-            won.append(winner)
-        types, expected = _enriched(won, [blocks[block] for block in judged.tolist()], len(sizes))
+            top.append(best)
+        types, expected = _enriched(
+            top, [blocks[block] for block in evaluated.tolist()], len(sizes)
+        )
         for lobe, size in enumerate(sizes):
-            everywhere = won.count(lobe) / len(judged)
+            everywhere = top.count(lobe) / len(evaluated)
             for one, subset in enumerate(types):
-                mine = [i for i, block in enumerate(judged.tolist()) if subsets[block] == subset]
+                mine = [i for i, block in enumerate(evaluated.tolist()) if subsets[block] == subset]
                 stored = by_type.pop((label.clustering, lobe, subset))
-                n_top = [won[i] for i in mine].count(lobe)
+                n_top = [top[i] for i in mine].count(lobe)
                 assert (stored.run, stored.n_blocks, stored.n_top) == (run, len(mine), n_top)
                 assert stored.top_share == n_top / len(mine)
                 mean = np.mean([rows[i][lobe] / size for i in mine])
@@ -387,14 +430,14 @@ def _assert_equal(
 
 
 def _enriched(
-    won: list[int | None], blocks: Sequence[sa.Row[Any]], k: int
+    top: list[int | None], blocks: Sequence[sa.Row[Any]], k: int
 ) -> tuple[list[str], Enrichment]:
     """Enrichment of one clustering by itself."""
     names, documents = np.unique([row.document for row in blocks], return_inverse=True)
     subset = {row.document: row.subset for row in blocks}
     types = sorted(set(subset.values()) - {None})
     place = np.array([types.index(subset[d]) if subset[d] else -1 for d in names.tolist()])
-    table = won_by_document(np.array(_as_numbers(won)), documents, len(names), k)
+    table = top_by_document(np.array(_as_numbers(top)), documents, len(names), k)
     return types, enrich(table, np.bincount(documents), place, len(types))
 
 
@@ -416,37 +459,36 @@ def test_rows_equal_a_loops(
 ) -> None:  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bitmaps, "CHUNK_BLOCKS", chunk)
-        patch.setattr(job, "_BLOCKS", slab)
-        patch.setattr(job, "_LOBES", together)
+        patch.setattr(inputs, "BLOCKS", slab)
+        patch.setattr(subsets, "LOBES", together)
         made = _record(engine, untyped=2, seed=seed)
         chosen = f"select block from blocks where corpus = :corpus and {where}"
         counted = np.array([r[0] for r in _rows(engine, chosen, corpus=made.row.corpus)])
         run = _lobes(engine, made, _count(engine, made, where))
-        done = _judge(engine, run, documents=documents, preset=preset)
+        done = _compare(engine, run, documents=documents, preset=preset)
     everything = np.arange(len(made.peaks))
     held_out = np.setdiff1d(everything, counted)
-    judged = held_out if documents == "held-out" else everything
-    assert done.created and done.total == len(judged)
-    _assert_equal(engine, done.run, made, judged, counted, preset)
+    evaluated = held_out if documents == "held-out" else everything
+    assert done.created and _n_blocks(engine, done) == len(evaluated)
+    _assert_equal(engine, done.run, made, evaluated, counted, preset)
 
 
 @pytest.fixture
-def judged(engine: sa.Engine) -> tuple[Made, int, int]:
-    """A recording, the run of its lobes and one that judged them."""
+def evaluated(engine: sa.Engine) -> tuple[Made, int, int]:
+    """A recording, the run of its lobes and one that evaluated them."""
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))
-    done = _judge(engine, run)
-    assert done.run is not None
+    done = _compare(engine, run)
     return made, run, done.run
 
 
-def test_no_judged_document_was_counted(engine: sa.Engine) -> None:
+def test_no_evaluated_document_was_counted(engine: sa.Engine) -> None:
     """Documents that came later are held out, though the condition selects them now."""
     made = _record(engine)
     where = "n_blocks = 3 and document < 20 or document >= 80"
     count = _count(engine, made, where)
     sparse.add(engine, made, made.peaks[:30], blocks_per_document=3)
-    _judge(engine, _lobes(engine, made, count), ks=[2])
+    _compare(engine, _lobes(engine, made, count), ks=[2])
     seen = {r[0] for r in _rows(engine, "select distinct document from block_lobes")}
     assert seen == set(range(20, 90))
     assert _rows(engine, "select n from cooccurrence_feature where feature = 3")[0][0] == int(
@@ -455,7 +497,7 @@ def test_no_judged_document_was_counted(engine: sa.Engine) -> None:
 
 
 @pytest.mark.parametrize("chunk", [64, 10_000])
-def test_a_document_counted_in_part_is_not_judged(
+def test_a_document_counted_in_part_is_not_evaluated(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(bitmaps, "CHUNK_BLOCKS", chunk)
@@ -465,7 +507,7 @@ def test_a_document_counted_in_part_is_not_judged(
     with engine.begin() as connection:  # blocks 62 and 63, one counted and one not, are of one
         query = "update atlas.block set document = 20, position = 3 where block = 63"
         connection.exec_driver_sql(query)
-    assert _judge(engine, _lobes(engine, made, count), ks=[2]).total == 8
+    assert _n_blocks(engine, _compare(engine, _lobes(engine, made, count), ks=[2])) == 8
     blocks = {r[0] for r in _rows(engine, "select block from block_lobe")}
     assert blocks == set(range(64, 72))
 
@@ -475,16 +517,16 @@ def test_documents_that_came_after_the_count_are_held_out(engine: sa.Engine) -> 
     count = _count(engine, made, None)
     run = _lobes(engine, made, count)
     with pytest.raises(errors.InputError, match=r"all documents(.|\n)*--half first(.|\n)*all`"):
-        _judge(engine, run)
+        _compare(engine, run)
     sparse.add(engine, made, made.peaks[:20], blocks_per_document=3)
-    done = _judge(engine, run)
+    done = _compare(engine, run)
     found = _rows(engine, "select document, count(distinct block) from block_lobes group by 1")
-    assert done.total == 20 and {r[0] for r in found} == set(range(22, 29))
-    assert _judge(engine, run, documents="all").total == 84
+    assert _n_blocks(engine, done) == 20 and {r[0] for r in found} == set(range(22, 29))
+    assert _n_blocks(engine, _compare(engine, run, documents="all")) == 84
 
 
-def test_a_run_says_what_was_asked(engine: sa.Engine, judged: tuple[Made, int, int]) -> None:
-    made, run, number = judged
+def test_a_run_says_what_was_asked(engine: sa.Engine, evaluated: tuple[Made, int, int]) -> None:
+    made, run, number = evaluated
     with engine.connect() as connection:
         row = connection.execute(sa.select(tables.run).where(tables.run.c.id == number)).one()
     params, quality = dict(row.params), dict(row.quality)
@@ -502,15 +544,15 @@ def test_a_run_says_what_was_asked(engine: sa.Engine, judged: tuple[Made, int, i
     assert row.finished_at > row.started_at
 
 
-def test_the_same_is_not_made_again(engine: sa.Engine, judged: tuple[Made, int, int]) -> None:
-    made, run, number = judged
-    again = _judge(engine, run)
-    assert (again.run, again.created) == (number, False) and "made before" in again.summary
+def test_the_same_is_not_made_again(engine: sa.Engine, evaluated: tuple[Made, int, int]) -> None:
+    made, run, number = evaluated
+    again = _compare(engine, run)
+    assert (again.run, again.created) == (number, False) and "done before" in again.summary
     others = [{"preset": "paper"}, {"seed": 1}, {"ks": [2]}, {"documents": "all"}]
-    done = [_judge(engine, run, **options) for options in others]
+    done = [_compare(engine, run, **options) for options in others]
     assert all(one.created for one in done) and len({one.run for one in done}) == 4
     sparse.add(engine, made, made.peaks[:9], blocks_per_document=3)
-    assert _judge(engine, run).created  # other blocks
+    assert _compare(engine, run).created  # other blocks
 
 
 def test_only_small_k_unless_others_are_asked_for(engine: sa.Engine) -> None:
@@ -518,23 +560,23 @@ def test_only_small_k_unless_others_are_asked_for(engine: sa.Engine) -> None:
     count = _count(engine, made)
     run = _lobes(engine, made, count, ks=(2, 8, 9))
 
-    def ks(done: Progress) -> list[int]:
+    def ks(done: Outcome) -> list[int]:
         query = "select distinct k from block_lobes where run = :run order by k"
         return [row.k for row in _rows(engine, query, run=done.run)]
 
-    assert ks(_judge(engine, run)) == [2, 8]
-    assert ks(_judge(engine, run, ks=[9], affinities=["phi"])) == [9]
+    assert ks(_compare(engine, run)) == [2, 8]
+    assert ks(_compare(engine, run, ks=[9], affinities=["phi"])) == [9]
     with pytest.raises(errors.UnknownName, match="no such lobes(.|\n)*phi k 9"):
-        _judge(engine, run, ks=[5])
+        _compare(engine, run, ks=[5])
     wide = _lobes(engine, made, count, ks=(9,))
     with pytest.raises(errors.InputError, match="k up to 8(.|\n)*k 9(.|\n)*--k 9"):
-        _judge(engine, wide)
+        _compare(engine, wide)
 
 
 def test_views_and_names_show_what_was_found(
-    engine: sa.Engine, judged: tuple[Made, int, int]
+    engine: sa.Engine, evaluated: tuple[Made, int, int]
 ) -> None:
-    made, run, number = judged
+    made, run, number = evaluated
     (clustering,) = _rows(engine, "select id from clustering where affinity = 'phi' and k = 2")[0]
     seen = _rows(
         engine,
@@ -566,19 +608,19 @@ def test_lobes_of_two_saes_meet_as_numpy_says(engine: sa.Engine) -> None:
     asked = []
     for made in (one, other):
         run = _lobes(engine, made, _count(engine, made), ks=(2, 3))
-        asked.append(_judge(engine, run, documents="all" if made is other else "held-out").run)
+        asked.append(_compare(engine, run, documents="all" if made is other else "held-out").run)
     k2, k3 = (
         _rows(engine, "select distinct clustering from block_lobes where run = :r and k = :k"
               " and affinity = 'phi'", r=run, k=k)[0][0]
         for run, k in zip(asked, (2, 3), strict=True)
     )  # fmt: skip
-    won = []
+    top = []
     for run, clustering in zip(asked, (k2, k3), strict=True):
         query = "select block, lobe from block_lobe where run = :r and clustering = :c"
-        won.append({r.block: r.lobe for r in _rows(engine, query, r=run, c=clustering)})
-    both = sorted(set(won[0]) & set(won[1]))
+        top.append({r.block: r.lobe for r in _rows(engine, query, r=run, c=clustering)})
+    both = sorted(set(top[0]) & set(top[1]))
     assert len(both) == 120
-    x, y = ([-1 if side[b] is None else side[b] for b in both] for side in won)
+    x, y = ([-1 if side[b] is None else side[b] for b in both] for side in top)
     found = _rows(
         engine, "select * from lobe_overlap(:a, :b, :c, :d)", a=asked[0], b=k2, c=asked[1], d=k3
     )
@@ -607,9 +649,9 @@ GONE = [0, 0, 0, None]
 
 @pytest.mark.parametrize("what", ["run", "recording", "sae", "corpus"])
 def test_removal_leaves_no_row_and_no_partition(
-    engine: sa.Engine, judged: tuple[Made, int, int], what: str
+    engine: sa.Engine, evaluated: tuple[Made, int, int], what: str
 ) -> None:
-    made, _, number = judged
+    made, _, number = evaluated
     assert _left(engine, number) == [1, 720, 24, f"block_lobe_{number}"]
     key = {"run": number, "recording": made.id, "sae": made.row.sae, "corpus": made.row.corpus}
     with engine.begin() as connection:
@@ -617,19 +659,25 @@ def test_removal_leaves_no_row_and_no_partition(
     assert _left(engine, number) == GONE
 
 
-def test_closed_halfway_it_leaves_nothing(
+def test_stopped_halfway_it_leaves_nothing(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "_BLOCKS", 64)
+    monkeypatch.setattr(inputs, "BLOCKS", 64)
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))
-    steps = judge(engine, run)
-    assert next(step for step in steps if step.stage == "judging").done < 120
-    with pytest.raises(errors.CatalogBusy, match="same judgement"):
-        _judge(engine, run)
-    steps.close()
+    steps: list[Progress] = []
+
+    def stop() -> None:
+        with pytest.raises(errors.CatalogBusy, match="same comparison"):
+            _compare(engine, run)
+        interrupt()
+
+    report = once("assign", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _compare(engine, run, report=lambda step: (steps.append(step), report(step)))
+    assert steps[-1].done < 120
     assert _left(engine, run + 1) == GONE
-    done = _judge(engine, run)
+    done = _compare(engine, run)
     assert done.created and _left(engine, run + 1) == GONE
 
 
@@ -639,20 +687,20 @@ def test_failed_at_the_end_it_leaves_nothing(
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))
     with monkeypatch.context() as patch:
-        patch.setattr(job, "enrich", None)
+        patch.setattr(statistics, "refresh", None)
         with pytest.raises(TypeError):
-            _judge(engine, run)
+            _compare(engine, run)
     assert _left(engine, run + 1) == GONE
-    assert _judge(engine, run).created
+    assert _compare(engine, run).created
 
 
 def test_killed_halfway_it_leaves_nothing(engine: sa.Engine) -> None:
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))
     code = (
-        "from saeatlas.analyses.subsets.subsets import judge; from saeatlas.schema import connect; "
+        "from saeatlas.schema.database import connect; from tests import performed; "
         f"engine = connect.open_catalog({os.environ['SAEATLAS_DATABASE_URL']!r}); "
-        f"print(list(judge(engine, {run})))"
+        f"performed.compare_subsets(engine, {run})"
     )
     with engine.connect() as connection:
         connection.exec_driver_sql("lock table atlas.subset_lobe in share mode")
@@ -666,42 +714,43 @@ def test_killed_halfway_it_leaves_nothing(engine: sa.Engine) -> None:
             time.sleep(0.02)
         child.send_signal(signal.SIGKILL)
         child.wait()
-    while _rows(engine, "select count(*) from pg_locks where locktype = 'advisory'")[0][0]:
+    others = (
+        "select count(*) from pg_stat_activity where datname = current_database() "
+        "and backend_type = 'client backend' and pid <> pg_backend_pid() and state <> 'idle'"
+    )
+    while _rows(engine, others)[0][0]:
         time.sleep(0.02)  # the server notices that its client is gone
     assert _left(engine, run + 1) == GONE
     with engine.begin() as connection:
         upgrade.apply(connection)
-    assert _judge(engine, run).created
+    assert _compare(engine, run).created
 
 
-def test_removal_meanwhile_is_noticed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removal_meanwhile_is_noticed(engine: sa.Engine) -> None:
     made = _record(engine)
     count = _count(engine, made)
     run = _lobes(engine, made, count)
-    real = job.Job._open
 
-    def late(self: job.Job, connection: sa.Connection) -> int:
-        with engine.begin() as other:
-            remove.remove_run(other, count)
-        return real(self, connection)
+    def remove_count() -> None:
+        with engine.begin() as connection:
+            remove.remove_run(connection, count)
 
-    monkeypatch.setattr(job.Job, "_open", late)
     with pytest.raises(errors.UnknownName, match=f"Run {count} was removed meanwhile"):
-        _judge(engine, run)
+        _compare(engine, run, report=once("assign", remove_count))
     with pytest.raises(errors.InputError, match=r"was removed(.|\n)*--half first"):
-        _judge(engine, run)
+        _compare(engine, run)
 
 
-def test_what_cannot_be_judged_says_so(engine: sa.Engine) -> None:
+def test_what_cannot_be_evaluated_says_so(engine: sa.Engine) -> None:
     made = _record(engine)
     with pytest.raises(errors.UnknownName, match="Run 7 is no run of lobes(.|\n)*none"):
-        _judge(engine, 7)
+        _compare(engine, 7)
     count = _count(engine, made)
     with pytest.raises(errors.UnknownName, match=f"Run {count} is no run of lobes"):
-        _judge(engine, count)
+        _compare(engine, count)
     elsewhere = _lobes(engine, made, None)
     with pytest.raises(errors.InputError, match="counts made elsewhere(.|\n)*ingest activations"):
-        _judge(engine, elsewhere)
+        _compare(engine, elsewhere)
 
 
 def test_a_condition_that_now_selects_others_is_refused(engine: sa.Engine) -> None:
@@ -710,5 +759,5 @@ def test_a_condition_that_now_selects_others_is_refused(engine: sa.Engine) -> No
     with engine.begin() as connection:
         connection.exec_driver_sql("update atlas.document set subset = 'odd' where document = 0")
     with pytest.raises(errors.InputError, match="cannot be found again(.|\n)*'odd'"):
-        _judge(engine, run)
-    assert _judge(engine, run, documents="all").created
+        _compare(engine, run)
+    assert _compare(engine, run, documents="all").created

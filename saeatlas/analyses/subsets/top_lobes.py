@@ -1,11 +1,13 @@
-"""How many features of each lobe are active in a block, and which lobe wins it."""
+"""How many features of each lobe are active in a block, and which is its top lobe."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas.schema.rows.clusterings import Labels
+
+Counts = npt.NDArray[np.float32]
 
 TIE = 1e-12
 """Two values that differ by less than this share of themselves are a tie."""
@@ -18,7 +20,7 @@ _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np
 
 def membership(
     labels: Sequence[Labels],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Lay the lobes of all clusterings side by side.
 
     Parameters
@@ -43,7 +45,7 @@ def membership(
     return features, members
 
 
-def count_active(bits: np.ndarray[Any, Any], members: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def count_active(bits: npt.NDArray[np.uint8], members: npt.NDArray[np.float32]) -> Counts:
     """Count the active features of each lobe in each block.
 
     Parameters
@@ -76,8 +78,8 @@ def count_active(bits: np.ndarray[Any, Any], members: np.ndarray[Any, Any]) -> n
     return active
 
 
-def by_share(active: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Say which lobe has the largest share of its features active: the published procedure.
+def by_share(active: Counts, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Find the lobe with the largest share of its features active: the published procedure.
 
     Parameters
     ----------
@@ -94,22 +96,22 @@ def by_share(active: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any]) -> np.nd
     Notes
     -----
     Misleads where lobes differ in how often their features are active: a lobe of frequent features
-    wins nearly every block, whatever the text. A small lobe has shares that vary much, so that
-    among many lobes the small ones win more often than their size deserves.
+    is the top lobe of nearly every block, whatever the text. A small lobe has shares that vary
+    much, so that among many lobes the small ones are on top more often than their size deserves.
 
     References
     ----------
     Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
     """
-    return _winner(active.astype(np.float64) / sizes, active)
+    return _largest(active.astype(np.float64) / sizes, active)
 
 
-def by_excess(active: np.ndarray[Any, Any], activity: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Say which lobe is active most above what its frequency makes expect.
+def by_excess(active: Counts, activity: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Find the lobe that is active most above what its frequency makes expect.
 
     Of the T active features of a block, a_l lie in lobe l. If each came from lobe l with the
     probability p_l that an active feature has in general, a_l would have mean T p_l and variance
-    T p_l (1 - p_l). The winner has the largest z_l = (a_l - T p_l) / sqrt(T p_l (1 - p_l)).
+    T p_l (1 - p_l). The top lobe has the largest z_l = (a_l - T p_l) / sqrt(T p_l (1 - p_l)).
 
     Parameters
     ----------
@@ -122,14 +124,14 @@ def by_excess(active: np.ndarray[Any, Any], activity: np.ndarray[Any, Any]) -> n
     Returns
     -------
     ndarray of shape (n_blocks,), int32
-        -1 for a tie and for a block without active features. A lobe without active features never
-        wins; an only lobe always does.
+        -1 for a tie and for a block without active features. A lobe without active features is
+        never on top; an only lobe always is.
 
     Notes
     -----
     z orders lobes; it is no test. Features of a lobe go together by construction, so a_l varies
     more than the binomial variance says, by a factor that grows with the lobe's size and
-    coherence: a large tight lobe still wins somewhat more often than a small loose one.
+    coherence: a large tight lobe is still on top somewhat more often than a small loose one.
     """
     a = active.astype(np.float64)
     n = activity.astype(np.float64)
@@ -141,10 +143,10 @@ def by_excess(active: np.ndarray[Any, Any], activity: np.ndarray[Any, Any]) -> n
         z = over / spread
     z[np.isnan(z)] = 0  # 0 / 0: just as expected, without any spread
     z[a == 0] = -np.inf
-    return _winner(z, active)
+    return _largest(z, active)
 
 
-def _winner(values: np.ndarray[Any, Any], active: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _largest(values: npt.NDArray[np.float64], active: Counts) -> npt.NDArray[np.int32]:
     """Find the one largest value of each row; -1 where there are two, or nothing is active."""
     best = values.max(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
