@@ -31,9 +31,9 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
         ("spatiality --lobes 2 --geometry 4 --affinity phi --k 3 --trials 99 --vector-trials 3", 5),
     )
     for line, run in steps:
-        assert f"Run {run}: made in" in _say(f"analyze {line}"), line
+        assert f"Run {run}: done in" in _say(f"analyze {line}"), line
     for line, run in steps:
-        assert f"Run {run}: made before, unchanged" in _say(f"analyze {line}"), line
+        assert f"Run {run}: done before, unchanged" in _say(f"analyze {line}"), line
     kinds = _ask(engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1")
     assert sorted(kinds.affinity.unique()) == ["phi", "simple_matching"]
     judged = _ask(engine, "select * from lobe_subsets where enrichment_low > 1")

@@ -10,13 +10,16 @@ from click.testing import CliRunner
 from sklearn.metrics import adjusted_mutual_info_score
 
 from saeatlas import errors
-from saeatlas.analyses.lobes import geometry
+from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.lobes.affinities import Affinity, Angular
+from saeatlas.analyses.lobes.params import Params
+from saeatlas.analyses.lobes.sources import Pairs
 from saeatlas.analyses.run_driver import Outcome
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
 from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
 from saeatlas.ingest.simulation import job
+from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings, pair_counts, remove, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
@@ -453,6 +456,47 @@ def test_the_papers_preset_equals_a_plain_reference(
         theirs = model.fit_predict(matrix)
         assert _agreement(one, theirs) == pytest.approx(1)
     assert _run(engine, done.run).preset == "paper"
+
+
+@pytest.mark.filterwarnings("ignore:Graph is not fully connected")
+def test_arrays_are_clustered_without_a_catalog() -> None:
+    from sklearn.cluster import SpectralClustering
+
+    active = _groups(np.random.default_rng(2), 400, [25, 20, 15], 0.05)
+    n, both = sparse.twin(active)
+    counts = _count_arrays(active)
+    halves = [Pairs(_count_arrays(half)) for half in (active[:200], active[200:])]
+    wanted = Params(1, affinities=["jaccard"], ks=[2, 3], seed=1, halves=True)
+    steps: list[Progress] = []
+    result = lobes.compute(lobes.Inputs(1, Pairs(counts), halves), wanted, steps.append)
+    jaccard = both / (n[:, None] + n - both)
+    for one in result.clusterings:
+        model = SpectralClustering(one.k, affinity="precomputed", random_state=0)
+        theirs = model.fit_predict(jaccard - np.diag(np.diag(jaccard)))
+        assert adjusted_mutual_info_score(one.lobes, theirs) == pytest.approx(1)
+    assert result.clusterings[1].columns["half_stability"] > 0.9
+    assert result.quality["jaccard"]["n_features"] == 60 and result.notes == ()
+    stages = dict.fromkeys(step.stage for step in steps)
+    assert list(stages) == [
+        "cluster by jaccard", "first half: cluster by jaccard", "second half: cluster by jaccard"
+    ]  # fmt: skip
+
+
+def _count_arrays(active: Array) -> pair_counts.Counts:
+    n, both = sparse.twin(active)
+    return pair_counts.Counts(len(active), n, np.arange(len(n)), both.astype(np.int32))
+
+
+def test_vectors_are_clustered_without_a_catalog() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.permutation(np.repeat([0, 1, 2], 15))
+    vectors = (3 * np.eye(3, 6)[truth] + 0.3 * rng.standard_normal((45, 6))).astype(np.float32)
+    inputs = geometry.Inputs(vectors, np.arange(45) * 2)
+    result = geometry.compute(inputs, geometry.Params(1, ks=[3, 3, 99]))
+    (one,) = result.clusterings
+    assert (one.affinity, one.k) == ("angular", 3)
+    assert one.features.tolist() == list(range(0, 90, 2))
+    assert adjusted_mutual_info_score(one.lobes, truth) == pytest.approx(1)
 
 
 def test_counts_from_a_file_have_no_halves(

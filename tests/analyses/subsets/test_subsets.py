@@ -179,9 +179,9 @@ def test_a_lobe_never_active_before_wins_where_it_is_active() -> None:
 
 
 def test_expected_rates_make_lobes_win_alike() -> None:
-    """Independent features: no text is any lobe's, so each of the four should win a quarter.
+    """Independent features: no text is any lobe's, so each of four should be on top in a quarter.
 
-    Tolerance 0.05: counts are whole numbers and skewed, and top lobes of 4,000 blocks vary by 0.007.
+    Tolerance 0.05: counts are whole numbers and skewed, and shares of 4,000 blocks vary by 0.007.
     """
     rng = np.random.default_rng(5)
     sizes = np.array([400, 200, 100, 50])
