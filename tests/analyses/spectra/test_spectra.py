@@ -12,7 +12,6 @@ from click.testing import CliRunner
 from sklearn.decomposition import PCA
 
 from saeatlas import errors
-from saeatlas.analyses.lobes import geometry
 from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.inputs import Inputs
@@ -23,7 +22,7 @@ from saeatlas.ingest import simulation
 from saeatlas.ingest.simulation import job
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove, sae_vectors
-from tests import tiny
+from tests import performed, tiny
 
 PLANTED = simulation.Terms(
     features=1200, d_model=80, lobes=2, active=10.0, geometry=0.0, spectrum_exponent=0.6, dead=0.0,
@@ -106,7 +105,7 @@ def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> 
 
 def test_a_spectrum_a_lobe(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, geometry=0.9))
-    run = list(geometry.find(engine, 1, ks=[2, 3]))[-1].run
+    run = performed.cluster_vectors(engine, 1, ks=[2, 3]).run
     _find(engine, replace(QUICK, within=run, ks=(2,)))
     rows = _ask(engine, "select * from spectra order by lobe")
     assert rows.lobe.tolist() == [0, 1] and (rows.k == 2).all()
@@ -122,7 +121,7 @@ def test_a_spectrum_a_lobe(engine: sa.Engine) -> None:
 
 def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, features=40))
-    run = list(geometry.find(engine, 1, ks=[20]))[-1].run
+    run = performed.cluster_vectors(engine, 1, ks=[20]).run
     done = _find(engine, replace(QUICK, within=run))
     assert any("fewer than 3 vectors" in note for note in done.notes)
     rows = _ask(engine, "select * from spectra")
