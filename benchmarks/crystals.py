@@ -29,8 +29,10 @@ from ingest import catalog
 from safetensors.numpy import load_file
 
 from saeatlas.analyses.crystals import crystals, parallelograms
-from saeatlas.analyses.crystals.params import LEAST, Terms
-from saeatlas.analyses.crystals.search import Found, Search
+from saeatlas.analyses.crystals.comparison import Found
+from saeatlas.analyses.crystals.params import MIN_COSINE, Params
+from saeatlas.analyses.crystals.search import search
+from saeatlas.analyses.run_driver import perform
 from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
 from saeatlas.schema import tables
@@ -56,11 +58,11 @@ def _measured(job: Any, arguments: tuple[Any, ...]) -> tuple[Any, float, float]:
 
 def analyzed(url: str, keep_distractors: bool) -> int:
     """Find the crystals of SAE 1; return the run."""
-    *_, last = crystals.find(connect.open_catalog(url), 1, Terms(keep_distractors=keep_distractors))
-    for remark in last.notes:
-        print(f"  {remark}")
-    assert last.run is not None
-    return last.run
+    params = Params(sae=1, keep_distractors=keep_distractors)
+    outcome = perform(connect.open_catalog(url), crystals.ANALYSIS, params)
+    for note in outcome.notes:
+        print(f"  {note}")
+    return outcome.run
 
 
 def planted(features: int, d_model: int, n: int) -> dict[str, float]:
@@ -130,13 +132,10 @@ def noise(n_clouds: int, features: int, d_model: int) -> Iterator[tuple[str, np.
         yield "covariance", drawn.astype(np.float32)
 
 
-def searched(vectors: np.ndarray, **terms: Any) -> Found:
+def searched(vectors: np.ndarray) -> Found:
     """Search unit vectors for crystals."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    search = Search(unit, Terms(**terms))
-    for _ in search.steps():
-        pass
-    return search.found
+    return search(unit, Params(sae=1)).found
 
 
 def in_noise(n_clouds: int, features: int, d_model: int) -> dict[str, float]:
@@ -156,7 +155,7 @@ def brute(n: int, d: int) -> dict[str, float]:
     points[n // 2 :] = points[: n - n // 2] + points[0] + 0.3 * points[n // 2 :]
     ends = np.array(list(itertools.combinations(range(n), 2)))
     began = time.perf_counter()
-    found = parallelograms.search(points, ends, LEAST)
+    found = parallelograms.parallel_pairs(points, ends, MIN_COSINE)
     ours = time.perf_counter() - began
     began = time.perf_counter()
     expected = set()
@@ -167,7 +166,7 @@ def brute(n: int, d: int) -> dict[str, float]:
         back = (points[others[:, 1]] - points[others[:, 0]]) @ side < 0
         others[back] = others[back][:, ::-1]
         corners = np.column_stack([np.tile((a, b), (len(others), 1)), others])
-        good = parallelograms.measure(points, corners).quality >= LEAST
+        good = parallelograms.measure_quads(points, corners).quality >= MIN_COSINE
         expected |= {tuple(one) for one in corners[good].tolist()}
     theirs = time.perf_counter() - began
     same = {tuple(one) for one in found.corners.tolist()}

@@ -1,4 +1,4 @@
-"""The vectors of an SAE, and the features of it that an analysis is asked for."""
+"""Features of an SAE that meet a condition, and their vectors."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,31 +11,10 @@ from saeatlas.analyses import sql_filters
 from saeatlas.analyses.run_driver import Source
 from saeatlas.schema.rows import sae_vectors, saes
 
-Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What an analysis of vectors begins with.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (d_sae, d), float32
-        Of all features.
-    features : ndarray of shape (n,), int64
-        Those chosen, ascending.
-    facts : dict
-        What they depend on, for the run's hash.
-    """
-
-    vectors: Array
-    features: Array
-    facts: dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Choice(Source):
-    """Features of an SAE that an analysis of vectors is about.
+    """Features of an SAE whose vectors are analysed.
 
     Parameters
     ----------
@@ -105,39 +84,3 @@ def vectors(
     if choice.features is None:
         return every, np.arange(len(every))
     return every[choice.features], choice.features
-
-
-def read(
-    connection: sa.Connection, sae: int, condition: str | None, *, of: sae_vectors.Kind = "decoder"
-) -> Chosen:
-    """Read vectors, and choose features.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-        Without a transaction that is still wanted.
-    sae : int
-        ``sae.id``.
-    condition : str or None
-        SQL on the columns of view ``features``; None for all of them.
-    of : {'decoder', 'encoder'}, default='decoder'
-
-    Returns
-    -------
-    Chosen
-
-    Raises
-    ------
-    UnknownName, InputError
-        No such SAE or vectors, or no feature meets the condition.
-    QueryFailed
-        The condition does not run.
-    """
-    weights = saes.read(connection, sae).weights_sha256
-    facts: dict[str, Any] = {"sae": sae, "weights": weights.hex()}
-    vectors = sae_vectors.read(connection, sae, of=of)
-    features = np.arange(len(vectors))
-    if condition is not None:
-        features = sql_filters.features(connection, sae, condition)
-        facts["features"] = features.tolist()
-    return Chosen(vectors, features, facts)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from saeatlas.commands.analyze import analyze
-from saeatlas.commands.console import catalog, chosen_saes, follow_stages, one_sae, run_analysis
+from saeatlas.commands.console import catalog, chosen_saes, one_sae, run_analysis
 from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
 
 
@@ -77,7 +78,7 @@ def analyze_maps(
 
 
 @analyze.command("crystals")
-@click.option("--sae", help="SAE whose features are searched, by name or number.")
+@click.option("--sae", help="SAE by number or name: its features are searched.")
 @click.option("--words", help="Space of words, by name or number: its relations are measured; with "
               "--sae and --relations given, searched for among features.")  # fmt: skip
 @click.option("--relations", type=click.Choice(["found", "given"]), default="found",
@@ -85,13 +86,13 @@ def analyze_maps(
               help="Function vectors found among features, or those of words.")  # fmt: skip
 @click.option("--relation", "names", multiple=True,
               help="Of words: only this relation; repeatable.  [default: all]")  # fmt: skip
-@click.option("--features", "features_where", metavar="SQL",
+@click.option("--features-where", metavar="SQL",
               help="Only features that meet this condition.")  # fmt: skip
 @click.option("--neighbours", type=click.IntRange(min=1), default=16, show_default=True,
               help="Nearest neighbours that a feature is paired with.")  # fmt: skip
-@click.option("--least", type=float, default=0.6, show_default=True,
-              help="Least cosine of sides, and of legs.")  # fmt: skip
-@click.option("--rate", type=float, default=0.05, show_default=True,
+@click.option("--min-cosine", type=float, default=0.6, show_default=True,
+              help="Smallest cosine of sides, and of legs.")  # fmt: skip
+@click.option("--fdr", type=float, default=0.05, show_default=True,
               help="Largest false discovery rate.")  # fmt: skip
 @click.option("--recording", type=int,
               help="For densities and positions.  [default: the newest]")  # fmt: skip
@@ -99,13 +100,15 @@ def analyze_maps(
               help="Measured attribute to project out: log_density, position or top_token_length; "
               "repeatable.  [default: all]")  # fmt: skip
 @click.option("--keep-distractors", is_flag=True,
-              help="Compare vectors as they are: whiten and project out nothing.")  # fmt: skip
+              help="Compare the vectors themselves: nothing is whitened or projected out.",
+              )  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=2), default=199, show_default=True,
-              help="Of words: times that partners, and relations, are shuffled.")  # fmt: skip
+              help="Of words: shuffles of partners, and of relations.")  # fmt: skip
 @SEED
+@click.pass_context
 def analyze_crystals(
-    sae: str | None, words: str | None, relations: str, names: Sequence[str], trials: int,
-    seed: int, attributes: Sequence[str], **options: Any,
+    context: click.Context, /, sae: str | None, words: str | None, relations: str,
+    names: Sequence[str], trials: int, seed: int, attributes: Sequence[str], **options: Any,
 ) -> None:  # fmt: skip
     """Find parallelograms and trapezoids of features, and the function vectors they follow.
 
@@ -120,13 +123,37 @@ def analyze_crystals(
         raise click.UsageError("Give --sae; --words; or both with --relations given.")
     if relations == "given" and words is None:
         raise click.UsageError("--relations given are those of --words SPACE.")
-    engine = catalog()
     if sae is None:
         assert words is not None
-        progress = word_relations.measure(engine, words, names=names, trials=trials, seed=seed)
-    else:
-        if attributes:
-            options["attributes"] = attributes
-        terms = params.Terms(words=words, seed=seed, **options)
-        progress = crystals.find(engine, one_sae(engine, sae), terms)
-    follow_stages(progress)
+        _refuse(context, "words are measured, not features", OF_FEATURES)
+        of_words = word_relations.Params(space=words, relations=names, trials=trials, seed=seed)
+        run_analysis(catalog(), word_relations.ANALYSIS, of_words)
+        return
+    _refuse(context, "features are searched; it is for --words without --sae", OF_WORDS)
+    if attributes:
+        options["attributes"] = attributes
+    engine = catalog()
+    of_features = params.Params(sae=one_sae(engine, sae), words=words, seed=seed, **options)
+    run_analysis(engine, crystals.ANALYSIS, of_features)
+
+
+OF_WORDS = {"names": "--relation", "trials": "--trials"}
+"""Options of `analyze crystals` that have an effect for words alone."""
+
+OF_FEATURES = {
+    "features_where": "--features-where", "neighbours": "--neighbours",
+    "min_cosine": "--min-cosine", "fdr": "--fdr", "recording": "--recording",
+    "attributes": "--attribute", "keep_distractors": "--keep-distractors",
+}  # fmt: skip
+"""Options of `analyze crystals` that have an effect for features alone."""
+
+
+def _refuse(context: click.Context, reason: str, options: dict[str, str]) -> None:
+    """Refuse options that were given and have no effect."""
+    given = [
+        option
+        for name, option in options.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)} would have no effect: {reason}.")

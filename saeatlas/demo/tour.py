@@ -14,7 +14,7 @@ from saeatlas.analyses.counting import cooccurrence
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.crystals import crystals
-from saeatlas.analyses.crystals.params import Terms as CrystalTerms
+from saeatlas.analyses.crystals.params import Params as CrystalParams
 from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.lobes.params import Params as LobeParams
 from saeatlas.analyses.maps import maps
@@ -167,11 +167,12 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
         yield _performed(engine, spectra.ANALYSIS, params)
     for one in layers:
         yield promoted_tokens.find(engine, one, model=str(MODEL))
-        yield crystals.find(engine, one, CrystalTerms())
+        yield _performed(engine, crystals.ANALYSIS, CrystalParams(sae=one))
     pairs = sorted((_HERE / "words").glob("*.json"))
     yield words.listen(engine, pairs, model_vectors.Terms(str(MODEL), WORD_LAYERS))
     for layer in WORD_LAYERS:
-        yield relations.measure(engine, f"{MODEL.name}/{layer}/resid_post")
+        space = f"{MODEL.name}/{layer}/resid_post"
+        yield _performed(engine, relations.ANALYSIS, relations.Params(space=space))
 
 
 def _performed(

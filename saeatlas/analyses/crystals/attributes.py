@@ -15,7 +15,7 @@ _NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
-class Follow:
+class ExplainedVariance:
     """How far a direction follows an attribute. Columns of ``distractor_attribute``.
 
     Parameters
@@ -32,9 +32,9 @@ class Follow:
     r2_high: float
 
 
-def follows(
+def explained_variance(
     coordinates: Array, attribute: Array, rng: np.random.Generator, groups: Array | None = None
-) -> Follow | None:
+) -> ExplainedVariance | None:
     """Measure how much of the variance along a direction an attribute explains.
 
     Parameters
@@ -50,7 +50,7 @@ def follows(
 
     Returns
     -------
-    Follow or None
+    ExplainedVariance or None
         None where fewer than three points have the attribute, or all have the same.
 
     Notes
@@ -78,7 +78,7 @@ def follows(
     low, high = np.quantile(draws, [0.025, 0.975])
     ends = sorted((float(low**2), float(high**2)))
     r2 = float(_correlation(moments.sum(axis=0)[None])[0] ** 2)
-    return Follow(len(x), r2, 0.0 if low <= 0 <= high else ends[0], ends[1])
+    return ExplainedVariance(len(x), r2, 0.0 if low <= 0 <= high else ends[0], ends[1])
 
 
 def _again(moments: Array, rng: np.random.Generator) -> Array:

@@ -56,7 +56,7 @@ class Coherence:
         return {name: getattr(self, name) for name in names}
 
 
-def measure(
+def pair_coherence(
     inputs: Array,
     outputs: Array,
     strata: Array | None = None,
@@ -71,8 +71,8 @@ def measure(
     inputs, outputs : ndarray of shape (n, d), float32
         Vectors of the words, or features, of n pairs, none of them twice the same.
     strata : ndarray of shape (n,), int, optional
-        Partners change places only within one, as the folds of `distractors.without`. Default:
-        with all.
+        Partners are shuffled within each, as within the folds of
+        `distractors.project_out_by_fold`. Default: all together.
     trials : int, default=1000
         0 for none; else at least 2.
     seed : int, default=0

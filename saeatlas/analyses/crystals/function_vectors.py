@@ -30,7 +30,7 @@ class Groups:
     turned: Array
 
 
-def group(points: Array, quads: Quads, least: float) -> Groups:
+def group_sides(points: Array, quads: Quads, least: float) -> Groups:
     """Gather the sides of crystals by direction.
 
     Parameters

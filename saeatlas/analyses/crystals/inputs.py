@@ -1,5 +1,6 @@
-"""What crystals are sought among: vectors of features, and what was measured of each."""
+"""What crystals are searched for among: vectors of features and their measured attributes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,18 +9,41 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.analyses import chosen_features
-from saeatlas.analyses.crystals.params import Terms
+from saeatlas.analyses.arrays import Float32, Float64, Int64
+from saeatlas.analyses.crystals.params import Params
 from saeatlas.analyses.crystals.search import Relation
+from saeatlas.analyses.run_driver import Source
 from saeatlas.analyses.stats import pca
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import word_vectors
 
-Array = np.ndarray[Any, Any]
-
 _BLOCKS = 20_000
-"""Blocks, about, that densities and positions are measured in."""
+"""Blocks, about, in which densities and positions are measured."""
+
+
+@dataclass(frozen=True)
+class Subject(Source):
+    """What is searched.
+
+    Parameters
+    ----------
+    choice : Choice
+        Features of the SAE.
+    recording : int or None
+        In which densities and positions are measured.
+    n_blocks : int
+        Blocks of it.
+    relations : mapping of str to Relation, or None
+        Word pairs. None if function vectors are to be found.
+    """
+
+    choice: chosen_features.Choice
+    recording: int | None
+    n_blocks: int
+    relations: Mapping[str, Relation] | None
 
 
 @dataclass(frozen=True)
@@ -28,134 +52,129 @@ class Inputs:
 
     Parameters
     ----------
-    sae : int
-    recording : int or None
-        Whose densities and positions.
-    facts : dict
-        What the result depends on, for the run's hash.
     features : ndarray of shape (n,), int64
         Ascending.
     vectors : ndarray of shape (n, d), float32
-        Their decoder vectors as unit vectors.
-    attributes : dict of str to ndarray of shape (n,), float64
+        Their decoder vectors, normalised.
+    attributes : mapping of str to ndarray of shape (n,), float64
         NaN where unknown.
-    relations : dict of str to Relation or None
+    relations : mapping of str to Relation, or None
         Word pairs. None if function vectors are to be found.
     n_zero, n_duplicates : int
         Features left out.
     """
 
-    sae: int
-    recording: int | None
-    facts: dict[str, Any]
-    features: Array
-    vectors: Array
-    attributes: dict[str, Array]
-    relations: dict[str, Relation] | None
-    n_zero: int
-    n_duplicates: int
+    features: Int64
+    vectors: Float32
+    attributes: Mapping[str, Float64]
+    relations: Mapping[str, Relation] | None = None
+    n_zero: int = 0
+    n_duplicates: int = 0
 
 
-def read(connection: sa.Connection, sae: int, terms: Terms) -> Inputs:
-    """Read vectors and attributes.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-        Without a transaction that is still wanted.
-    sae : int
-        ``sae.id``.
-    terms : Terms
-
-    Returns
-    -------
-    Inputs
+def identify(connection: sa.Connection, params: Params, _report: Report = silent) -> Subject:
+    """Find the SAE, the features that meet the condition, the recording and the word pairs.
 
     Raises
     ------
     UnknownName, InputError
-        No such SAE or recording, or no feature meets the condition.
+        No such SAE, recording or space of words, or no feature meets the condition.
     QueryFailed
         The condition does not run.
     """
-    chosen = chosen_features.read(connection, sae, terms.features_where)
-    features, facts = chosen.features, chosen.facts
-    units, kept, n_zero = pca.unit_vectors(chosen.vectors[features])
-    n_duplicates, features = len(features) - n_zero - len(kept), features[kept]
-    recording = None
-    attributes: dict[str, Array] = {}
-    if not terms.keep_distractors:
-        recording = _recording(connection, sae, terms)
-        attributes = _attributes(connection, sae, recording, len(chosen.vectors), facts)
-    wanted = {
-        name: values[features] for name, values in attributes.items() if name in terms.attributes
+    choice = chosen_features.choose(connection, params.sae, params.features_where)
+    facts: dict[str, Any] = {**choice.facts, "measured_in": None}
+    recording, n_blocks, relations = None, 0, None
+    if not params.keep_distractors:
+        recording, n_blocks = _recording(connection, params)
+        facts |= {"measured_in": [recording, n_blocks], "tokens": _n_tokens(connection, params.sae)}
+    if params.words is not None:
+        space = word_vectors.find_space(connection, params.words)
+        relations = _relations(connection, space)
+        sizes = {name: len(one.ends) for name, one in relations.items()}
+        facts |= {"space": space.id, "pairs": sizes}
+    columns = {**choice.columns, "recording": recording}
+    return Subject(columns, facts, choice, recording, n_blocks, relations)
+
+
+def read(
+    connection: sa.Connection, source: Subject, params: Params, _report: Report = silent
+) -> Inputs:
+    """Read the decoder vectors, normalised, and the attributes of their features.
+
+    Raises
+    ------
+    InputError
+        Words and features have different numbers of dimensions.
+    """
+    vectors, features = chosen_features.vectors(connection, source.choice, "decoder")
+    units, kept, n_zero = pca.unit_vectors(vectors)
+    if source.relations is not None:
+        _require_dimensions(params, source.relations, units.shape[1])
+    n_duplicates = len(features) - n_zero - len(kept)
+    known = _attributes(connection, source, params)
+    attributes = {
+        name: _of_features(values, features[kept])
+        for name, values in known.items()
+        if name in params.attributes
     }
-    relations = None if terms.words is None else _relations(connection, sae, units, terms, facts)
-    return Inputs(sae, recording, facts, features, units, wanted, relations, n_zero, n_duplicates)
+    return Inputs(features[kept], units, attributes, source.relations, n_zero, n_duplicates)
 
 
-def _recording(connection: sa.Connection, sae: int, terms: Terms) -> int | None:
+def _recording(connection: sa.Connection, params: Params) -> tuple[int | None, int]:
+    """Find the recording in which attributes are measured, and count its blocks."""
     table = tables.recording.c
-    query = sa.select(table.id).where(table.sae == sae, table.n_blocks > 0)
-    if terms.recording is not None:
-        query = query.where(table.id == terms.recording)
-    found: int | None = connection.execute(
-        query.order_by(table.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    if found is None and terms.recording is not None:
+    query = sa.select(table.id, table.n_blocks).where(table.sae == params.sae, table.n_blocks > 0)
+    if params.recording is not None:
+        query = query.where(table.id == params.recording)
+    found = connection.execute(query.order_by(table.id.desc()).limit(1)).one_or_none()
+    if found is None and params.recording is not None:
         raise errors.InputError(
-            f"Recording {terms.recording} is not one of SAE {sae} with blocks.",
+            f"Recording {params.recording} is not one of SAE {params.sae} with blocks.",
             hint="`saeatlas status` lists recordings with their SAEs.",
         )
-    return found
+    return (None, 0) if found is None else (found.id, found.n_blocks)
+
+
+def _n_tokens(connection: sa.Connection, sae: int) -> int:
+    """Count the features of which the most promoted token is known."""
+    tokens = tables.feature_token.c
+    query = sa.select(sa.func.count()).where(tokens.sae == sae, tokens.rank == 1)
+    return int(connection.execute(query).scalar_one())
 
 
 def _attributes(
-    connection: sa.Connection, sae: int, recording: int | None, n: int, facts: dict[str, Any]
-) -> dict[str, Array]:
-    """Read what is known of each feature of an SAE; (n,) each."""
-    attributes = {}
-    if recording is not None:
-        table = tables.recording.c
-        query = sa.select(table.n_blocks).where(table.id == recording)
-        n_blocks = connection.execute(query).scalar_one()
-        step = -(-n_blocks // _BLOCKS)
-        facts |= {"recording": recording, "n_blocks": n_blocks}
-        density, position = np.full((2, n), np.nan)
+    connection: sa.Connection, source: Subject, params: Params
+) -> dict[str, dict[int, float]]:
+    """Read attributes, by name and feature."""
+    if params.keep_distractors:
+        return {}
+    attributes: dict[str, dict[int, float]] = {}
+    if source.recording is not None:
+        step = -(-source.n_blocks // _BLOCKS)
         rows = connect.raw(connection).execute(
             statement(__name__, "feature_attributes"),
-            {"recording": recording, "step": step},
+            {"recording": source.recording, "step": step},
         )
+        density, position = {}, {}
         for feature, count, mean in rows:
-            density[feature] = np.log10(count / -(-n_blocks // step))
+            density[feature] = float(np.log10(count / -(-source.n_blocks // step)))
             position[feature] = mean
         attributes = {"log_density": density, "position": position}
     tokens = tables.feature_token.c
     query = sa.select(tokens.feature, tokens.n_characters).where(
-        tokens.sae == sae, tokens.rank == 1
+        tokens.sae == params.sae, tokens.rank == 1
     )
-    found = connection.execute(query).all()
-    if found:
-        length = np.full(n, np.nan)
-        for feature, n_characters in found:
-            length[feature] = n_characters
-        attributes["top_token_length"] = length
-        facts["tokens"] = len(found)
-    return attributes
+    lengths = {row.feature: float(row.n_characters) for row in connection.execute(query)}
+    return attributes | ({"top_token_length": lengths} if lengths else {})
 
 
-def _relations(
-    connection: sa.Connection, sae: int, vectors: Array, terms: Terms, facts: dict[str, Any]
-) -> dict[str, Relation]:
+def _of_features(values: Mapping[int, float], features: Int64) -> Float64:
+    return np.array([values.get(feature, np.nan) for feature in features.tolist()], np.float64)
+
+
+def _relations(connection: sa.Connection, space: sa.Row[Any]) -> dict[str, Relation]:
     """Read the differences of word pairs, output less input, by relation."""
-    assert terms.words is not None
-    space = word_vectors.find_space(connection, terms.words)
-    if space.d != vectors.shape[1]:
-        raise errors.InputError(
-            f"The words of {space.name} have {space.d:,} dimensions, the features of SAE {sae} "
-            f"{vectors.shape[1]:,}.",
-            hint="Ingest words of the same model and layer: `saeatlas ingest words`.",
-        )
     pairs = word_vectors.read(connection, space.id)
     rows = pairs.vectors[pairs.outputs] - pairs.vectors[pairs.inputs]
     ends = np.column_stack([pairs.inputs, pairs.outputs])
@@ -169,5 +188,14 @@ def _relations(
             f"The words of {space.name} have no relation of two pairs or more.",
             hint="`saeatlas ingest words PAIRS.json` adds relations.",
         )
-    facts |= {"space": space.id, "pairs": {name: len(one.ends) for name, one in found.items()}}
     return found
+
+
+def _require_dimensions(params: Params, relations: Mapping[str, Relation], d: int) -> None:
+    words = next(iter(relations.values())).differences.shape[1]
+    if words != d:
+        raise errors.InputError(
+            f"The words of space {params.words} have {words:,} dimensions, the features of SAE "
+            f"{params.sae} {d:,}.",
+            hint="Ingest words of the same model and layer: `saeatlas ingest words`.",
+        )

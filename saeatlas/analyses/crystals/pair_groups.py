@@ -9,7 +9,7 @@ from saeatlas.analyses.stats.agreement import shuffles
 Array = np.ndarray[Any, Any]
 
 
-def groups(labels: Array, inputs: Array, outputs: Array) -> Array:
+def connected_pairs(labels: Array, inputs: Array, outputs: Array) -> Array:
     """Group pairs of one relation that share a word, directly or through other pairs.
 
     Parameters
@@ -44,7 +44,7 @@ def groups(labels: Array, inputs: Array, outputs: Array) -> Array:
     return ranks[found]
 
 
-def folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
+def deal_folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
     """Deal whole groups to folds of about the same size.
 
     Parameters
@@ -74,7 +74,7 @@ def folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
     return dealt[own]
 
 
-def relabelled(labels: Array, groups: Array, m: int, rng: np.random.Generator) -> Array:
+def shuffle_labels(labels: Array, groups: Array, m: int, rng: np.random.Generator) -> Array:
     """Shuffle relations among groups of as many pairs.
 
     Parameters

@@ -64,7 +64,7 @@ class Quads:
         )
 
 
-def together(parts: Sequence[Quads]) -> Quads:
+def concatenate(parts: Sequence[Quads]) -> Quads:
     """Put several into one.
 
     Parameters
@@ -81,7 +81,7 @@ def together(parts: Sequence[Quads]) -> Quads:
                    for name in names))  # fmt: skip
 
 
-def pairs(points: Array, k: int = NEIGHBOURS) -> Array:
+def neighbour_pairs(points: Array, k: int = NEIGHBOURS) -> Array:
     """Pair each point with its nearest neighbours by cosine.
 
     Parameters
@@ -118,7 +118,7 @@ def pairs(points: Array, k: int = NEIGHBOURS) -> Array:
     return np.unique(both, axis=0)
 
 
-def search(points: Array, ends: Array, least: float, *, seed: int = 0) -> Quads:
+def parallel_pairs(points: Array, ends: Array, least: float, *, seed: int = 0) -> Quads:
     """Find all pairs of pairs whose sides are parallel and whose legs are.
 
     Parameters
@@ -152,13 +152,13 @@ def search(points: Array, ends: Array, least: float, *, seed: int = 0) -> Quads:
         flat, margin = points @ axes, _SAFE * (1 - least**2) / np.sqrt(_PROJECTED)
     corners = _parallel(flat, ends, least - margin)
     if margin:
-        rough = measure(flat, corners)
+        rough = measure_quads(flat, corners)
         corners = corners[rough.legs >= least - margin]
-    exact = measure(points, corners)
+    exact = measure_quads(points, corners)
     return exact[exact.quality >= least]
 
 
-def measure(points: Array, corners: Array) -> Quads:
+def measure_quads(points: Array, corners: Array) -> Quads:
     """Measure how far four points each are a crystal.
 
     Parameters

@@ -1,49 +1,61 @@
-"""What crystals are asked for."""
+"""Parameters of crystals."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from saeatlas import errors
+from saeatlas.analyses import run_driver
 from saeatlas.analyses.crystals import parallelograms
+from saeatlas.analyses.run_driver import target
 
 ATTRIBUTES = ("log_density", "position", "top_token_length")
-"""What is measured of features."""
+"""Measured attributes of features."""
 
-LEAST = 0.6
-"""Least cosine of sides and legs; differences of unrelated points with one in common have 0.5."""
+MIN_COSINE = 0.6
+"""Smallest cosine of sides and legs; unrelated differences with a point in common have 0.5."""
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What crystals are sought, and how.
+class Params(run_driver.Params):
+    """Which crystals are searched for, and how.
 
     Parameters
     ----------
+    sae : int
+        ``sae.id``.
     features_where : str, optional
         SQL condition on the columns of view ``features``.
     neighbours : int
-        Nearest neighbours that a feature is paired with.
-    least : float
-        Least cosine of sides and of legs, in (0, 1).
-    rate : float
-        Largest false discovery rate, in (0, 1].
+        Nearest neighbours that each feature is paired with.
+    min_cosine : float
+        Smallest cosine of sides and of legs, in (0, 1).
+    fdr : float
+        Largest false discovery rate, in (0, 1).
     recording : int, optional
         In which densities and positions are measured. Default: the newest of the SAE.
     attributes : sequence of {'log_density', 'position', 'top_token_length'}
-        Of which the directions are projected out, where they are known.
+        Attributes whose directions are projected out, where they are known.
     words : str, optional
-        Space of words whose relations are given, by name or number. Default: function vectors are
-        found among the differences of features.
+        Space of word vectors, by name or number, whose relations are searched for among the
+        features. Default: function vectors are found among the differences of features.
     keep_distractors : bool
-        Compare vectors as they are: nothing is whitened or projected out.
+        Compare the vectors themselves: nothing is whitened or projected out.
     seed : int
+
+    Raises
+    ------
+    InputError
+        A number is out of its range, or a parameter has no effect together with the others.
+    UnknownName
+        There is no such attribute.
     """
 
+    sae: int = target()
     features_where: str | None = None
     neighbours: int = parallelograms.NEIGHBOURS
-    least: float = LEAST
-    rate: float = 0.05
+    min_cosine: float = MIN_COSINE
+    fdr: float = 0.05
     recording: int | None = None
     attributes: Sequence[str] = ATTRIBUTES
     words: str | None = None
@@ -51,7 +63,7 @@ class Terms:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("--least", self.least), ("--rate", self.rate)):
+        for name, value in (("--min-cosine", self.min_cosine), ("--fdr", self.fdr)):
             if not 0 < value < 1:
                 raise errors.InputError(f"{name} {value} is not between 0 and 1.")
         if self.keep_distractors and self.words is not None:
@@ -59,6 +71,11 @@ class Terms:
                 "Words are compared with features after whitening: distractors cannot be kept.",
                 hint="Leave out --keep-distractors, or the given relations.",
             )
+        if self.keep_distractors:
+            self.refuse(
+                "with --keep-distractors no attribute is projected out",
+                recording="--recording", attributes="--attribute",
+            )  # fmt: skip
         unknown = sorted(set(self.attributes) - set(ATTRIBUTES))
         if unknown:
             raise errors.UnknownName(
@@ -67,8 +84,6 @@ class Terms:
             )
 
     @property
-    def params(self) -> dict[str, Any]:
-        """As the run keeps them."""
-        params = asdict(self) | {"attributes": sorted(set(self.attributes))}
-        del params["seed"]
-        return params
+    def stored(self) -> dict[str, Any]:
+        """As the run keeps them: the set of attributes sorted."""
+        return super().stored | {"attributes": sorted(set(self.attributes))}

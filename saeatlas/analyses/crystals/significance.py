@@ -13,7 +13,7 @@ _LEAST = float(np.finfo(np.float64).tiny)
 """Smaller p-values are written as this."""
 
 
-def of_cosines(cosines: Array, dimensions: float) -> Array:
+def two_sided_p(cosines: Array, dimensions: float) -> Array:
     """Give the chance of cosines as far from 0, between unrelated directions.
 
     Parameters
@@ -37,7 +37,7 @@ def of_cosines(cosines: Array, dimensions: float) -> Array:
     return p
 
 
-def of_alike(cosines: Array, dimensions: float) -> Array:
+def one_sided_p(cosines: Array, dimensions: float) -> Array:
     """Give the chance of cosines as large, between unrelated directions.
 
     Parameters
@@ -51,11 +51,11 @@ def of_alike(cosines: Array, dimensions: float) -> Array:
     ndarray of shape (n,), float64
         One-sided; in (0, 1].
     """
-    half = of_cosines(cosines, dimensions) / 2
+    half = two_sided_p(cosines, dimensions) / 2
     return np.where(cosines > 0, np.maximum(half, _LEAST), 1 - half)
 
 
-def of_crystals(quads: Quads, dimensions: float) -> Array:
+def crystal_p(quads: Quads, dimensions: float) -> Array:
     """Give the chance of crystals as good.
 
     Parameters
@@ -75,10 +75,10 @@ def of_crystals(quads: Quads, dimensions: float) -> Array:
     have nothing to do with each other; of parallel legs, if a belongs with c and b with d, which
     makes sides parallel, and that is all.
     """
-    return np.maximum(of_cosines(quads.sides, dimensions), of_cosines(quads.legs, dimensions - 1))
+    return np.maximum(two_sided_p(quads.sides, dimensions), two_sided_p(quads.legs, dimensions - 1))
 
 
-def discovery_rates(p: Array, n_tests: int) -> Array:
+def false_discovery_rates(p: Array, n_tests: int) -> Array:
     """Turn p-values into false discovery rates (Benjamini and Hochberg).
 
     Parameters

@@ -1,200 +1,184 @@
-"""How crystals, function vectors and what distracts are written."""
+"""Rows of crystals, function vectors and distractors."""
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.analyses.crystals import attributes, coherence, parallelograms
-from saeatlas.analyses.crystals.attributes import Follow
-from saeatlas.analyses.crystals.inputs import Inputs
-from saeatlas.analyses.crystals.search import Search
+from saeatlas.analyses.arrays import Float32, Float64, Int64
+from saeatlas.analyses.crystals.attributes import ExplainedVariance
 from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
 from saeatlas.schema.database.copy import copy_rows
-from saeatlas.schema.rows import runs
-
-Array = np.ndarray[Any, Any]
-
-ALIKE = 0.9
-"""Least length of the shorter side over the longer in a parallelogram."""
-
-MOST = 100_000
-"""Crystals that are written, at most."""
 
 
-def publish(
-    engine: sa.Engine, key: bytes, inputs: Inputs, search: Search, notes: tuple[str, ...],
-    seconds: float,
-) -> int:  # fmt: skip
-    """Write the run and its rows.
+@dataclass(frozen=True)
+class FunctionVector:
+    """A function vector with the pairs that follow it.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
-    key : bytes
-    inputs : Inputs
-    search : Search
-        Done.
-    notes : tuple of str
-    seconds : float
-
-    Returns
-    -------
-    int
-        ``run.id``.
+    columns : dict
+        Columns of ``function_vector`` but for run and number.
+    pairs : sequence of (a, b)
+        Features, or words, of each pair.
+    cosines : ndarray of shape (n_pairs,), float64
+        Of each pair's difference with the mean of the others; NaN where there is no other.
     """
-    found, terms = search.found, search.terms
-    quality = {
-        "n_vectors": len(inputs.features),
-        "n_compared": found.n_compared,
-        "n_parallel": found.n_parallel,
-        "n_crystals": len(found.q),
-        "n_function_vectors": len(found.members),
-        "n_removed": len(search.origins),
-        "dimensions": round(search.space.dimensions, 3),
-        "seconds": round(seconds, 3),
-        "notes": list(notes),
-    }
-    columns = {"sae": inputs.sae, "recording": inputs.recording, "seed": terms.seed}
-    with engine.begin() as connection:
-        number = runs.create(
-            connection, "crystals", key, params=terms.params, quality=quality, **columns
-        )
-        ids = _function_vectors(connection, number, inputs, search)
-        _write_crystals(connection, number, ids, inputs, search)
-        write_distractors(connection, number, _distractors(inputs, search))
-        for table in (tables.crystal, tables.function_vector_member):
-            statistics.refresh(connection, table)
-    return number
+
+    columns: dict[str, Any]
+    pairs: Sequence[Sequence[Any]]
+    cosines: Float64
 
 
-def any_of(connection: sa.Connection, run: int) -> bool:
-    """Say whether a run has crystals.
+@dataclass(frozen=True)
+class Distractor:
+    """A direction that was projected out.
 
     Parameters
     ----------
-    connection : sqlalchemy.Connection
-    run : int
-
-    Returns
-    -------
-    bool
+    origin : {'attribute', 'lda'}
+    within_share : float or None
+        Share of the within-class variance along it; None of attributes.
+    direction : ndarray of shape (d,), float
+        Unit vector.
+    attributes : mapping of str to ExplainedVariance
+        How much of the variance along it each attribute explains.
     """
-    first = sa.select(tables.crystal.c.run).where(tables.crystal.c.run == run).limit(1)
-    return connection.execute(first).first() is not None
+
+    origin: str
+    within_share: float | None
+    direction: Float32 | Float64
+    attributes: Mapping[str, ExplainedVariance]
+
+
+@dataclass(frozen=True)
+class Crystals:
+    """Crystals, the most significant first. Columns of ``crystal``.
+
+    Parameters
+    ----------
+    function_vector : ndarray of shape (n,), int64
+        Number of the function vector; -1 where the sides belong to two.
+    corners : ndarray of shape (n, 4), int64
+        Features a, b, c, d.
+    quality_before, quality_after : ndarray of shape (n,), float64
+        Smaller cosine of sides and legs, among the vectors and in the cleaned space; in [-1, 1].
+    length_ratio : ndarray of shape (n,), float64
+        Length of the shorter side over the longer, in the cleaned space.
+    p, q : ndarray of shape (n,), float64
+    """
+
+    function_vector: Int64
+    corners: Int64
+    quality_before: Float64
+    quality_after: Float64
+    length_ratio: Float64
+    p: Float64
+    q: Float64
+
+
+PARALLELOGRAM = 0.9
+"""Smallest length of the shorter side over the longer in a parallelogram."""
 
 
 def write_function_vectors(
-    connection: sa.Connection, run: int, rows: list[dict[str, Any]]
+    connection: sa.Connection, run: int, found: Sequence[FunctionVector], ends: tuple[str, str]
 ) -> list[int]:
-    """Write function vectors, numbered as they stand.
+    """Write ``function_vector`` and ``function_vector_member``.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
     run : int
-    rows : list of dict
-        Columns of ``function_vector`` but for run and number.
+    found : sequence of FunctionVector
+    ends : (str, str)
+        Columns of both ends of a pair: a and b of features, input and output of words.
 
     Returns
     -------
     list of int
-        ``function_vector.id``.
+        ``function_vector.id`` of each.
     """
-    if not rows:
+    if not found:
         return []
     table = tables.function_vector
     insert = sa.insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    values = [row | {"run": run, "number": i} for i, row in enumerate(rows)]
-    return list(connection.execute(insert, values).scalars())
-
-
-def _function_vectors(
-    connection: sa.Connection, run: int, inputs: Inputs, search: Search
-) -> list[int]:
-    """Measure the function vectors and write them with their members."""
-    points = search.space.points
-    rows, members = [], []
-    for pairs, relation in zip(search.found.members, search.found.relations, strict=True):
-        a, b = pairs.T
-        # gathered for being parallel: that they are so more than others is no finding
-        made = coherence.measure(points[a], points[b], trials=0)
-        before = coherence.measure(inputs.vectors[a], inputs.vectors[b], trials=0)
-        own = {"coherence_before": before.coherence, "direction": before.direction}
-        rows.append(made.columns | own | {"relation": relation, "n_pairs": len(pairs)})
-        members.append((inputs.features[pairs], made.members))
-    ids = write_function_vectors(connection, run, rows)
+    values = [one.columns | {"run": run, "number": i} for i, one in enumerate(found)]
+    ids = list(connection.execute(insert, values).scalars())
     copy_rows(
         connection,
         tables.function_vector_member,
-        ["function_vector", "rank", "a", "b", "cosine"],
+        ["function_vector", "rank", *ends, "cosine"],
         (
-            (number, rank, *map(int, pairs[i]), float(cosines[i]) if len(pairs) > 1 else None)
-            for number, (pairs, cosines) in zip(ids, members, strict=True)
-            for rank, i in enumerate(np.argsort(-cosines, kind="stable"), 1)
+            (number, rank, *one.pairs[i], _known(one.cosines[i]))
+            for number, one in zip(ids, found, strict=True)
+            for rank, i in enumerate(np.argsort(-one.cosines, kind="stable"), 1)
         ),
     )
+    statistics.refresh(connection, tables.function_vector_member)
     return ids
 
 
-def _write_crystals(
-    connection: sa.Connection, run: int, ids: list[int], inputs: Inputs, search: Search
+def write_crystals(
+    connection: sa.Connection, run: int, function_vectors: Sequence[int], found: Crystals
 ) -> None:
-    found = search.found
-    best = found.quads[np.arange(len(found.q)) < MOST]
-    before = parallelograms.measure(inputs.vectors, best.corners)
-    owner = [*ids, None]
-    rows = (
-        (
-            run, i, owner[found.of[i]],
-            "parallelogram" if best.ratio[i] >= ALIKE else "trapezoid",
-            *inputs.features[best.corners[i]].tolist(),
-            float(before.quality[i]), float(best.quality[i]), float(best.ratio[i]),
-            float(found.p[i]), float(found.q[i]),
-        )
-        for i in range(len(best.sides))
-    )  # fmt: skip
-    columns = ["run", "crystal", "function_vector", "kind", "a", "b", "c", "d", "quality_before",
-               "quality_after", "length_ratio", "p", "q"]  # fmt: skip
-    copy_rows(connection, tables.crystal, columns, rows)
-
-
-def write_distractors(
-    connection: sa.Connection, run: int, rows: list[tuple[dict[str, Any], dict[str, Follow]]]
-) -> None:
-    """Write directions that were projected out, numbered as they stand.
+    """Write ``crystal``.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
     run : int
-    rows : list of (dict, dict of str to Follow)
-        Columns of ``distractor`` but for run and number, and what follows it.
+    function_vectors : sequence of int
+        ``function_vector.id`` by number.
+    found : Crystals
+    """
+    owner = [*function_vectors, None]
+    kinds = np.where(found.length_ratio >= PARALLELOGRAM, "parallelogram", "trapezoid")
+    numbers = [found.quality_before, found.quality_after, found.length_ratio, found.p, found.q]
+    rows = zip(
+        found.function_vector.tolist(), kinds.tolist(), found.corners.tolist(),
+        np.column_stack(numbers).tolist(), strict=True,
+    )  # fmt: skip
+    columns = ["run", "crystal", "function_vector", "kind", "a", "b", "c", "d", "quality_before",
+               "quality_after", "length_ratio", "p", "q"]  # fmt: skip
+    copy_rows(
+        connection,
+        tables.crystal,
+        columns,
+        (
+            (run, i, owner[of], kind, *corners, *own)
+            for i, (of, kind, corners, own) in enumerate(rows)
+        ),
+    )
+    statistics.refresh(connection, tables.crystal)
+
+
+def write_distractors(connection: sa.Connection, run: int, found: Sequence[Distractor]) -> None:
+    """Write ``distractor`` and ``distractor_attribute``.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    run : int
+    found : sequence of Distractor
     """
     table = tables.distractor
-    for i, (columns, followed) in enumerate(rows, 1):
-        insert = sa.insert(table).values(columns | {"run": run, "number": i}).returning(table.c.id)
-        number = connection.execute(insert).scalar_one()
+    for i, one in enumerate(found, 1):
+        columns = {"run": run, "number": i, "origin": one.origin,
+                   "within_share": one.within_share, "direction": one.direction}  # fmt: skip
+        number = connection.execute(
+            sa.insert(table).values(columns).returning(table.c.id)
+        ).scalar_one()
         own = [
-            asdict(one) | {"distractor": number, "attribute": name}
-            for name, one in followed.items()
+            asdict(explained) | {"distractor": number, "attribute": name}
+            for name, explained in one.attributes.items()
         ]
         if own:
             connection.execute(sa.insert(tables.distractor_attribute), own)
 
 
-def _distractors(inputs: Inputs, search: Search) -> list[tuple[dict[str, Any], dict[str, Follow]]]:
-    """Measure which attributes the directions follow that were removed."""
-    rng = np.random.default_rng(search.terms.seed)
-    rows = []
-    for i, (origin, share) in enumerate(zip(search.origins, search.shares, strict=True)):
-        axis = search.space.axis(i)
-        followed = {
-            name: attributes.follows(inputs.vectors @ axis, values, rng)
-            for name, values in inputs.attributes.items()
-        }
-        columns = {"origin": origin, "within_share": share, "direction": axis}
-        rows.append((columns, {name: one for name, one in followed.items() if one is not None}))
-    return rows
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

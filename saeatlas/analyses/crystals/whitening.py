@@ -40,7 +40,7 @@ class Space:
     basis: Array
     removed: Array
 
-    def without(self, directions: Array) -> "Space":
+    def project_out(self, directions: Array) -> "Space":
         """Project directions out.
 
         Parameters
@@ -60,7 +60,7 @@ class Space:
             removed=np.column_stack([self.removed, directions]),
         )
 
-    def take(self, differences: Array) -> Array:
+    def transform_differences(self, differences: Array) -> Array:
         """Bring differences of other vectors into the space.
 
         Parameters
@@ -75,7 +75,7 @@ class Space:
         rest: Array = (rows - (rows @ self.removed) @ self.removed.T).astype(np.float32)
         return rest
 
-    def axis(self, number: int) -> Array:
+    def removed_axis(self, number: int) -> Array:
         """Return a removed direction as a unit vector among the vectors as they are.
 
         Parameters
@@ -131,7 +131,7 @@ def whiten(vectors: Array) -> Space:
     return Space(points, float(r), basis, np.empty((r, 0)))
 
 
-def as_they_are(vectors: Array) -> Space:
+def centre(vectors: Array) -> Space:
     """Take vectors less their mean as they are.
 
     Parameters

@@ -16,7 +16,7 @@ _HALVES = 10
 """Ways in which the members of function vectors are halved."""
 
 
-def directions(
+def within_class_axes(
     space: Space, units: Sequence[Array], related: Sequence[Array], *, seed: int = 0
 ) -> tuple[Array, Array]:
     """Find the directions along which pairs of one function vector differ, as LDA does.
@@ -27,7 +27,8 @@ def directions(
     units : sequence of ndarray of shape (m, r), float32
         Of each function vector the differences b - a that follow it, as unit vectors.
     related : sequence of ndarray of shape (m,), int64
-        Of each of these the family: pairs with a point in common, see `sharing.groups`.
+        Of each of these its group of pairs with points in common, see
+        `pair_groups.connected_pairs`.
     seed : int
 
     Returns

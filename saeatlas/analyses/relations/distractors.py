@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from saeatlas.analyses.relations.lda import Whitened, principal_axes
+from saeatlas.analyses.relations.lda import Whitened, axes_of_centred
 
 Array = np.ndarray[Any, Any]
 
@@ -12,7 +12,7 @@ _TAIL = 2.02
 """99% point of the Tracy-Widom distribution of real matrices."""
 
 
-def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Array]:
+def within_relation_axes(differences: Array, labels: Array, most: int) -> tuple[Array, Array]:
     """Find the directions along which pairs of one relation differ most.
 
     Parameters
@@ -44,7 +44,7 @@ def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Arr
     that of real words, as many as are asked for.
 
     Directions know the differences they were found in, which makes these more coherent even if
-    partners are random. To test coherence, see `without`.
+    partners are random. To test coherence, see `project_out_by_fold`.
 
     References
     ----------
@@ -62,14 +62,14 @@ def directions(differences: Array, labels: Array, most: int) -> tuple[Array, Arr
     telling = whitened.axes @ whitened.discriminants(labels, k)
     telling, _ = np.linalg.qr(telling[:, telling.any(axis=0)])
     room = d - telling.shape[1]
-    values, axes = principal_axes(project(within, telling))
+    values, axes = axes_of_centred(project_out(within, telling))
     count = min(most, _standing_out(values[:room], n - k, room))
     found = axes[:, :count]
     signs = np.sign(found[np.abs(found).argmax(axis=0), np.arange(count)])
     return (found * signs).astype(np.float32), values[:count] * n / (within**2).sum()
 
 
-def without(
+def project_out_by_fold(
     inputs: Array, outputs: Array, labels: Array, folds: Array, most: int
 ) -> tuple[Array, Array]:
     """Project out of the pairs of each fold the directions found in the other folds.
@@ -81,7 +81,7 @@ def without(
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair.
     folds : ndarray of shape (n_pairs,), int
-        At least two, of `sharing.folds`.
+        At least two, of `pair_groups.deal_folds`.
     most : int
         Most directions to project out.
 
@@ -96,19 +96,19 @@ def without(
     random partners their coherence exceeds that of shuffled ones. Of 300 relations without any
     correspondence 58% had p <= 0.05 that way (40 pairs each, three relations at a time, three
     distractors in 150 dimensions), and 5% as here. Within a fold partners that change places are
-    as likely as those observed, whatever the directions: give `coherence.measure` the folds as
-    strata.
+    as likely as those observed, whatever the directions: give the folds as strata to
+    `coherence.pair_coherence`.
     """
     cleaned = inputs.copy(), outputs.copy()
     for fold in np.unique(folds):
         own = folds == fold
-        axes, _ = directions(outputs[~own] - inputs[~own], labels[~own], most)
+        axes, _ = within_relation_axes(outputs[~own] - inputs[~own], labels[~own], most)
         for vectors in cleaned:
-            vectors[own] = project(vectors[own], axes)
+            vectors[own] = project_out(vectors[own], axes)
     return cleaned
 
 
-def project(vectors: Array, axes: Array) -> Array:
+def project_out(vectors: Array, axes: Array) -> Array:
     """Project directions out of vectors.
 
     Parameters

@@ -68,7 +68,7 @@ def separations(
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair; at least two relations.
     groups : ndarray of shape (n_pairs,), int
-        Pairs that depend on each other, of `sharing.groups`; at least two groups.
+        Pairs that depend on each other, of `pair_groups.connected_pairs`; at least two groups.
     folds : int, default=5
         Each is projected on discriminants that were fitted to the others.
     trials : int, default=199
@@ -101,16 +101,16 @@ def separations(
     together: capitals less any countries are told from plurals less any singulars as well. That
     tests `coherence`.
 
-    For what shuffles keep see `sharing.relabelled`. What differences of two relations have in
-    common by a shared word makes relations less distinct, not more, and p larger.
+    For what shuffles preserve see `pair_groups.shuffle_labels`. What differences of two relations
+    have in common by a shared word makes relations less distinct, not more, and p larger.
     """
     _, labels = np.unique(labels, return_inverse=True)
     k, n_groups = 1 + int(labels.max()), len(np.unique(groups))
     if min(k, n_groups) < 2:
         raise ValueError(f"{k} relations in {n_groups} groups of pairs cannot be told apart")
     rng = np.random.default_rng(seed)
-    dealt = pair_groups.folds(groups, folds, rng)
-    shuffled = np.vstack([labels, pair_groups.relabelled(labels, groups, trials, rng)])
+    dealt = pair_groups.deal_folds(groups, folds, rng)
+    shuffled = np.vstack([labels, pair_groups.shuffle_labels(labels, groups, trials, rng)])
     units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
     plain = silhouettes.of_labellings(units, shuffled)
     draws = np.column_stack([plain, _cross_validated(differences, shuffled, dealt, k)])
@@ -157,7 +157,7 @@ class Whitened:
     def __init__(self, differences: Array) -> None:
         n, d = differences.shape
         centred = differences - differences.mean(axis=0, dtype=np.float64)
-        values, axes = principal_axes(centred)
+        values, axes = axes_of_centred(centred)
         total, squares = values.sum(), (values**2).sum()
         fourth = (np.einsum("ij,ij->i", centred, centred) ** 2).sum()
         spread, noise = squares - total**2 / d, (fourth / n - squares) / n
@@ -206,7 +206,7 @@ class Whitened:
         return axes
 
 
-def principal_axes(centred: Array) -> tuple[Array, Array]:
+def axes_of_centred(centred: Array) -> tuple[Array, Array]:
     """Find the principal axes of vectors and the variances along them, divisor n.
 
     Parameters

@@ -1,194 +1,217 @@
 """Known relations of words: how far their pairs follow one vector each, and what distracts."""
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.analyses.crystals import attributes, coherence, pair_groups
-from saeatlas.analyses.crystals.attributes import Follow
-from saeatlas.analyses.crystals.store import write_distractors, write_function_vectors
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses import run_driver
+from saeatlas.analyses.arrays import Float32, Int64
+from saeatlas.analyses.crystals import attributes, coherence, pair_groups, store
+from saeatlas.analyses.crystals.store import Distractor, FunctionVector
 from saeatlas.analyses.relations import distractors, lda
+from saeatlas.analyses.relations.lda import Separation
+from saeatlas.analyses.run_driver import Analysis, Source, target
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
-from saeatlas.schema.database.copy import copy_rows
-from saeatlas.schema.rows import runs, word_vectors
+from saeatlas.schema.rows import word_vectors
 from saeatlas.schema.rows.word_vectors import WordPairs
 
-Array = np.ndarray[Any, Any]
-
 FOLDS = 5
-"""Parts of the pairs: each is judged by what was found in the others."""
+"""Folds of the pairs: distractors are projected out of each as found in the others."""
 
 PAIRS = 200
-"""Pairs of each relation, at most, whose distances are compared: all with all, each shuffle."""
+"""Largest number of pairs of each relation for the separation: all are compared, each shuffle."""
 
 MOST = 3
-"""Directions that are projected out, at most: with more, relations go too."""
+"""Largest number of directions that are projected out: with more, relations are lost too."""
 
 
-def measure(
-    engine: sa.Engine, space: str, *, names: Sequence[str] = (), trials: int = 199, seed: int = 0
-) -> Iterator[Progress]:
-    """Measure the known relations of words.
-
-    Writes a run 'crystals' with its rows of ``function_vector``, ``function_vector_member``,
-    ``separation``, ``distractor`` and ``distractor_attribute``, in one transaction.
+@dataclass(frozen=True)
+class Params(run_driver.Params):
+    """Which words are measured, and how.
 
     Parameters
     ----------
-    engine : sqlalchemy.Engine
     space : str
-        Space of words, by name or number.
-    names : sequence of str
-        Relations. Default: all of which the space has two pairs or more.
+        Space of word vectors, by name or number.
+    relations : sequence of str, optional
+        Default: all of which the space has two pairs or more.
     trials : int
-        Times that partners are shuffled within relations, and relations among pairs.
+        Shuffles of partners within relations, and of relations among pairs; at least 2.
     seed : int
-
-    Yields
-    ------
-    Progress
-
-    Raises
-    ------
-    UnknownName, InputError
-        No such space or relation, or too few of them.
-    CatalogBusy
-        Another process makes the same.
-
-    Notes
-    -----
-    Pairs whose words are the same have no difference: they are left out and counted. Coherence is
-    measured after projecting out what pairs of one relation differ by, found among the other
-    folds; `distractors` of the run are those found among all pairs. How far relations are apart is
-    measured on at most 200 pairs of each, drawn at random: large relations do not outweigh others.
-
-    References
-    ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
     """
-    began = time.perf_counter()
-    params: dict[str, Any] = {"relations": sorted(names), "trials": trials}
-    with engine.connect() as connection:
-        row = word_vectors.find_space(connection, space)
-        chosen = [one.id for one in word_vectors.find_relations(connection, names)] or None
-        pairs = _usable(word_vectors.read(connection, row.id, chosen), row.name)
-    facts = {"space": row.facts, "words": pairs.words, "seed": seed,
-             "pairs": [pairs.relation.tolist(), pairs.inputs.tolist(), pairs.outputs.tolist()],
-             "names": list(pairs.relations)}  # fmt: skip
-    key = runs.input_hash(word_space=row.id, **facts | params)
-    with runs.claimed(engine, "crystals", "relations of words", key) as found:
-        number, created = found, found is None
-        notes = _notes(pairs)
-        if number is None:
-            job = Job(pairs, trials, seed)
-            for done in job.steps():
-                yield Progress("relations", done, 3, time.perf_counter() - began)
-            columns = {
-                "word_space": row.id, "seed": seed, "params": params,
-                "quality": {
-                    "n_pairs": len(pairs.relation), "n_same": pairs.n_same,
-                    "n_missing": pairs.n_missing, "n_removed": len(job.removed),
-                    "seconds": round(time.perf_counter() - began, 3), "notes": list(notes),
-                },
-            }  # fmt: skip
-            number = _publish(engine, key, columns, job)
-    ask = f'saeatlas sql "select * from function_vectors where run = {number}"'
-    yield Progress("done", 1, 1, time.perf_counter() - began, number, created, ask, notes)
+
+    space: str = target()
+    relations: Sequence[str] = ()
+    trials: int = 199
+    seed: int = 0
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """As the run keeps them: relations sorted."""
+        return super().stored | {"relations": sorted(self.relations)}
 
 
-class Job:
-    """The measures of one run.
+@dataclass(frozen=True)
+class Subject(Source):
+    """Word pairs of a space.
 
     Parameters
     ----------
     pairs : WordPairs
-    trials : int
-    seed : int
-
-    Attributes
-    ----------
-    vectors : list of dict
-        Rows of ``function_vector`` but for run and number.
-    members : list of (ndarray, ndarray)
-        Pairs of each, by number, and their cosines.
-    separations : list of Separation
-    removed : list of (dict, dict)
-        Rows of ``distractor`` and what follows each.
+        Of relations with two pairs or more.
     """
 
-    def __init__(self, pairs: WordPairs, trials: int, seed: int) -> None:
-        self.pairs, self.trials, self.seed = pairs, trials, seed
-        self.groups = pair_groups.groups(pairs.relation, pairs.inputs, pairs.outputs)
-        self.inputs, self.outputs = pairs.vectors[pairs.inputs], pairs.vectors[pairs.outputs]
-        self.vectors: list[dict[str, Any]] = []
-        self.members: list[tuple[Array, Array]] = []
-        self.separations: list[lda.Separation] = []
-        self.removed: list[tuple[dict[str, Any], dict[str, Follow]]] = []
+    pairs: WordPairs
 
-    def steps(self) -> Iterator[int]:
-        """Measure; yield how many of three steps are done."""
-        self._cohere()
-        yield 1
-        self._distract()
-        yield 2
-        if len(self.pairs.relations) > 1:
-            some = self._some()
-            self.separations = lda.separations(
-                self.outputs[some] - self.inputs[some], self.pairs.relation[some],
-                self.groups[some], folds=FOLDS, trials=self.trials, seed=self.seed,
-            )  # fmt: skip
-        yield 3
 
-    def _some(self) -> Array:
-        """Draw at most `PAIRS` pairs of each relation; ascending."""
-        order = np.random.default_rng(self.seed).permutation(len(self.pairs.relation))
-        own = self.pairs.relation[order]
-        drawn = [order[own == i][:PAIRS] for i in range(len(self.pairs.relations))]
-        return np.sort(np.concatenate(drawn))
+@dataclass(frozen=True, kw_only=True)
+class Result(run_driver.Result):
+    """Measures of relations.
 
-    def _cohere(self) -> None:
-        rng = np.random.default_rng(self.seed)
-        folds = pair_groups.folds(self.groups, FOLDS, rng)
-        if folds.max() > 0:
-            cleaned = distractors.without(
-                self.inputs, self.outputs, self.pairs.relation, folds, MOST
+    Parameters
+    ----------
+    function_vectors : list of FunctionVector
+        One for each relation.
+    distractors : list of Distractor
+        Directions along which pairs of one relation differ, found among all pairs.
+    separations : list of Separation
+        Empty for a single relation.
+    """
+
+    function_vectors: list[FunctionVector]
+    distractors: list[Distractor]
+    separations: list[Separation]
+
+
+def identify(connection: sa.Connection, params: Params, _report: Report = silent) -> Subject:
+    """Find the space, and read the pairs of its relations: the run depends on which they are.
+
+    Raises
+    ------
+    UnknownName, InputError
+        No such space or relation, or none with two pairs.
+    """
+    row = word_vectors.find_space(connection, params.space)
+    chosen = [one.id for one in word_vectors.find_relations(connection, params.relations)] or None
+    pairs = _usable(word_vectors.read(connection, row.id, chosen), row.name)
+    numbers = [pairs.relation.tolist(), pairs.inputs.tolist(), pairs.outputs.tolist()]
+    facts = {"word_space": row.id, "space": row.facts, "words": pairs.words, "pairs": numbers,
+             "names": list(pairs.relations)}  # fmt: skip
+    return Subject({"word_space": row.id}, facts, pairs)
+
+
+def read(
+    _connection: sa.Connection, source: Subject, _params: Params, _report: Report = silent
+) -> WordPairs:
+    """Return the word pairs, which `identify` has read."""
+    return source.pairs
+
+
+def compute(pairs: WordPairs, params: Params, report: Report = silent) -> Result:
+    """Measure the relations of word pairs.
+
+    Parameters
+    ----------
+    pairs : WordPairs
+    params : Params
+    report : callable, optional
+
+    Returns
+    -------
+    Result
+        ``quality`` has n_pairs, n_same (left out: no difference), n_missing (left out: a word is
+        not in the space) and n_removed (directions).
+
+    Notes
+    -----
+    Pairs whose words are the same have no difference: they are left out and counted. Coherence is
+    measured after projecting out the directions along which pairs of one relation differ, found
+    among the other folds; the distractors of the run are those found among all pairs. How far
+    relations are apart is measured on at most 200 pairs of each, drawn at random, so that large
+    relations do not outweigh others.
+
+    References
+    ----------
+    .. [Li2025] Crystals of words, and their distractors.
+    """
+    groups = pair_groups.connected_pairs(pairs.relation, pairs.inputs, pairs.outputs)
+    report(Progress("relations", 0, 3))
+    function_vectors = _function_vectors(pairs, groups, params)
+    report(Progress("relations", 1, 3))
+    removed = _distractors(pairs, groups, params.seed)
+    report(Progress("relations", 2, 3))
+    separations = _separations(pairs, groups, params) if len(pairs.relations) > 1 else []
+    report(Progress("relations", 3, 3))
+    quality = {"n_pairs": len(pairs.relation), "n_same": pairs.n_same,
+               "n_missing": pairs.n_missing, "n_removed": len(removed)}  # fmt: skip
+    return Result(
+        quality=quality, notes=_notes(pairs), function_vectors=function_vectors,
+        distractors=removed, separations=separations,
+    )  # fmt: skip
+
+
+def _ends(pairs: WordPairs) -> tuple[Float32, Float32]:
+    """Return the vectors of inputs and outputs, (n_pairs, d) each."""
+    return pairs.vectors[pairs.inputs], pairs.vectors[pairs.outputs]
+
+
+def _function_vectors(pairs: WordPairs, groups: Int64, params: Params) -> list[FunctionVector]:
+    """Measure the coherence of each relation."""
+    inputs, outputs = _ends(pairs)
+    folds = pair_groups.deal_folds(groups, FOLDS, np.random.default_rng(params.seed))
+    cleaned = inputs, outputs
+    if folds.max() > 0:
+        cleaned = distractors.project_out_by_fold(inputs, outputs, pairs.relation, folds, MOST)
+    found = []
+    for number, name in enumerate(pairs.relations):
+        own = np.flatnonzero(pairs.relation == number)
+        made = coherence.pair_coherence(
+            cleaned[0][own], cleaned[1][own], folds[own], trials=params.trials, seed=params.seed
+        )
+        before = coherence.pair_coherence(inputs[own], outputs[own], trials=0)
+        extra = {"coherence_before": before.coherence, "direction": before.direction}
+        columns = made.columns | extra | {"relation": name, "n_pairs": len(own)}
+        words = [(pairs.words[pairs.inputs[i]], pairs.words[pairs.outputs[i]]) for i in own]
+        found.append(FunctionVector(columns, words, made.members))
+    return found
+
+
+def _distractors(pairs: WordPairs, groups: Int64, seed: int) -> list[Distractor]:
+    """Find the directions along which pairs of one relation differ, and what explains them."""
+    inputs, outputs = _ends(pairs)
+    differences = outputs - inputs
+    axes, shares = distractors.within_relation_axes(differences, pairs.relation, MOST)
+    units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    found = []
+    for axis, share in zip(axes.T, shares.tolist(), strict=True):
+        explained = {
+            name: attributes.explained_variance(
+                units @ axis, values[pairs.outputs] - values[pairs.inputs], rng, groups
             )
-        else:
-            cleaned = self.inputs, self.outputs
-        for number, name in enumerate(self.pairs.relations):
-            own = np.flatnonzero(self.pairs.relation == number)
-            made = coherence.measure(
-                cleaned[0][own], cleaned[1][own], folds[own], trials=self.trials, seed=self.seed
-            )
-            before = coherence.measure(self.inputs[own], self.outputs[own], trials=0)
-            extra = {"coherence_before": before.coherence, "direction": before.direction}
-            self.vectors.append(made.columns | extra | {"relation": name, "n_pairs": len(own)})
-            self.members.append((own, made.members))
+            for name, values in pairs.attributes.items()
+        }
+        known = {name: one for name, one in explained.items() if one is not None}
+        found.append(Distractor("lda", share, axis, known))
+    return found
 
-    def _distract(self) -> None:
-        """Find what pairs differ by, and which attributes' differences it follows."""
-        differences = self.outputs - self.inputs
-        axes, shares = distractors.directions(differences, self.pairs.relation, MOST)
-        units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
-        rng = np.random.default_rng(self.seed)
-        for axis, share in zip(axes.T, shares.tolist(), strict=True):
-            followed = {
-                name: attributes.follows(
-                    units @ axis, values[self.pairs.outputs] - values[self.pairs.inputs],
-                    rng, self.groups,
-                )
-                for name, values in self.pairs.attributes.items()
-            }  # fmt: skip
-            columns = {"origin": "lda", "within_share": share, "direction": axis}
-            self.removed.append(
-                (columns, {name: one for name, one in followed.items() if one is not None})
-            )
+
+def _separations(pairs: WordPairs, groups: Int64, params: Params) -> list[Separation]:
+    """Measure how far relations are apart, on at most `PAIRS` pairs of each."""
+    order = np.random.default_rng(params.seed).permutation(len(pairs.relation))
+    own = pairs.relation[order]
+    drawn = [order[own == i][:PAIRS] for i in range(len(pairs.relations))]
+    some = np.sort(np.concatenate(drawn))
+    inputs, outputs = _ends(pairs)
+    return lda.separations(
+        outputs[some] - inputs[some], pairs.relation[some], groups[some], folds=FOLDS,
+        trials=params.trials, seed=params.seed,
+    )  # fmt: skip
 
 
 def _usable(pairs: WordPairs, space: str) -> WordPairs:
@@ -203,43 +226,46 @@ def _usable(pairs: WordPairs, space: str) -> WordPairs:
     kept = np.isin(pairs.relation, large)
     number = np.full(len(counts), -1)
     number[large] = np.arange(len(large))
-    return WordPairs(
-        tuple(pairs.relations[i] for i in large), number[pairs.relation[kept]], pairs.words,
-        pairs.vectors, pairs.inputs[kept], pairs.outputs[kept], pairs.attributes,
-        pairs.n_missing, pairs.n_same,
-    )  # fmt: skip
+    return replace(
+        pairs,
+        relations=tuple(pairs.relations[i] for i in large),
+        relation=number[pairs.relation[kept]],
+        inputs=pairs.inputs[kept],
+        outputs=pairs.outputs[kept],
+    )
 
 
 def _notes(pairs: WordPairs) -> tuple[str, ...]:
     notes = []
     if pairs.n_same:
-        notes.append(f"{pairs.n_same:,} pairs have no difference: both words are the same.")
+        notes.append(f"{_pairs(pairs.n_same)} left out: both words are the same.")
     if pairs.n_missing:
-        notes.append(f"{pairs.n_missing:,} pairs have a word that is not in the space.")
+        notes.append(f"{_pairs(pairs.n_missing)} left out: a word is not in the space.")
     return tuple(notes)
 
 
-def _publish(engine: sa.Engine, key: bytes, columns: dict[str, Any], job: Job) -> int:
-    """Write the run and its rows."""
-    words, pairs = job.pairs.words, job.pairs
-    with engine.begin() as connection:
-        number = runs.create(connection, "crystals", key, **columns)
-        ids = write_function_vectors(connection, number, job.vectors)
-        copy_rows(
-            connection,
-            tables.function_vector_member,
-            ["function_vector", "rank", "input", "output", "cosine"],
-            (
-                (one, rank, words[pairs.inputs[own[i]]], words[pairs.outputs[own[i]]],
-                 float(cosines[i]))
-                for one, (own, cosines) in zip(ids, job.members, strict=True)
-                for rank, i in enumerate(np.argsort(-cosines, kind="stable"), 1)
-            ),
-        )  # fmt: skip
-        write_distractors(connection, number, job.removed)
-        if job.separations:
-            connection.execute(
-                sa.insert(tables.separation),
-                [asdict(one) | {"run": number} for one in job.separations],
-            )
-    return number
+def _pairs(n: int) -> str:
+    return "1 pair is" if n == 1 else f"{n:,} pairs are"
+
+
+def write(connection: sa.Connection, run: int, result: Result) -> None:
+    """Write ``function_vector``, ``function_vector_member``, ``distractor`` and ``separation``.
+
+    The attributes of distractors go to ``distractor_attribute``.
+    """
+    store.write_function_vectors(connection, run, result.function_vectors, ("input", "output"))
+    store.write_distractors(connection, run, result.distractors)
+    if result.separations:
+        rows = [asdict(one) | {"run": run} for one in result.separations]
+        connection.execute(sa.insert(tables.separation), rows)
+
+
+ANALYSIS = Analysis(
+    name="crystals",
+    what="run of word relations",
+    ask="select * from function_vectors where run = {run}",
+    identify=identify,
+    read=read,
+    compute=compute,
+    write=write,
+)

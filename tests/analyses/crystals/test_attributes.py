@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saeatlas.analyses.crystals.attributes import Follow, follows
+from saeatlas.analyses.crystals.attributes import ExplainedVariance, explained_variance
 
 Array = np.ndarray[Any, Any]
 
 
-def _follows(coordinates: Array, attribute: Array, groups: Array | None = None) -> Follow:
-    found = follows(coordinates, attribute, np.random.default_rng(0), groups)
+def _follows(
+    coordinates: Array, attribute: Array, groups: Array | None = None
+) -> ExplainedVariance:
+    found = explained_variance(coordinates, attribute, np.random.default_rng(0), groups)
     assert found is not None
     return found
 
@@ -75,4 +77,4 @@ def test_a_rare_attribute_gives_numbers() -> None:
     ],
 )
 def test_nothing_is_said_of_what_does_not_vary(coordinates: Array, attribute: Array) -> None:
-    assert follows(coordinates, attribute, np.random.default_rng(0)) is None
+    assert explained_variance(coordinates, attribute, np.random.default_rng(0)) is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from saeatlas.analyses.crystals import coherence
-from saeatlas.analyses.crystals.coherence import measure
+from saeatlas.analyses.crystals.coherence import pair_coherence
 from saeatlas.analyses.stats.agreement import shuffles
 
 Array = np.ndarray[Any, Any]
@@ -54,7 +54,7 @@ def test_equals_the_mean_over_pairs(
     own = np.arange(n) % 2 if strata else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coherence, "_NUMBERS", 3 * n)
-        found = measure(a, b, own, trials=7, seed=5)
+        found = pair_coherence(a, b, own, trials=7, seed=5)
     expected, members = _plain(b - a)
     assert found.coherence == pytest.approx(expected, abs=1e-5)
     assert found.members == pytest.approx(members, abs=1e-4)
@@ -72,7 +72,7 @@ def test_equals_the_mean_over_pairs(
 
 def test_partners_that_belong_together_are_found() -> None:
     a, b = _draw(0, 100, 50, 0.5)
-    found = measure(a, b, trials=999)
+    found = pair_coherence(a, b, trials=999)
     assert found.p == 0.001
     assert found.z is not None
     assert found.z > 5
@@ -80,7 +80,7 @@ def test_partners_that_belong_together_are_found() -> None:
 
 
 def test_p_of_random_partners_is_uniform_however_coherent_they_are() -> None:
-    found = [measure(*_draw(seed, 30, 20, 0), trials=99, seed=seed) for seed in range(200)]
+    found = [pair_coherence(*_draw(seed, 30, 20, 0), trials=99, seed=seed) for seed in range(200)]
     assert min(each.coherence for each in found) > 0.05  # inputs and outputs are apart
     p = np.array([each.p for each in found]) - np.random.default_rng(0).random(200) / 100
     assert kstest(p, "uniform").pvalue > 0.01
@@ -91,7 +91,7 @@ def test_p_of_random_partners_from_few_outputs_is_uniform() -> None:
     p = []
     for seed in range(200):
         a, b = _draw(seed, 30, 20, 0)
-        p.append(measure(a, b[np.arange(30) % 4], trials=99, seed=seed).p)
+        p.append(pair_coherence(a, b[np.arange(30) % 4], trials=99, seed=seed).p)
     within = np.random.default_rng(0).random(200) / 100
     assert kstest(np.array(p) - within, "uniform").pvalue > 0.01
 
@@ -100,7 +100,9 @@ def test_parallel_differences_are_coherent_whatever_their_lengths() -> None:
     rng = np.random.default_rng(0)
     a = rng.standard_normal((20, 30)).astype(np.float32)
     step = rng.standard_normal(30).astype(np.float32)
-    found = measure(a, a + step * rng.uniform(0.5, 20, (20, 1)).astype(np.float32), trials=99)
+    found = pair_coherence(
+        a, a + step * rng.uniform(0.5, 20, (20, 1)).astype(np.float32), trials=99
+    )
     assert found.coherence == pytest.approx(1, abs=1e-5)
     assert found.members == pytest.approx(np.ones(20), abs=1e-5)
     assert found.direction @ step == pytest.approx(np.linalg.norm(step), rel=1e-5)
@@ -109,14 +111,14 @@ def test_parallel_differences_are_coherent_whatever_their_lengths() -> None:
 
 def test_large_vectors_that_differ_little_keep_their_digits() -> None:
     a, b = _draw(0, 40, 10, 0.4)
-    near, far = (measure(a + shift, b + shift, trials=99) for shift in (0, np.float32(1000)))
+    near, far = (pair_coherence(a + shift, b + shift, trials=99) for shift in (0, np.float32(1000)))
     assert far.coherence == pytest.approx(near.coherence, abs=1e-3)
     assert far.null_mean == pytest.approx(near.null_mean, abs=1e-3)
 
 
 def test_strata_keep_their_partners() -> None:
     a, b = _draw(0, 12, 5, 0.5)
-    found = measure(a, b, np.arange(12), trials=9)
+    found = pair_coherence(a, b, np.arange(12), trials=9)
     assert (found.null_mean, found.null_sd, found.z, found.p) == (
         pytest.approx(found.coherence),
         0,
@@ -127,7 +129,7 @@ def test_strata_keep_their_partners() -> None:
 
 def test_shuffles_that_leave_nothing_are_no_evidence() -> None:
     a = np.eye(3, dtype=np.float32)[:2]
-    found = measure(a, a[::-1], trials=50)  # the other order pairs each word with itself
+    found = pair_coherence(a, a[::-1], trials=50)  # the other order pairs each word with itself
     assert found.coherence == pytest.approx(-1)
     assert (found.p, found.z) == (1, None)
     assert np.isfinite(found.direction).all()
@@ -139,13 +141,13 @@ def test_a_zero_difference_is_refused_and_one_pair_has_no_coherence() -> None:
     b[1] = a[1]
     for few in ((a[:0], b[:0]), (a, b)):
         with pytest.raises(ValueError, match="Coherence needs differences"):
-            measure(*few)
-    assert measure(a[:1], b[:1]).coherence is None
-    assert measure(a[:1], b[:1]).columns["p"] is None
+            pair_coherence(*few)
+    assert pair_coherence(a[:1], b[:1]).coherence is None
+    assert pair_coherence(a[:1], b[:1]).columns["p"] is None
 
 
 def test_without_trials_nothing_is_shuffled() -> None:
     a, b = _draw(0, 8, 4, 1)
-    found, tested = measure(a, b, trials=0), measure(a, b, trials=9)
+    found, tested = pair_coherence(a, b, trials=0), pair_coherence(a, b, trials=9)
     assert found.coherence == tested.coherence
     assert (found.n_trials, found.null_mean, found.z, found.p) == (0, None, None, None)

@@ -10,13 +10,18 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from sklearn.metrics import silhouette_score
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.preprocessing import normalize
 
 from saeatlas import errors
 from saeatlas.analyses.crystals import crystals, inputs
-from saeatlas.analyses.crystals.params import Terms
-from saeatlas.analyses.crystals.search import Found, Relation, Search
-from saeatlas.analyses.progress import Progress
+from saeatlas.analyses.crystals.comparison import Found
+from saeatlas.analyses.crystals.inputs import Inputs
+from saeatlas.analyses.crystals.params import Params
+from saeatlas.analyses.crystals.search import Relation, search
 from saeatlas.analyses.relations import relations
+from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.catalog import sql
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
@@ -24,6 +29,7 @@ from saeatlas.ingest.simulation import job
 from saeatlas.ingest.words import words
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove, sae_vectors
+from saeatlas.schema.rows.word_vectors import WordPairs
 from tests import tiny
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +38,7 @@ PLANTED = simulation.Terms(
     distractors=3,
 )  # fmt: skip
 BARE = replace(PLANTED, parallelograms=0, trapezoids=0, distractors=0)
-QUICK = Terms()
+QUICK = Params(sae=1)
 
 
 def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: Any) -> None:
@@ -40,10 +46,12 @@ def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: A
         pass
 
 
-def _find(engine: sa.Engine, terms: Terms = QUICK, sae: int = 1) -> Progress:
-    done = list(crystals.find(engine, sae, terms))[-1]
-    assert done.stage == "done" and done.run is not None
-    return done
+def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:
+    return perform(engine, crystals.ANALYSIS, params)
+
+
+def _measure(engine: sa.Engine, space: str, **params: Any) -> Outcome:
+    return perform(engine, relations.ANALYSIS, relations.Params(space=space, **params))
 
 
 def _ask(engine: sa.Engine, query: str, params: list[Any] | None = None) -> pd.DataFrame:
@@ -114,7 +122,7 @@ def test_the_rows_are_what_they_say(engine: sa.Engine) -> None:
         assert row.quality_before <= cosine + 1e-5
 
 
-def test_the_same_again_is_found_and_other_terms_are_not(engine: sa.Engine) -> None:
+def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> None:
     _simulate(engine)
     first = _find(engine)
     again = _find(engine)
@@ -123,7 +131,6 @@ def test_the_same_again_is_found_and_other_terms_are_not(engine: sa.Engine) -> N
     some = _find(engine, replace(QUICK, features_where="feature < 300"))
     assert _ask(engine, "select max(d) as d from crystals where run = %s", [some.run]).d[0] < 300
     with engine.begin() as connection:
-        assert first.run is not None
         remove.remove_run(connection, first.run)
     with engine.connect() as connection:
         for table in (tables.crystal, tables.function_vector, tables.distractor):
@@ -131,12 +138,9 @@ def test_the_same_again_is_found_and_other_terms_are_not(engine: sa.Engine) -> N
             assert connection.execute(query).scalar_one() == 0
 
 
-def _search(vectors: Array, **terms: Any) -> Found:
+def _search(vectors: Array, **params: Any) -> Found:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    search = Search(unit.astype(np.float32), Terms(**terms))
-    for _ in search.steps():
-        pass
-    return search.found
+    return search(unit.astype(np.float32), Params(sae=1, **params)).found
 
 
 @pytest.mark.parametrize("kind", ["directions", "covariance"])
@@ -145,6 +149,46 @@ def test_noise_has_no_crystals(kind: str) -> None:
     scale = np.arange(1, 65) ** -0.5 if kind == "covariance" else np.ones(64)
     found = [len(_search(rng.standard_normal((600, 64)) * scale + 0.1).q) for _ in range(20)]
     assert sum(count > 0 for count in found) <= 1
+
+
+def test_crystals_of_arrays_without_a_catalog() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.standard_normal((20, 1, 96)).repeat(2, axis=1)
+    corners[:, 1] += 2 * rng.standard_normal(96)
+    vectors = np.concatenate([corners.reshape(40, 96), rng.standard_normal((460, 96))])
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    params = Params(sae=1, keep_distractors=True)
+    result = crystals.compute(Inputs(np.arange(500), units.astype(np.float32), {}), params)
+    made = result.crystals
+    assert len(made.q) > 20 and result.quality["n_crystals"] == len(made.q)
+    a, b, c, d = (units[made.corners[:, i]] for i in range(4))
+    sides = np.diag(cosine_similarity(b - a, d - c))
+    assert (made.quality_before <= sides + 1e-6).all() and (sides >= 0.6).all()
+    vector = result.function_vectors[0]  # the one with most pairs
+    pairs = np.array(vector.pairs)
+    own = normalize(units[pairs[:, 1]] - units[pairs[:, 0]])
+    np.testing.assert_allclose(
+        vector.columns["direction"], normalize(own.sum(0)[None])[0], atol=1e-5
+    )
+
+
+def test_relations_of_arrays_without_a_catalog() -> None:
+    rng = np.random.default_rng(0)
+    starts, along = rng.standard_normal((60, 16)), 3 * np.eye(2, 16).repeat(30, axis=0)
+    vectors = np.concatenate([starts, starts + along + 0.5 * rng.standard_normal((60, 16))])
+    ends = np.arange(60)
+    pairs = WordPairs(
+        ("first", "second"), np.repeat([0, 1], 30), [str(i) for i in range(120)],
+        vectors.astype(np.float32), ends, 60 + ends, {}, 0, 0,
+    )  # fmt: skip
+    result = relations.compute(pairs, relations.Params(space="w", trials=19))
+    differences = normalize(vectors[60:] - vectors[:60])
+    for number, one in enumerate(result.function_vectors):
+        mean = differences[30 * number : 30 * (number + 1)].mean(axis=0)[None]
+        np.testing.assert_allclose(one.columns["direction"], normalize(mean)[0], atol=1e-5)
+    assert result.separations[0].silhouette == pytest.approx(
+        silhouette_score(differences, pairs.relation), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("n", [8, 9, 12, 40])
@@ -160,7 +204,8 @@ def test_features_without_direction_and_duplicates_are_left_out(engine: sa.Engin
     tiny.store_bare(engine, vectors)
     done = _find(engine)
     assert done.notes[:2] == (
-        "1 features have a decoder vector of 0.", "1 features have another's decoder vector.",
+        "1 feature is left out: the decoder vector is 0.",
+        "1 feature is left out: another has the same vector.",
     )  # fmt: skip
     quality = _ask(engine, "select quality->>'n_vectors' as n from run")
     assert quality.n.tolist() == ["58"]
@@ -171,20 +216,23 @@ def test_what_cannot_be_searched_is_said(engine: sa.Engine) -> None:
     with pytest.raises(errors.InputError, match="there are 5"):
         _find(engine, replace(QUICK, features_where="feature < 5"))
     with pytest.raises(errors.UnknownName, match="no SAE 9"):
-        _find(engine, sae=9)
+        _find(engine, Params(sae=9))
     with pytest.raises(errors.InputError, match="Recording 7 is not one of SAE 1"):
         _find(engine, replace(QUICK, recording=7))
     with pytest.raises(errors.UnknownName, match="no attribute 'colour'"):
-        Terms(attributes=["colour"])
+        Params(sae=1, attributes=["colour"])
     with pytest.raises(errors.InputError, match="not between 0 and 1"):
-        Terms(least=1.5)
+        Params(sae=1, min_cosine=1.5)
+    with pytest.raises(errors.InputError, match="--recording would have no effect"):
+        Params(sae=1, keep_distractors=True, recording=1)
     assert not len(_ask(engine, "select * from run"))
 
 
 def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> None:
     _simulate(engine, BARE)
     with engine.connect() as connection:
-        read = inputs.read(connection, 1, QUICK)
+        subject = inputs.identify(connection, QUICK)
+        read = inputs.read(connection, subject, QUICK)
     rows = _ask(
         engine,
         "select unnest(features) as feature, position from activation "
@@ -195,7 +243,7 @@ def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> N
     position = by.mean().reindex(range(1024)).to_numpy()
     np.testing.assert_allclose(read.attributes["log_density"], density[read.features])
     np.testing.assert_allclose(read.attributes["position"], position[read.features])
-    assert read.recording == 1 and "top_token_length" not in read.attributes
+    assert subject.recording == 1 and "top_token_length" not in read.attributes
 
 
 def test_an_attribute_that_vectors_follow_is_projected_out(engine: sa.Engine) -> None:
@@ -239,10 +287,7 @@ def _related(n: int, d: int, pairs: int, seed: int = 0) -> tuple[Array, Array, l
 
 def test_features_that_follow_known_relations_are_found() -> None:
     vectors, which, made = _related(800, 100, 30)
-    search = Search(vectors, QUICK, {}, {"first": made[0], "second": made[1]})
-    for _ in search.steps():
-        pass
-    found = search.found
+    found = search(vectors, QUICK, {}, {"first": made[0], "second": made[1]}).found
     assert found.relations == ("first", "second")
     for number, pairs in enumerate(found.members):
         own = {(i, 30 + i) for i in np.flatnonzero(which == number).tolist()}
@@ -254,10 +299,8 @@ def test_features_that_follow_known_relations_are_found() -> None:
 def test_relations_of_other_words_are_followed_by_no_feature() -> None:
     vectors, _, _ = _related(800, 100, 30)
     _, _, others = _related(800, 100, 30, seed=5)
-    search = Search(vectors, QUICK, {}, {"first": others[0], "second": others[1]})
-    for _ in search.steps():
-        pass
-    assert search.found.members == () and len(search.found.q) == 0
+    found = search(vectors, QUICK, {}, {"first": others[0], "second": others[1]}).found
+    assert found.members == () and len(found.q) == 0
 
 
 def _words(folder: Path, d: int = 24, seed: int = 0) -> tuple[list[Path], Path]:
@@ -290,8 +333,8 @@ def test_relations_of_words_are_told_apart_and_distractors_named(
 ) -> None:
     paths, vectors = _words(tmp_path)
     words.take(engine, paths, vectors)
-    done = list(relations.measure(engine, "words.npz", trials=19))[-1]
-    assert done.notes == ("3 pairs have no difference: both words are the same.",)
+    done = _measure(engine, "words.npz", trials=19)
+    assert done.notes == ("3 pairs are left out: both words are the same.",)
     found = _ask(engine, "select * from function_vectors order by function_vector")
     assert found.relation.tolist() == ["relation_0", "relation_1", "relation_2"]
     assert found.space.tolist() == ["words.npz"] * 3 and (found.n_pairs == 40).all()
@@ -304,9 +347,9 @@ def test_relations_of_words_are_told_apart_and_distractors_named(
     assert followed.attribute[0] == "n_characters" and followed.r2[0] > 0.5
     pairs = _ask(engine, "select * from function_vector_pairs")
     assert len(pairs) == 120 and pairs.a.isna().all()
-    again = list(relations.measure(engine, "1", trials=19))[-1]
+    again = _measure(engine, "1", trials=19)
     assert (again.run, again.created) == (done.run, False)
-    only = list(relations.measure(engine, "1", names=["relation_1"], trials=19))[-1]
+    only = _measure(engine, "1", relations=["relation_1"], trials=19)
     assert len(_ask(engine, "select * from function_vectors where run = %s", [only.run])) == 1
     with engine.begin() as connection:
         remove.remove_words(connection, "words.npz")
@@ -325,20 +368,20 @@ def test_shuffled_word_pairs_are_no_more_coherent_than_shuffled_ones(
             [pair | {"output": one} for pair, one in zip(pairs, outputs, strict=True)]
         ))  # fmt: skip
     words.take(engine, paths, vectors)
-    list(relations.measure(engine, "1", trials=99))
+    _measure(engine, "1", trials=99)
     found = _ask(engine, "select * from function_vectors")
     assert (found.p > 0.01).all()
 
 
 def test_words_without_relations_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
     with pytest.raises(errors.UnknownName):
-        list(relations.measure(engine, "nowhere"))
+        _measure(engine, "nowhere")
     path = tmp_path / "one.json"
     path.write_text(json.dumps([{"input": "a", "output": "b"}]))
     np.savez(tmp_path / "v.npz", words=np.array(["a", "b"]), vectors=np.eye(2, 4))
     words.take(engine, [path], tmp_path / "v.npz")
     with pytest.raises(errors.InputError, match="no relation of two pairs"):
-        list(relations.measure(engine, "v.npz"))
+        _measure(engine, "v.npz")
 
 
 def test_analogies_are_the_nearest_to_the_sum(engine: sa.Engine) -> None:
@@ -377,7 +420,8 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     run = CliRunner().invoke
     done = run(cli, ["analyze", "crystals", "--sae", "1"])
     assert done.exit_code == 0 and "crystals where run = 1" in done.output
-    for given in ([], ["--sae", "1", "--words", "w"], ["--sae", "1", "--relations", "given"]):
+    for given in ([], ["--sae", "1", "--words", "w"], ["--sae", "1", "--relations", "given"],
+                  ["--sae", "1", "--trials", "9"], ["--words", "1", "--fdr", "0.1"]):  # fmt: skip
         assert run(cli, ["analyze", "crystals", *given]).exit_code == 2
     paths, vectors = _words(tmp_path, d=192)
     words.take(engine, paths, vectors)

@@ -29,8 +29,8 @@ def test_planted_directions_are_the_groups(directions: int, pairs: int, seed: in
     points = _world(directions, pairs, seed)
     n = directions * pairs
     ends = np.arange(2 * n).reshape(n, 2)
-    quads = parallelograms.search(points, ends, 0.6)
-    groups = function_vectors.group(points, quads, 0.6)
+    quads = parallelograms.parallel_pairs(points, ends, 0.6)
+    groups = function_vectors.group_sides(points, quads, 0.6)
     assert len(groups.members) == directions
     for members in groups.members:
         numbers = members.min(axis=1) // 2
@@ -43,8 +43,8 @@ def test_planted_directions_are_the_groups(directions: int, pairs: int, seed: in
 
 def test_crystals_are_turned_along_their_direction() -> None:
     points = _world(2, 8, 3)
-    quads = parallelograms.search(points, np.arange(32).reshape(16, 2), 0.6)
-    groups = function_vectors.group(points, quads, 0.6)
+    quads = parallelograms.parallel_pairs(points, np.arange(32).reshape(16, 2), 0.6)
+    groups = function_vectors.group_sides(points, quads, 0.6)
     mean = [parallelograms.unit_sides(points, members).mean(axis=0) for members in groups.members]
     for i, corners in enumerate(quads.corners):
         side = points[corners[1]] - points[corners[0]]
@@ -64,7 +64,7 @@ def test_a_chain_does_not_become_one_direction() -> None:
     quads = parallelograms.Quads(
         np.array([[2 * i, 2 * i + 1, 2 * i + 2, 2 * i + 3] for i in range(9)]), *np.ones((3, 9))
     )
-    groups = function_vectors.group(points, quads, 0.8)
+    groups = function_vectors.group_sides(points, quads, 0.8)
     assert len(groups.members) > 1
     for members in groups.members:
         sides = parallelograms.unit_sides(points, members)
@@ -73,6 +73,6 @@ def test_a_chain_does_not_become_one_direction() -> None:
 
 def test_nothing_found_has_no_groups() -> None:
     nothing = parallelograms.Quads(np.empty((0, 4), int), *np.empty((3, 0)))
-    groups = function_vectors.group(np.ones((5, 3), np.float32), nothing, 0.6)
+    groups = function_vectors.group_sides(np.ones((5, 3), np.float32), nothing, 0.6)
     assert groups.members == ()
     assert len(groups.of) == len(groups.turned) == 0

@@ -58,7 +58,7 @@ def _all(n: int) -> Array:
 @settings(max_examples=20)
 def test_a_search_finds_what_comparing_all_finds(n: int, r: int, seed: int) -> None:
     points = _points(n, r, seed, step=1.5)
-    found = parallelograms.search(points, _all(n), 0.6)
+    found = parallelograms.parallel_pairs(points, _all(n), 0.6)
     expected = _brute(points, _all(n), 0.6)
     # right at the limit float32 and float64 may differ
     sure = {corners for corners, quality in expected.items() if abs(quality - 0.6) > 1e-4}
@@ -76,7 +76,7 @@ def test_a_search_finds_what_comparing_all_finds(n: int, r: int, seed: int) -> N
 
 def test_many_dimensions_are_searched_in_a_projection_and_measured_in_all() -> None:
     points = _points(40, 900, step=1.0)
-    found = parallelograms.search(points, _all(40), 0.6)
+    found = parallelograms.parallel_pairs(points, _all(40), 0.6)
     expected = _brute(points, _all(40), 0.6)
     assert len(expected) > 100
     missed = set(expected) - {tuple(one) for one in found.corners.tolist()}
@@ -88,7 +88,7 @@ def test_many_dimensions_are_searched_in_a_projection_and_measured_in_all() -> N
 def test_measures_are_those_of_the_definition() -> None:
     points = _points(12, 5)
     corners = np.random.default_rng(1).permuted(np.tile(np.arange(12), (50, 1)), axis=1)[:, :4]
-    measured = parallelograms.measure(points, corners)
+    measured = parallelograms.measure_quads(points, corners)
     for i, one in enumerate(corners):
         expected = _plain(points, one)
         got = measured.sides[i], measured.legs[i], measured.ratio[i]
@@ -99,7 +99,7 @@ def test_a_perfect_trapezoid_has_quality_1_and_its_ratio() -> None:
     rng = np.random.default_rng(0)
     a, c, side = rng.standard_normal((3, 20))
     points = np.array([a, a + side, c, c + 0.5 * side], np.float32)
-    found = parallelograms.measure(points, np.array([[0, 1, 2, 3]]))
+    found = parallelograms.measure_quads(points, np.array([[0, 1, 2, 3]]))
     assert found.quality == pytest.approx(1, abs=1e-5)
     assert found.ratio == pytest.approx(0.5, abs=1e-5)
 
@@ -109,7 +109,7 @@ def test_two_clusters_are_no_crystal() -> None:
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((2, 64))
     points = (centres[[0, 1, 0, 1]] + 0.3 * rng.standard_normal((4, 64))).astype(np.float32)
-    found = parallelograms.measure(points, np.array([[0, 1, 2, 3]]))
+    found = parallelograms.measure_quads(points, np.array([[0, 1, 2, 3]]))
     assert found.sides[0] > 0.85
     assert found.legs[0] < 0.3
 
@@ -117,7 +117,7 @@ def test_two_clusters_are_no_crystal() -> None:
 def test_points_on_one_another_give_0_not_nan() -> None:
     points = np.zeros((4, 3), np.float32)
     points[3] = 1
-    found = parallelograms.measure(points, np.array([[0, 1, 2, 3], [0, 3, 1, 2]]))
+    found = parallelograms.measure_quads(points, np.array([[0, 1, 2, 3], [0, 3, 1, 2]]))
     assert found.sides.tolist() == [0, 0]
     assert np.isfinite(found.quality).all()
     assert np.isfinite(found.ratio).all()
@@ -133,7 +133,7 @@ def test_pairs_are_the_nearest_by_cosine(n: int, k: int, seed: int) -> None:
     np.fill_diagonal(cosines, -2)
     nearest = np.argsort(-cosines, axis=1)[:, :k]
     expected = {tuple(sorted((i, j))) for i in range(n) for j in nearest[i].tolist()}
-    found = parallelograms.pairs(points, k)
+    found = parallelograms.neighbour_pairs(points, k)
     assert {tuple(pair) for pair in found.tolist()} == expected
     assert (np.diff(found[:, 0]) >= 0).all()
 

@@ -38,7 +38,7 @@ def test_without_spread_there_is_nothing_to_clean(vectors: Array) -> None:
     with pytest.raises(errors.InputError):
         whitening.whiten(vectors.astype(np.float32))
     with pytest.raises(errors.InputError):
-        whitening.as_they_are(vectors.astype(np.float32))
+        whitening.centre(vectors.astype(np.float32))
 
 
 def test_too_few_vectors_are_refused() -> None:
@@ -58,7 +58,7 @@ def test_effective_dimensions_give_the_variance_of_cosines(n: int, d: int) -> No
     vectors = _cloud(n, d)
     eigenvalues = np.linalg.eigvalsh(np.cov(vectors.T))
     expected = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
-    assert whitening.as_they_are(vectors).dimensions == pytest.approx(expected, rel=1e-3)
+    assert whitening.centre(vectors).dimensions == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_direction_of_an_attribute_is_found_and_no_other() -> None:
@@ -72,7 +72,7 @@ def test_the_direction_of_an_attribute_is_found_and_no_other() -> None:
     found, used = whitening.attribute_directions(space, attributes)
     assert used.tolist() == [True, False, False, False]
     assert found.shape == (30, 1)
-    cleaned = space.without(found)
+    cleaned = space.project_out(found)
     known = np.isfinite(length)
     correlations = np.corrcoef(cleaned.points[known].T, length[known])[-1, :-1]
     assert np.abs(correlations).max() < 0.05

@@ -28,7 +28,7 @@ def _related(shift: float, seed: int = 0) -> tuple[whitening.Space, list[Array],
 
 def test_directions_that_pairs_differ_along_are_found() -> None:
     space, units, distractors = _related(2.0)
-    found, shares = within_class.directions(space, units, _alone(units))
+    found, shares = within_class.within_class_axes(space, units, _alone(units))
     assert found.shape == (80, 2)
     np.testing.assert_allclose(found.T @ found, np.eye(2), atol=1e-9)
     assert np.linalg.norm(distractors.T @ found, axis=0).min() > 0.98
@@ -39,7 +39,7 @@ def test_nothing_is_removed_where_pairs_differ_by_noise_alone() -> None:
     removed = 0
     for seed in range(10):
         space, units, _ = _related(0.0, seed)
-        removed += within_class.directions(space, units, _alone(units))[0].shape[1] > 0
+        removed += within_class.within_class_axes(space, units, _alone(units))[0].shape[1] > 0
     assert removed <= 1
 
 
@@ -52,7 +52,7 @@ def test_pairs_that_share_a_point_do_not_vouch_for_each_other() -> None:
         np.column_stack([np.full(40, i), np.arange(10 + 40 * i, 50 + 40 * i)]) for i in range(5)
     ]
     units = [unit_sides(points, one) for one in pairs]
-    found, _ = within_class.directions(space, units, [np.zeros(40, int)] * 5)
+    found, _ = within_class.within_class_axes(space, units, [np.zeros(40, int)] * 5)
     assert found.shape == (80, 0)
 
 
@@ -63,7 +63,7 @@ def _alone(units: list[Array]) -> list[Array]:
 def test_few_pairs_or_few_dimensions_remove_nothing() -> None:
     space, units, _ = _related(2.0)
     few = [one[:3] for one in units]
-    assert within_class.directions(space, few, _alone(few))[0].shape == (80, 0)
+    assert within_class.within_class_axes(space, few, _alone(few))[0].shape == (80, 0)
     narrow = whitening.Space(space.points[:, :10], 10.0, np.eye(10), np.empty((10, 0)))
     flat = [one[:, :10] for one in units]
-    assert within_class.directions(narrow, flat, _alone(flat))[0].shape == (10, 0)
+    assert within_class.within_class_axes(narrow, flat, _alone(flat))[0].shape == (10, 0)

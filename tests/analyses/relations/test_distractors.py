@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from saeatlas.analyses.crystals import coherence
-from saeatlas.analyses.crystals.attributes import follows
+from saeatlas.analyses.crystals.attributes import explained_variance
 from saeatlas.analyses.relations import distractors
-from saeatlas.analyses.relations.lda import Whitened, principal_axes
+from saeatlas.analyses.relations.lda import Whitened, axes_of_centred
 from saeatlas.analyses.stats import silhouettes
 
 Array = np.ndarray[Any, Any]
@@ -44,11 +44,11 @@ def test_a_planted_distractor_is_found_with_what_it_follows() -> None:
     found = []
     for seed in range(40):
         a, b, labels, axis, lengths = _planted(seed)
-        axes, share = distractors.directions(b - a, labels, 10)
+        axes, share = distractors.within_relation_axes(b - a, labels, 10)
         assert axes.shape[1] == 1
         assert abs(axes[:, 0] @ axis) > 0.99
         assert share[0] > 0.5
-        follow = follows((b - a) @ axes[:, 0], lengths, np.random.default_rng(0))
+        follow = explained_variance((b - a) @ axes[:, 0], lengths, np.random.default_rng(0))
         assert follow is not None
         found.append(follow)
     truth = 12 / 14.5
@@ -60,7 +60,7 @@ def test_a_planted_distractor_is_found_with_what_it_follows() -> None:
 def test_relations_and_partners_are_clearer_without_it() -> None:
     a, b, labels, _, _ = _planted(1)
     folds = np.random.default_rng(0).permutation(300) % 5
-    cleaned = distractors.without(a, b, labels, folds, 10)
+    cleaned = distractors.project_out_by_fold(a, b, labels, folds, 10)
     before, after = (
         silhouettes.of_labellings(_unit(y - x), labels[None])[0] for x, y in ((a, b), cleaned)
     )
@@ -68,8 +68,8 @@ def test_relations_and_partners_are_clearer_without_it() -> None:
     assert after > 0.5
     for relation in range(5):
         own = labels == relation
-        raw = coherence.measure(a[own], b[own], trials=99)
-        free = coherence.measure(cleaned[0][own], cleaned[1][own], folds[own], trials=99)
+        raw = coherence.pair_coherence(a[own], b[own], trials=99)
+        free = coherence.pair_coherence(cleaned[0][own], cleaned[1][own], folds[own], trials=99)
         assert free.coherence > raw.coherence + 0.1
         assert free.p == 0.01
 
@@ -86,7 +86,7 @@ def test_equals_the_axes_of_the_covariance(seed: int, n: int, d: int, k: int, mo
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % k
     x = rng.standard_normal((n, d)) * np.geomspace(9, 0.1, d) + rng.standard_normal((k, d))[labels]
-    axes, share = distractors.directions(x.astype(np.float32), labels, most)
+    axes, share = distractors.within_relation_axes(x.astype(np.float32), labels, most)
     assert axes.shape[1] == len(share) <= most
     assert axes.T @ axes == pytest.approx(np.eye(len(share)), abs=1e-4)
     assert (np.diff(share) <= 1e-6).all()
@@ -100,9 +100,9 @@ def test_equals_the_axes_of_the_covariance(seed: int, n: int, d: int, k: int, mo
         np.zeros((telling.shape[1], len(share))), abs=1e-3
     )
     # what is left has no larger axis than those found
-    rest = distractors.project(within, np.linalg.qr(np.hstack([telling, axes]))[0])
+    rest = distractors.project_out(within, np.linalg.qr(np.hstack([telling, axes]))[0])
     if len(share):
-        assert principal_axes(rest)[0][0] * n / (within**2).sum() <= share[-1] + 1e-4
+        assert axes_of_centred(rest)[0][0] * n / (within**2).sum() <= share[-1] + 1e-4
         assert (axes[np.abs(axes).argmax(axis=0), np.arange(len(share))] > 0).all()
 
 
@@ -110,9 +110,9 @@ def test_equals_the_axes_of_the_covariance(seed: int, n: int, d: int, k: int, mo
 def test_noise_has_no_distractors(n: int, d: int, k: int) -> None:
     rng = np.random.default_rng(0)
     found = [
-        distractors.directions(rng.standard_normal((n, d)).astype(np.float32), np.arange(n) % k, 5)[
-            0
-        ].shape[1]
+        distractors.within_relation_axes(
+            rng.standard_normal((n, d)).astype(np.float32), np.arange(n) % k, 5
+        )[0].shape[1]
         for _ in range(40)
     ]
     assert sum(found) <= 2
@@ -133,14 +133,16 @@ def test_p_of_random_partners_stays_uniform() -> None:
     for seed in range(40):
         a, b, labels = _random_partners(seed)
         folds = np.random.default_rng(seed).permutation(120) % 5
-        x, y = distractors.without(a, b, labels, folds, 5)
-        axes, _ = distractors.directions(b - a, labels, 5)
+        x, y = distractors.project_out_by_fold(a, b, labels, folds, 5)
+        axes, _ = distractors.within_relation_axes(b - a, labels, 5)
         assert axes.shape[1] == 3
-        u, v = (distractors.project(each, axes) for each in (a, b))
+        u, v = (distractors.project_out(each, axes) for each in (a, b))
         for relation in range(3):
             own = labels == relation
-            fair.append(coherence.measure(x[own], y[own], folds[own], trials=99, seed=seed).p)
-            seen.append(coherence.measure(u[own], v[own], trials=99, seed=seed).p)
+            fair.append(
+                coherence.pair_coherence(x[own], y[own], folds[own], trials=99, seed=seed).p
+            )
+            seen.append(coherence.pair_coherence(u[own], v[own], trials=99, seed=seed).p)
     within = np.random.default_rng(0).random(120) / 100
     assert kstest(np.array(fair) - within, "uniform").pvalue > 0.01
     assert np.mean(np.array(seen) <= 0.05) > 0.3  # directions that know the partners
@@ -150,15 +152,15 @@ def test_projection_leaves_nothing_along() -> None:
     rng = np.random.default_rng(0)
     axes = np.linalg.qr(rng.standard_normal((20, 3)))[0].astype(np.float32)
     vectors = rng.standard_normal((7, 20)).astype(np.float32)
-    rest = distractors.project(vectors, axes)
+    rest = distractors.project_out(vectors, axes)
     assert rest @ axes == pytest.approx(np.zeros((7, 3)), abs=1e-5)
     assert rest + (vectors @ axes) @ axes.T == pytest.approx(vectors, abs=1e-5)
-    assert distractors.project(vectors, axes[:, :0]) == pytest.approx(vectors)
+    assert distractors.project_out(vectors, axes[:, :0]) == pytest.approx(vectors)
 
 
 def test_vectors_given_are_not_changed() -> None:
     a, b, labels, _, _ = _planted(0)
     kept = a.copy(), b.copy()
-    distractors.without(a, b, labels, np.arange(300) % 2, 3)
+    distractors.project_out_by_fold(a, b, labels, np.arange(300) % 2, 3)
     assert (a == kept[0]).all()
     assert (b == kept[1]).all()

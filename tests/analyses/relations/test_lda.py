@@ -115,8 +115,8 @@ def test_equals_fits_and_scores_one_by_one(n: int, d: int, k: int) -> None:
     labels = labels[2 * groups]  # relations of whole groups
     found = separations(x, labels, groups, folds=3, trials=6, seed=8)
     rng = np.random.default_rng(8)
-    dealt = pair_groups.folds(groups, 3, rng)
-    draws = pair_groups.relabelled(labels, groups, 6, rng)
+    dealt = pair_groups.deal_folds(groups, 3, rng)
+    draws = pair_groups.shuffle_labels(labels, groups, 6, rng)
     held_out = _held_out(x, labels, dealt, k)
     null = np.array([_held_out(x, own, dealt, k) for own in draws])
     known = _plain(x @ _generalised(x, labels, k), labels)
@@ -144,7 +144,9 @@ def _words(seed: int) -> tuple[Array, Array, Array, Array]:
 
 def _noise(seed: int, grouped: bool) -> list[Separation]:
     labels, inputs, outputs, words = _words(seed)
-    groups = pair_groups.groups(labels, inputs, outputs) if grouped else np.arange(len(labels))
+    groups = (
+        pair_groups.connected_pairs(labels, inputs, outputs) if grouped else np.arange(len(labels))
+    )
     differences = words[outputs] - words[inputs]
     return separations(differences, labels, groups, folds=3, trials=39, seed=seed)
 
