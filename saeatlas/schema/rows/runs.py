@@ -14,16 +14,19 @@ from saeatlas.schema import tables
 from saeatlas.schema.rows import running_jobs
 
 _KINDS = {
-    "cooccurrence": ("count of co-occurrence", "--recording RECORDING"),
-    "lobes": ("run of lobes", "--cooccurrence RUN"),
-    "geometry": ("clustering by angles", "--sae SAE"),
-    "spatiality": ("test of lobes", "--lobes RUN --geometry RUN"),
-    "subsets": ("comparison of lobes and document types", "--lobes RUN"),
-    "spectra": ("run of spectra", "--sae SAE"),
-    "crystals": ("run of crystals", "--sae SAE"),
-    "maps": ("map", "--sae SAE"),
+    "cooccurrence": (
+        "count of co-occurrence",
+        "`saeatlas analyze cooccurrence --recording RECORDING`",
+    ),
+    "lobes": ("run of lobes", "`saeatlas analyze lobes --cooccurrence RUN`"),
+    "geometry": ("clustering by angles", "`saeatlas analyze geometry --sae SAE`"),
+    "spatiality": ("test of lobes", "`saeatlas analyze spatiality --lobes RUN --geometry RUN`"),
+    "subsets": ("comparison of lobes and document types", "`saeatlas analyze subsets --lobes RUN`"),
+    "spectra": ("run of spectra", "`saeatlas analyze spectra --sae SAE`"),
+    "crystals": ("run of crystals", "`saeatlas analyze crystals --sae SAE`"),
+    "maps": ("map", "`saeatlas analyze maps --sae SAE`"),
 }
-"""What a run of an analysis is called, and what the command wants that makes one."""
+"""What a run of an analysis is called, and the command that makes one."""
 
 
 def input_hash(**parts: Any) -> bytes:
@@ -100,11 +103,11 @@ def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row
     row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
     if row is None:
         known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
-        what, made_by = _KINDS[analysis]
+        what, command = _KINDS[analysis]
         raise errors.UnknownName(
             f"Run {number} is no {what}.",
             available=f"There is: {', '.join(map(str, known)) or 'none'}.",
-            hint=f"`saeatlas analyze {analysis} {made_by}` makes one.",
+            hint=f"{command} makes one.",
         )
     return row
 
