@@ -1,7 +1,9 @@
 """The generated parts of the pages: called by cog, checked by `make lint`."""
 
+import re
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import click
 import sqlalchemy as sa
@@ -43,6 +45,25 @@ def schema() -> str:
 def grammar() -> str:
     """Write the grammar of the query language, as Markdown."""
     return f"```\n{parse.grammar().rstrip()}\n```\n"
+
+
+def references() -> str:
+    """Every work cited, from references.bib, as Markdown: a heading a key."""
+    text = Path(__file__).with_name("references.bib").read_text("utf-8")
+    parts = []
+    for key, body in sorted(re.findall(r"@\w+\{(\w+),\n(.*?)\n\}", text, re.DOTALL)):
+        work = dict(re.findall(r"^ *(\w+) *= *\{(.*)\},$", body, re.MULTILINE))
+        where = work.get("journal") or work.get("booktitle") or work["publisher"]
+        if "volume" in work:
+            number = f"({work['number']})" if "number" in work else ""
+            where += f" {work['volume']}{number}"
+        preprint = f" arXiv {work['eprint']}." if "eprint" in work else ""
+        authors = work["author"].replace(" and ", "; ")
+        authors = authors.rstrip(".")
+        parts.append(
+            f"## {key}\n\n{authors}. *{work['title']}.* {where}, {work['year']}.{preprint}\n"
+        )
+    return "\n".join(parts)
 
 
 def query_fields() -> str:

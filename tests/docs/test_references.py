@@ -1,0 +1,20 @@
+"""Works are cited by key, each key is in references.bib, and each work is cited."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+KEY = r"(?:[A-Z][A-Za-z]+)(?:19|20)\d\d"
+WORKS = set(re.findall(r"^@\w+\{(\w+),$", (ROOT / "docs/references.bib").read_text(), re.MULTILINE))
+FILES = [*(ROOT / "saeatlas").rglob("*.py"), ROOT / "docs/glossary.md", *ROOT.glob("docs/*.md")]
+CITED = {
+    key
+    for path in FILES
+    if path.name != "references.md"
+    for key in re.findall(rf"\[({KEY})\]", path.read_text("utf-8"))
+}
+
+
+def test_every_key_cited_has_an_entry() -> None:
+    assert CITED >= {"Li2025", "MarchenkoPastur1967"}
+    assert CITED - WORKS == set()
