@@ -1,4 +1,4 @@
-"""The glossary is in order, its links lead somewhere, and each table is explained there or named."""
+"""The glossary is in order, its links lead somewhere, and the schema page has every table."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def _anchors(page: Path) -> set[str]:
 
 
 def test_terms_are_in_alphabetical_order() -> None:
-    assert TERMS == sorted(TERMS, key=str.casefold)
+    assert sorted(TERMS, key=str.casefold) == TERMS
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
