@@ -13,8 +13,8 @@ from saeatlas import errors
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures, partitions
-from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.database import partitions, wire
+from saeatlas.schema.database.copy import copy_rows, read_rows
 from saeatlas.schema.database.statements import statement
 
 CHUNK_BLOCKS = 32_768
@@ -235,15 +235,8 @@ def _active(
     name = "read_features" if floors is None else "read_peaks"
     values = {"recording": recording, "first": first, "stop": stop}
     query = statement(__name__, name)
-    cursor = connect.raw(connection).cursor()
-    with failures.translated(), cursor, cursor.copy(query, values) as copy:
-        for block, features, *peaks in copy.rows():
-            active = _elements(features).astype(np.int32)
-            if floors is not None:
-                active = active[_elements(peaks[0]) > floors[active]]
-            yield int.from_bytes(block) - first, active
-
-
-def _elements(vector: bytes) -> np.ndarray[Any, Any]:
-    """Take the elements out of pgvector's binary form of a vector."""
-    return np.frombuffer(vector, ">f4", offset=4)
+    for block, features, *peaks in read_rows(connection, query, values):
+        active = wire.vector(features).astype(np.int32)
+        if floors is not None:
+            active = active[wire.vector(peaks[0]) > floors[active]]
+        yield wire.integer(block) - first, active

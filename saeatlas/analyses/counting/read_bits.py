@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.analyses.counting.block_selection import Selection
-from saeatlas.schema.database import connect, failures
+from saeatlas.schema.database import wire
+from saeatlas.schema.database.copy import read_rows
 from saeatlas.schema.database.statements import statement
 
 Array = np.ndarray[Any, Any]
@@ -37,10 +38,8 @@ def read_chunk(connection: sa.Connection, bitmap: Bitmap, chunk: int, n_blocks: 
     bits = np.zeros((bitmap.d_sae, -(-n_blocks // 64) * 8), np.uint8)
     values = {"bitmap": bitmap.id, "chunk": chunk}
     query = statement(__name__, "read_bits")
-    cursor = connect.raw(connection).cursor()
-    with failures.translated(), cursor, cursor.copy(query, values) as copy:
-        for feature, row in copy.rows():
-            bits[int.from_bytes(feature)] = np.frombuffer(row, np.uint8, offset=4)  # a length
+    for feature, row in read_rows(connection, query, values):
+        bits[wire.integer(feature)] = wire.bits(row)
     return bits
 
 

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import BIT
 from saeatlas import errors
 from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures, partitions
-from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.database import connect, failures, partitions, wire
+from saeatlas.schema.database.copy import copy_rows, read_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows.pair_counts import TILE, Tile, write
 from saeatlas.schema.tables import SCHEMA
@@ -191,14 +191,12 @@ class Workspace:
         """
         query = sql.SQL(statement(__name__, "read_work")).format(**self._parts)
         rows: np.ndarray[Any, Any] | None = None
-        with self.engine.connect() as connection, failures.translated():
-            cursor = connect.raw(connection).cursor()
-            with cursor, cursor.copy(query) as copy:
-                for i, (value,) in enumerate(copy.rows()):
-                    row = np.frombuffer(value, np.uint8, offset=4)  # after the number of bits
-                    if rows is None:
-                        rows = np.empty((live, len(row)), np.uint8)
-                    rows[i] = row
+        with self.engine.connect() as connection:
+            for i, (value,) in enumerate(read_rows(connection, query)):
+                row = wire.bits(value)
+                if rows is None:
+                    rows = np.empty((live, len(row)), np.uint8)
+                rows[i] = row
         return np.empty((0, 0), np.uint8) if rows is None else rows
 
     def put_tiles(self, tiles: Iterable[Tile]) -> None:

@@ -1,33 +1,16 @@
-"""Bulk transfer: the one binary COPY each way, between tables and numpy arrays."""
+"""Bulk transfer by binary COPY between tables and numpy arrays."""
 
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import psycopg
+import numpy.typing as npt
 import sqlalchemy as sa
-from pgvector.sqlalchemy import VECTOR
 from psycopg import sql
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-from psycopg.types import TypeInfo
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, BYTEA, DOUBLE_PRECISION, JSONB, REAL
+from psycopg.abc import Query
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, REAL
 
-from saeatlas.schema.database import connect, failures
-
-# SQLAlchemy's class to PostgreSQL's name; the first that fits counts
-_NAMES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
-    (sa.BigInteger, "int8"),
-    (sa.Integer, "int4"),
-    (REAL, "float4"),
-    (DOUBLE_PRECISION, "float8"),
-    (JSONB, "jsonb"),
-    (BYTEA, "bytea"),
-    (sa.Boolean, "bool"),
-    (sa.Text, "text"),
-)
-
+from saeatlas.schema.database import connect, failures, wire
 
 _DTYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (sa.BigInteger, ">i8"),
@@ -39,58 +22,6 @@ _DTYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
 
 _HEAD, _TAIL = 19, 2
 """Bytes before the first row of a binary COPY, and after the last."""
-
-
-class _ArrayDumper(Dumper):
-    """A numpy array as PostgreSQL's binary array, four bytes an element."""
-
-    format = Format.BINARY
-    element_oid: int
-    element_dtype: str
-
-    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
-        if obj.size == 0:
-            return struct.pack(">3i", 0, 0, self.element_oid)
-        # three words of header, two a dimension, then each element's length in bytes and itself
-        head = 3 + 2 * obj.ndim
-        words = np.empty(head + 2 * obj.size, ">i4")
-        words[:3] = obj.ndim, 0, self.element_oid
-        words[3:head:2], words[4:head:2] = obj.shape, 1
-        words[head::2] = 4
-        flat = np.ascontiguousarray(obj).reshape(-1)
-        words[head + 1 :: 2] = flat.astype(self.element_dtype, copy=False).view(">i4")
-        return words.tobytes()
-
-
-class _IntegersDumper(_ArrayDumper):
-    oid = psycopg.adapters.types["int4"].array_oid
-    element_oid = psycopg.adapters.types["int4"].oid
-    element_dtype = ">i4"
-
-
-class _RealsDumper(_ArrayDumper):
-    oid = psycopg.adapters.types["float4"].array_oid
-    element_oid = psycopg.adapters.types["float4"].oid
-    element_dtype = ">f4"
-
-
-class _BitsDumper(Dumper):
-    """A one-dimensional numpy array of bytes as a bit string, most significant bit first."""
-
-    format = Format.BINARY
-    oid = psycopg.adapters.types["varbit"].oid
-
-    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
-        return struct.pack(">i", 8 * len(obj)) + obj.tobytes()
-
-
-class _VectorDumper(Dumper):
-    """A one-dimensional numpy array as pgvector's binary ``vector``."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: np.ndarray[Any, Any]) -> bytes:
-        return struct.pack(">2h", len(obj), 0) + obj.astype(">f4").tobytes()
 
 
 def copy_rows(
@@ -131,7 +62,7 @@ def copy_rows(
     )
     n = 0
     with failures.translated(), driver.cursor() as cursor:
-        types = [_oid(driver, cursor, table.c[column].type) for column in columns]
+        types = [wire.oid(driver, cursor, table.c[column].type) for column in columns]
         with cursor.copy(target) as copy:
             copy.set_types(types)
             for row in rows:
@@ -140,9 +71,35 @@ def copy_rows(
     return n
 
 
-def read_numbers(
-    connection: sa.Connection, query: sa.Select[Any]
-) -> tuple[np.ndarray[Any, Any], ...]:
+def read_rows(
+    connection: sa.Connection, query: Query, values: Mapping[str, Any] | None = None
+) -> Iterator[tuple[bytes, ...]]:
+    """Read rows by binary COPY, their values as the bytes that the functions of `wire` decode.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    query : str, bytes or psycopg.sql.Composable
+        ``copy (...) to stdout (format binary)``. None of its columns holds a NULL.
+    values : mapping of str to values, optional
+        Of the query's parameters.
+
+    Yields
+    ------
+    tuple of bytes
+        A row.
+
+    Raises
+    ------
+    DatabaseError
+        The server failed.
+    """
+    cursor = connect.raw(connection).cursor()
+    with failures.translated(), cursor, cursor.copy(query, values) as copy:
+        yield from copy.rows()
+
+
+def read_numbers(connection: sa.Connection, query: sa.Select[Any]) -> tuple[npt.NDArray[Any], ...]:
     """Read columns of numbers by binary COPY, straight into arrays.
 
     Parameters
@@ -182,24 +139,3 @@ def read_numbers(
     if rest or not whole:
         raise ValueError("a column of numbers holds a NULL")
     return tuple(rows[name].astype(record[name].newbyteorder("=")) for name in names)
-
-
-def _oid(
-    driver: psycopg.Connection[Any], cursor: psycopg.Cursor[Any], kind: sa.types.TypeEngine[Any]
-) -> int:
-    """Say the type's number, and make the cursor write numpy arrays of it."""
-    dumper: type[Dumper]
-    if isinstance(kind, ARRAY):
-        dumper = _RealsDumper if isinstance(kind.item_type, REAL) else _IntegersDumper
-    elif isinstance(kind, BIT):
-        dumper = _BitsDumper
-    elif isinstance(kind, VECTOR):
-        info = TypeInfo.fetch(driver, "vector")
-        assert info is not None
-        dumper = type("_VectorDumper", (_VectorDumper,), {"oid": info.oid})
-    else:
-        name = next(name for known, name in _NAMES if isinstance(kind, known))
-        return psycopg.adapters.types[name].oid
-    cursor.adapters.register_dumper(np.ndarray, dumper)
-    assert dumper.oid is not None
-    return dumper.oid

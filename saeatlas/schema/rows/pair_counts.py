@@ -8,8 +8,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures, partitions
-from saeatlas.schema.database.copy import copy_rows, read_numbers
+from saeatlas.schema.database import partitions, wire
+from saeatlas.schema.database.copy import copy_rows, read_numbers, read_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import runs
 
@@ -219,13 +219,7 @@ def parts(
 
 
 def _tiles(connection: sa.Connection, run: int) -> Iterator[Tile]:
-    cursor = connect.raw(connection).cursor()
-    with (
-        failures.translated(),
-        cursor,
-        cursor.copy(statement(__name__, "read_tiles"), {"run": run}) as copy,
+    for row, column, counts in read_rows(
+        connection, statement(__name__, "read_tiles"), {"run": run}
     ):
-        for row, column, counts in copy.rows():
-            words = np.frombuffer(counts, ">i4")
-            shape = words[3], words[5]  # after the dimensions, flags and type of an array
-            yield int.from_bytes(row), int.from_bytes(column), words[8::2].reshape(shape)
+        yield wire.integer(row), wire.integer(column), wire.integers(counts)

@@ -10,7 +10,8 @@ from psycopg import sql
 
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures
+from saeatlas.schema.database import wire
+from saeatlas.schema.database.copy import read_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import saes
 
@@ -38,8 +39,8 @@ def read(
     Returns
     -------
     ndarray of shape (n, d_in), float32
-        As stored: unit vectors unless the SAE's own are not. Encoder vectors of a transcoder are
-        as long as what it hears is wide, which need not be the length of its decoder vectors.
+        As stored: of length 1 only if the SAE's own are. Encoder vectors of a transcoder are as
+        long as its input is wide, which may differ from the length of its decoder vectors.
 
     Raises
     ------
@@ -50,10 +51,8 @@ def read(
     width = row.d_in if of == "decoder" else _encoder_width(connection, row)
     vectors = np.empty((row.d_sae, width), np.float32)
     copy = sql.SQL(statement(__name__, f"read_{of}s")).format(sae=sql.Literal(sae))
-    cursor = connect.raw(connection).cursor()
-    with failures.translated(), cursor, cursor.copy(copy) as rows:
-        for feature, vector in rows.rows():
-            vectors[int.from_bytes(feature)] = np.frombuffer(vector, ">f4", offset=4)
+    for feature, vector in read_rows(connection, copy):
+        vectors[wire.integer(feature)] = wire.vector(vector)
     return vectors if features is None else vectors[features]
 
 

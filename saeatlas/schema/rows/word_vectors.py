@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures
+from saeatlas.schema.database import connect, failures, wire
 from saeatlas.schema.database.statements import statement
 
 Array = np.ndarray[Any, Any]
@@ -93,7 +93,7 @@ def read(
         pairs = cursor.fetchall()
     vectors = np.empty((len(rows), d), np.float32)
     for place, row in enumerate(rows):
-        vectors[place] = np.frombuffer(row[1], ">f4", offset=4)
+        vectors[place] = wire.vector(row[1])
     attributes = {
         name: np.array([row[2 + i] for row in rows], np.float64)  # None becomes NaN
         for i, name in enumerate(ATTRIBUTES)
