@@ -76,7 +76,7 @@ def write(connection: sa.Connection, run: int, result: Result) -> None:
     UnknownName
         The count that the lobes come from was removed meanwhile.
     """
-    runs.hold(connection, tables.run, result.count)
+    runs.lock_row(connection, tables.run, result.count)
     columns = ["run", "clustering", "block", "shares", "lobe"]
     with partitions.filling(connection, tables.block_lobe, run) as table:
         copy_rows(connection, table, columns, ((run, *row) for row in _rows(result.assigned)))

@@ -11,7 +11,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 from saeatlas import errors, settings
-from saeatlas.schema.database import embedded, failures, upgrade
+from saeatlas.schema.database import embedded, failures, server, upgrade
 from saeatlas.schema.database.statements import run_ddl, statement
 
 
@@ -44,7 +44,7 @@ def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
     engine = _engine(_with_driver(given) if given else _embedded())
     try:
         with engine.connect() as connection:
-            upgrade.require_server(connection)
+            server.require(server.inspect(connection))
             upgrade.bring_up(connection, migrate=migrate or given is None)
             connection.commit()
     except BaseException:

@@ -1,20 +1,16 @@
-"""Check the server, and keep the catalog's tables, views and roles current."""
+"""Create the catalog's tables, views and roles, and upgrade them."""
 
-import re
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
 
 from saeatlas import errors
+from saeatlas.schema.database import server
 from saeatlas.schema.database.statements import statement
 
-MIN_SERVER = 160000
-MIN_VECTOR = (0, 8)
-
-_SCHEMA = Path(__file__).parents[1]
+SCHEMA_FOLDER = Path(__file__).parents[1]
 
 
 def head() -> str:
@@ -25,40 +21,7 @@ def head() -> str:
     str
         As ``0001``: the number that opens the migration's file name.
     """
-    return max(path.name[:4] for path in (_SCHEMA / "migrations/versions").glob("[0-9]*.py"))
-
-
-def require_server(connection: sa.Connection) -> None:
-    """Refuse a server that cannot hold the catalog.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-
-    Raises
-    ------
-    ServerTooOld, PgvectorMissing
-    """
-    facts = _facts(connection)
-    if facts["server_version"] < MIN_SERVER:
-        raise errors.ServerTooOld(
-            f"The server is PostgreSQL {facts['server_version_text']}.",
-            available=f"SAE Atlas needs PostgreSQL {MIN_SERVER // 10000} or later.",
-            hint="Use a newer server, or unset SAEATLAS_DATABASE_URL for the embedded one.",
-        )
-    version = facts["vector_installed"] or facts["vector_available"]
-    if version is None:
-        raise errors.PgvectorMissing(
-            f"The PostgreSQL server has no pgvector (database {facts['database']!r}).",
-            hint="Install pgvector 0.8 or later on it, take the pgvector/pgvector image "
-            "(`docker compose up -d`), or unset SAEATLAS_DATABASE_URL for the embedded server.",
-        )
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < MIN_VECTOR:
-        raise errors.ServerTooOld(
-            f"The server's pgvector is {version}.",
-            available="SAE Atlas needs pgvector 0.8 or later.",
-            hint="Install a newer pgvector, then run `alter extension vector update`.",
-        )
+    return max(path.name[:4] for path in (SCHEMA_FOLDER / "migrations/versions").glob("[0-9]*.py"))
 
 
 def bring_up(connection: sa.Connection, *, migrate: bool) -> None:
@@ -106,7 +69,7 @@ def revision(connection: sa.Connection) -> str | None:
     str or None
         None where there is no catalog.
     """
-    if not _facts(connection)["has_catalog"]:
+    if not server.inspect(connection).has_catalog:
         return None
     query = statement(__name__, "catalog_revision")
     return cast("str | None", connection.exec_driver_sql(query).scalar_one_or_none())
@@ -127,7 +90,7 @@ def apply(connection: sa.Connection) -> None:
     """
     migrate(connection)
     driver = _raw(connection)
-    for view in sorted((_SCHEMA / "views").glob("*.sql")):
+    for view in sorted((SCHEMA_FOLDER / "views").glob("*.sql")):
         driver.execute(view.read_text("utf-8").encode())
 
 
@@ -162,13 +125,9 @@ def migrate(connection: sa.Connection, target: str = "head") -> None:
         ) from error
     driver.execute(statement(__name__, "drop_views"))
     config = Config()
-    config.set_main_option("script_location", str(_SCHEMA / "migrations"))
+    config.set_main_option("script_location", str(SCHEMA_FOLDER / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, target)
-
-
-def _facts(connection: sa.Connection) -> RowMapping:
-    return connection.exec_driver_sql(statement(__name__, "server_facts")).mappings().one()
 
 
 def _raw(connection: sa.Connection) -> psycopg.Connection[Any]:

@@ -1,4 +1,4 @@
-"""The rows of runs: found again by what they read, and written with the rows they made."""
+"""The rows of runs: found by the hash of their inputs, and written with their results."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from saeatlas import errors
 from saeatlas.schema import tables
 from saeatlas.schema.rows import running_jobs
 
-_KINDS = {
+KINDS = {
     "cooccurrence": (
         "count of co-occurrence",
         "`saeatlas analyze cooccurrence --recording RECORDING`",
@@ -25,12 +25,13 @@ _KINDS = {
     "spectra": ("run of spectra", "`saeatlas analyze spectra --sae SAE`"),
     "crystals": ("run of crystals", "`saeatlas analyze crystals --sae SAE`"),
     "maps": ("map", "`saeatlas analyze maps --sae SAE`"),
+    "tokens": ("run of promoted tokens", "`saeatlas ingest tokens --sae SAE --model MODEL`"),
 }
-"""What a run of an analysis is called, and the command that makes one."""
+"""By ``run.analysis``: what a run is called, and the command that makes one."""
 
 
 def input_hash(**parts: Any) -> bytes:
-    """Hash what a run reads and is asked for.
+    """Hash the inputs and parameters of a run.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def claimed(engine: sa.Engine, analysis: str, what: str, key: bytes) -> Iterator
 
 
 def find(connection: sa.Connection, analysis: str, key: bytes) -> sa.Row[Any] | None:
-    """Find a run that read the same and was asked for the same.
+    """Find the newest run of an analysis with the same inputs and parameters.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def find(connection: sa.Connection, analysis: str, key: bytes) -> sa.Row[Any] | 
     Returns
     -------
     sqlalchemy.Row or None
-        Of ``run``: the newest.
+        Of ``run``.
     """
     table = tables.run
     query = (
@@ -103,7 +104,7 @@ def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row
     row = connection.execute(sa.select(table).where(ours, table.c.id == number)).one_or_none()
     if row is None:
         known = connection.execute(sa.select(table.c.id).where(ours).order_by(table.c.id)).scalars()
-        what, command = _KINDS[analysis]
+        what, command = KINDS[analysis]
         raise errors.UnknownName(
             f"Run {number} is no {what}.",
             available=f"There is: {', '.join(map(str, known)) or 'none'}.",
@@ -134,8 +135,8 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     UnknownName
         Its recording, or the run that it reads, was removed meanwhile.
     """
-    hold(connection, tables.recording, columns.get("recording"))
-    hold(connection, tables.run, columns.get("input_run"))
+    lock_row(connection, tables.recording, columns.get("recording"))
+    lock_row(connection, tables.run, columns.get("input_run"))
     values = columns | {
         "analysis": analysis,
         "input_sha256": key,
@@ -145,8 +146,8 @@ def create(connection: sa.Connection, analysis: str, key: bytes, **columns: Any)
     return int(connection.execute(insert).scalar_one())
 
 
-def hold(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
-    """Keep a row from being removed until the caller commits.
+def lock_row(connection: sa.Connection, table: sa.Table, number: int | None) -> None:
+    """Lock a row until the caller commits, so that nobody removes it.
 
     Parameters
     ----------

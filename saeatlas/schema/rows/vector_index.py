@@ -1,11 +1,11 @@
-"""Indices of decoder vectors: for approximate search, an SAE each, on request."""
+"""Indices of decoder vectors for approximate search, one for each SAE, built on request."""
 
 import sqlalchemy as sa
 from psycopg import sql
 
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, failures, partitions
+from saeatlas.schema.database import connect, failures, partitions, server
 from saeatlas.schema.database.statements import run_ddl, statement
 from saeatlas.schema.rows import saes
 
@@ -14,7 +14,7 @@ MOST = 4_000
 
 
 def create(connection: sa.Connection, sae: int) -> bool:
-    """Make the index of an SAE's decoder vectors (HNSW), unless it is there.
+    """Build the index of an SAE's decoder vectors (HNSW), unless there is one.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def create(connection: sa.Connection, sae: int) -> bool:
     Returns
     -------
     bool
-        Whether it was made.
+        Whether it was built now.
 
     Raises
     ------
@@ -34,22 +34,26 @@ def create(connection: sa.Connection, sae: int) -> bool:
         There is no such SAE.
     InputError
         Its vectors are too long for an index.
+    ServerTooOld
+        pgvector is older than 0.8.2, whose builds are not safe.
 
     Notes
     -----
-    Of more than 4,000 dimensions only signs could be indexed, or a part: the first loses most of
-    the nearest where vectors point nearly everywhere, the second costs more than comparing all.
-    16,384 vectors of 2,304 dimensions take a minute and 100 MB. It goes with the SAE.
+    With more than 4,000 dimensions only the signs or a part of the dimensions could be indexed. The
+    first misses most of the nearest where vectors point in nearly all directions; the second costs
+    more than comparing all. 16,384 vectors of 2,304 dimensions take a minute and 100 MB. The index
+    is removed with the SAE.
     """
     d = saes.read(connection, sae).d_in
     if d > MOST:
         raise errors.InputError(
             f"Decoder vectors of SAE {sae} have {d:,} dimensions.",
             available=f"pgvector indexes up to {MOST:,}.",
-            hint="Nearest features are found without: all are compared.",
+            hint="Queries find nearest features without an index: they compare all.",
         )
     if sae in indexed(connection):
         return False
+    server.require_safe_index(server.inspect(connection))
     driver = connect.raw(connection)
     with failures.translated():
         driver.execute(statement(__name__, "indexing_memory"))

@@ -2,7 +2,9 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -10,10 +12,10 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, upgrade
+from saeatlas.schema.database import connect, server, upgrade
 from saeatlas.schema.database.statements import statement
 
-MIGRATIONS = Path(upgrade._SCHEMA) / "migrations"
+MIGRATIONS = Path(upgrade.SCHEMA_FOLDER) / "migrations"
 
 
 def _dump(url: str) -> str:
@@ -64,6 +66,7 @@ def test_released_migrations_are_frozen() -> None:
         for path in (MIGRATIONS / "versions").glob("[0-9]*.py")
     }
     assert {name: found.get(name) for name in frozen} == frozen
+    assert set(sorted(found)[:-1]) <= set(frozen), "only the newest migration may still change"
 
 
 def test_every_table_and_column_is_explained() -> None:
@@ -110,25 +113,34 @@ def test_not_a_postgresql_url(url: str) -> None:
         connect.open_catalog(url)
 
 
-def test_a_server_without_pgvector_is_refused(
-    connection: sa.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    facts = dict(upgrade._facts(connection))
-    monkeypatch.setattr(
-        upgrade, "_facts", lambda _: facts | {"vector_installed": None, "vector_available": None}
-    )
+def test_a_server_without_pgvector_is_refused(connection: sa.Connection) -> None:
+    bare = replace(server.inspect(connection), vector_installed=None, vector_available=None)
     with pytest.raises(errors.PgvectorMissing, match="pgvector/pgvector image"):
-        upgrade.require_server(connection)
+        server.require(bare)
 
 
-@pytest.mark.parametrize("change", [{"server_version": 150018}, {"vector_installed": "0.7.4"}])
-def test_old_servers_are_refused(
-    connection: sa.Connection, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
-) -> None:
-    facts = dict(upgrade._facts(connection)) | change
-    monkeypatch.setattr(upgrade, "_facts", lambda _: facts)
+@pytest.mark.parametrize("change", [{"version": 150018}, {"vector_installed": "0.7.4"}])
+def test_old_servers_are_refused(connection: sa.Connection, change: dict[str, Any]) -> None:
+    old = replace(server.inspect(connection), **change)
     with pytest.raises(errors.ServerTooOld, match="SAE Atlas needs"):
-        upgrade.require_server(connection)
+        server.require(old)
+
+
+@pytest.mark.parametrize("version", ["0.8.0", "0.8.1"])
+def test_an_old_pgvector_holds_a_catalog_but_builds_no_index(
+    connection: sa.Connection, version: str
+) -> None:
+    old = replace(server.inspect(connection), vector_installed=version)
+    server.require(old)
+    with pytest.raises(errors.ServerTooOld) as caught:
+        server.require_safe_index(old)
+    for part in (version, "CVE-2026-3172", "0.8.2 or later", "alter extension vector update"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["0.8.2", "0.8.5", "0.9.0", "0.10", "1.0.0"])
+def test_a_fixed_pgvector_builds_indices(connection: sa.Connection, version: str) -> None:
+    server.require_safe_index(replace(server.inspect(connection), vector_installed=version))
 
 
 def test_the_reader_reads_and_writes_nothing(connection: sa.Connection) -> None:
