@@ -1,4 +1,4 @@
-"""What PostgreSQL reports, in the words of ``errors``."""
+"""PostgreSQL's errors as the exceptions of ``errors``."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,12 @@ _REFUSED = re.compile(
     r"|database .* does not exist|permission denied for database|authentication failed"
 )
 
+# functions of PostgreSQL that make a table's file longer
+_EXTENDING = {"mdextend", "mdzeroextend", "mdwritev"}
+
 
 def translate(error: psycopg.Error) -> errors.AtlasError | None:
-    """Say a failure of the database in our words.
+    """Return the exception of ours for an error of PostgreSQL.
 
     Parameters
     ----------
@@ -26,20 +29,41 @@ def translate(error: psycopg.Error) -> errors.AtlasError | None:
     Returns
     -------
     AtlasError or None
-        None for what only a bug of ours can cause.
+        None for an error that only a bug of ours can cause.
     """
-    if isinstance(error, psycopg.errors.DiskFull):
-        return errors.DiskFull(
-            f"The server's disk is full: {_first_line(error)}",
-            available="Nothing of the last step was kept; everything before it is safe.",
-            hint="Free some space, or `saeatlas remove` what is not needed, and run it again.",
-        )
+    if (full := _no_room(error)) is not None:
+        return full
     if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
         return errors.CatalogBusy(hint="Wait for it to end, then run this again.")
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
         return _no_connection(error)
     if isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
         return _no_connection(error)
+    return None
+
+
+def _no_room(error: psycopg.Error) -> errors.DiskFull | None:
+    line, saved = _first_line(error), "Nothing of the last step was stored. Earlier steps are safe."
+    if isinstance(error, psycopg.errors.DiskFull):
+        return errors.DiskFull(
+            f"The server's disk is full: {line}",
+            available=saved,
+            hint="Free some space, or `saeatlas remove` what is not needed, and run it again.",
+        )
+    if isinstance(error, psycopg.errors.ConfigurationLimitExceeded):
+        return errors.DiskFull(
+            f"The server's limit of temporary files is reached: {line}",
+            available=saved,
+            hint="Raise temp_file_limit in the server's settings and run it again.",
+        )
+    # the system's limit on a file's size has no SQLSTATE, and the message is in any language
+    if error.diag.source_function in _EXTENDING and error.sqlstate == "XX000":
+        return errors.DiskFull(
+            f"The system lets the server write no larger file: {line}",
+            available=saved,
+            hint="Start the server without a limit on file sizes (`ulimit -f unlimited`) and run "
+            "it again.",
+        )
     return None
 
 

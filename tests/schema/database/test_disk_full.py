@@ -1,8 +1,10 @@
-"""A full disk ends in one sentence, and nothing of the step that failed remains."""
+"""Without room for its files the server ends in one sentence, and nothing of the step remains.
 
-import os
-import shutil
-import subprocess
+A limit on the size of files stands in for a full disk: any user may start a server with one. A
+write that it cuts short is what PostgreSQL reports as a full disk.
+"""
+
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,40 +14,62 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.database import partitions
+from saeatlas.schema.database import connect, embedded, partitions
 from saeatlas.schema.database.copy import copy_rows
+
+LIMIT = 2**24 + 4096
+"""Bytes: more than a file of the server's log (WAL), and not a whole number of pages."""
+
+
+@pytest.fixture(scope="module")
+def small_url(server_folder: Path) -> Iterator[str]:
+    """A server of its own that can write no larger file."""
+    folder = server_folder / "small"
+    own = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, own[1]))
+    try:
+        url = embedded.url(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, own)
+    yield url
+    embedded.shut_down(folder)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with little room, for a tablespace."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=777", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk can only be mounted by root")
-    for parent in folder.parents:
-        parent.chmod(parent.stat().st_mode | 0o555)  # the server runs as another user
-    (folder / "space").mkdir()
-    shutil.chown(folder / "space", "pgserver")
-    yield folder / "space"
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_full_disk_is_said_and_nothing_remains(engine: sa.Engine, small_disk: Path) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"create tablespace small location '{small_disk}'")
-    rows = np.random.default_rng(0).normal(size=(4_000, 768)).astype(np.float32)
-    columns = ["sae", "feature", "decoder", "decoder_norm"]
+def session(small_url: str) -> Iterator[sa.Connection]:
+    engine = connect.open_catalog(small_url)
     with engine.connect() as connection:
-        connection.exec_driver_sql("set default_tablespace = small")
-        connection.commit()
-        with (
-            pytest.raises(errors.DiskFull, match=r"disk is full(.|\n)*saeatlas remove"),
-            connection.begin(),
-            partitions.filling(connection, tables.feature, 1) as part,
-        ):
-            copy_rows(connection, part, columns, ((1, i, row, 1.0) for i, row in enumerate(rows)))
-        assert not sa.inspect(connection).has_table("feature_1", schema="atlas")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("drop tablespace small")
+        yield connection
+    engine.dispose()
+
+
+def test_a_full_disk_is_said(session: sa.Connection) -> None:
+    many = "select generate_series(1, 450000) as n"
+    session.exec_driver_sql(f"create table public.number as {many}")
+    session.commit()
+    with pytest.raises(errors.DiskFull, match=r"disk is full(.|\n)*saeatlas remove"):
+        session.exec_driver_sql(
+            "create index on public.number (n, (n + 1), (n + 2), (n + 3), (n + 4), (n + 5))"
+        )
+    session.rollback()
+    assert sa.inspect(session).get_indexes("number", schema="public") == []
+
+
+def test_nothing_remains_of_a_step_without_room(session: sa.Connection) -> None:
+    rows = np.random.default_rng(0).normal(size=(8_000, 768)).astype(np.float32)
+    columns = ["sae", "feature", "decoder", "decoder_norm"]
+    with (
+        pytest.raises(errors.DiskFull, match=r"no larger file(.|\n)*ulimit -f"),
+        session.begin(),
+        partitions.filling(session, tables.feature, 1) as part,
+    ):
+        copy_rows(session, part, columns, ((1, i, row, 1.0) for i, row in enumerate(rows)))
+    assert not sa.inspect(session).has_table("feature_1", schema="atlas")
+    assert session.scalar(sa.select(sa.func.count()).select_from(tables.feature)) == 0
+
+
+def test_a_limit_of_temporary_files_is_said(session: sa.Connection) -> None:
+    session.exec_driver_sql("set temp_file_limit = '1MB'")
+    session.exec_driver_sql("set work_mem = '64kB'")
+    with pytest.raises(errors.DiskFull, match=r"temporary files(.|\n)*temp_file_limit"):
+        session.exec_driver_sql("select n from generate_series(1, 200000) as n order by -n").all()
