@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +9,6 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.schema import tables
-from saeatlas.schema.rows import running_jobs
 
 KINDS = {
     "cooccurrence": (
@@ -44,15 +41,6 @@ def input_hash(**parts: Any) -> bytes:
         SHA-256 of their canonical JSON.
     """
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
-
-
-@contextmanager
-def claimed(engine: sa.Engine, analysis: str, what: str, key: bytes) -> Iterator[int | None]:
-    """Lock a job and find its run: for analyses that `run_driver` does not run yet."""
-    with running_jobs.locked(engine, analysis, what, key):
-        with engine.connect() as connection:
-            row = find(connection, analysis, key)
-        yield None if row is None else int(row.id)
 
 
 def find(connection: sa.Connection, analysis: str, key: bytes) -> sa.Row[Any] | None:
