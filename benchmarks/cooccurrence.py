@@ -8,27 +8,31 @@ On a simulated catalog, all ways on the same bitmaps in one run:
 - popcount: a compiled kernel (numba) over 64-bit words, tiled for the cache, as many threads.
 - selfjoin: the SQL that everyone writes first, on some blocks; extrapolated by its pair rows.
 
-Run: python benchmarks/cooccurrence.py [--features N --blocks N] [--quick]
+Run: python benchmarks/cooccurrence.py [--features N --blocks N] [--quick | --smoke]
      python benchmarks/cooccurrence.py --growth 4096x150000 16384x600000 ...
-numba comes with `pip install -e ".[bench]"`.
+numba comes with `pip install -e ".[bench]"`; without it the compiled kernel is left out.
 """
 
-import argparse
-import json
-import multiprocessing
-import resource
-import threading
+import importlib.util
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Literal
 
+import matrix_product
 import numpy as np
-import popcount_kernel
 import sqlalchemy as sa
-from ingest import catalog
-from numba import config
+from harness import (
+    Cost,
+    Figures,
+    address,
+    alone,
+    catalog,
+    finish,
+    options,
+    size,
+    temporary_disk,
+    timed,
+)
 
 from saeatlas.analyses.counting import bitmaps, cooccurrence
 from saeatlas.analyses.counting import params as counting
@@ -41,6 +45,25 @@ from saeatlas.ingest.simulation.terms import Terms
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import pair_counts, remove
+
+Method = Literal["sql", "torch"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is simulated, and how much of it the slow ways see."""
+
+    features: int
+    blocks: int
+    join_blocks: int
+    partner_calls: int
+
+
+SIZES = {
+    "full": Size(features=16_384, blocks=150_000, join_blocks=200, partner_calls=500),
+    "quick": Size(features=12_288, blocks=40_000, join_blocks=100, partner_calls=100),
+    "smoke": Size(features=256, blocks=600, join_blocks=20, partner_calls=4),
+}
 
 
 def selfjoin(connection: sa.Connection, recording: int, blocks: int) -> tuple[float, int]:
@@ -61,42 +84,6 @@ def selfjoin(connection: sa.Connection, recording: int, blocks: int) -> tuple[fl
     return seconds, int(rows)
 
 
-@contextmanager
-def watched(engine: sa.Engine) -> Iterator[dict[str, float]]:
-    """Watch the server's temporary disk, in MB."""
-    seen = {"temp_mb": 0.0}
-    ended = threading.Event()
-
-    def watch() -> None:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            before = _temp_bytes(connection)
-            while not ended.wait(1.0):
-                with suppress(sa.exc.DBAPIError):  # a table that is just being dropped
-                    now = _temp_bytes(connection) - before + _working_bytes(connection)
-                    seen["temp_mb"] = max(seen["temp_mb"], now / 1e6)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _temp_bytes(connection: sa.Connection) -> int:
-    query = "select temp_bytes from pg_stat_database where datname = current_database()"
-    return int(connection.exec_driver_sql(query).scalar_one())
-
-
-def _working_bytes(connection: sa.Connection) -> int:
-    query = (
-        "select coalesce(sum(pg_total_relation_size(oid)), 0) from pg_class "
-        "where relname ~ '^counting_' and relkind = 'r'"
-    )
-    return int(connection.exec_driver_sql(query).scalar_one())
-
-
 def read_bits(engine: sa.Engine, bitmap: Bitmap) -> np.ndarray:
     """Read the bitmaps as packed bits of shape (d_sae, n_bytes)."""
     table = tables.bitmap_chunk
@@ -107,33 +94,25 @@ def read_bits(engine: sa.Engine, bitmap: Bitmap) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-Method = Literal["sql", "torch"]
+@dataclass(frozen=True)
+class Counted:
+    """A run of counting, and the seconds of its two parts."""
+
+    bitmap: Bitmap
+    run: int
+    making: float
+    counting: float
 
 
-def count(url: str, recording: int, method: Method) -> tuple[Bitmap, int, dict[str, float]]:
-    """Make the bitmaps and count; return them, seconds and the peak of memory."""
+def count(url: str, recording: int, method: Method) -> Counted:
+    """Make the bitmaps and count."""
     engine = connect.open_catalog(url)
-    started = time.perf_counter()
-    bitmap = bitmaps.grow(engine, recording, Threshold(0.0))
-    making = time.perf_counter() - started
+    making, bitmap = timed(lambda: bitmaps.grow(engine, recording, Threshold(0.0)))
     if method == "torch":
         import torch  # noqa: F401 (its seconds are not the count's)
-    started = time.perf_counter()
-    wanted = counting.Params(recording, Threshold(0.0), method=method)
-    done = perform(engine, cooccurrence.ANALYSIS, wanted)
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return bitmap, done.run, {"making": making, "counting": seconds, "client_mb": peak}
-
-
-def apart(
-    engine: sa.Engine, recording: int, method: Method
-) -> tuple[Bitmap, int, dict[str, float]]:
-    """Count in another process, so that only the count's memory is measured."""
-    context = multiprocessing.get_context("spawn")
-    url = engine.url.render_as_string(hide_password=False)
-    with ProcessPoolExecutor(1, context) as pool:
-        return pool.submit(count, url, recording, method).result()
+    params = counting.Params(recording, Threshold(0.0), method=method)
+    seconds, outcome = timed(lambda: perform(engine, cooccurrence.ANALYSIS, params))
+    return Counted(bitmap, outcome.run, making, seconds)
 
 
 def simulated(engine: sa.Engine, features: int, blocks: int) -> tuple[int, float]:
@@ -149,99 +128,121 @@ def simulated(engine: sa.Engine, features: int, blocks: int) -> tuple[int, float
     return number, n_active / n_blocks
 
 
-def measure(engine: sa.Engine, features: int, blocks: int, slice_blocks: int) -> dict[str, float]:
+def measure(engine: sa.Engine, chosen: Size) -> Figures:
     """Count in every way, check that all agree, and return the figures."""
-    recording, _ = simulated(engine, features, blocks)
-    with watched(engine) as seen:
-        bitmap, run, sql = apart(engine, recording, "sql")
-    size = _size(engine, run)
-    partners = _partners(engine, run, features)
+    recording, _ = simulated(engine, chosen.features, chosen.blocks)
+    with temporary_disk(engine) as seen:
+        sql = alone(count, address(engine), recording, "sql")
+    run = sql.result.run
+    stored, partners = _size(engine, run), _partners(engine, run, chosen)
     with engine.connect() as connection:
         counted = pair_counts.read(connection, run)
-    with engine.begin() as connection:
-        remove.remove_run(connection, run)
-    _, run, torch = apart(engine, recording, "torch")
-    with engine.connect() as connection:
-        _require_same(counted, pair_counts.read(connection, run).n_both, "torch")
-    packed = read_bits(engine, bitmap)[counted.features]
-    popping = _popcount(packed, counted)
-    product = np.zeros((len(packed), len(packed)), np.int32)
-    multiplying = popcount_kernel.sgemm(packed, product)
-    _require_same(counted, product, "sgemm")
-    with engine.begin() as connection:
-        joining, rows = selfjoin(connection, recording, slice_blocks)
-    joining *= int(np.tril(product).sum()) / rows
-    counting = sql["counting"]
-    _table(
-        {
-            "bitmaps from activation rows": sql["making"],
-            "sql, two connections": counting,
-            f"torch, {torch['client_mb']:,.0f} MB in the client": torch["counting"],
-            f"compiled popcount kernel, {config.NUMBA_NUM_THREADS} threads": popping,
-            "numpy sgemm, products alone": multiplying,
-            f"self-join, extrapolated from {slice_blocks} blocks": joining,
-        }
-    )
-    print(f"\ncounts stored: {size / 1e6:,.0f} MB; partners: p95 of {partners * 1e3:.1f} ms\n")
-    return {
-        "sql_over_sgemm": counting / multiplying,
-        "sql_over_popcount": counting / popping,
-        "selfjoin_over_sql": joining / counting,
-        "torch_over_popcount": torch["counting"] / popping,
-        "bitmap_share": sql["making"] / counting,
-        "client_mb": sql["client_mb"],
+    torch = _by_torch(engine, recording, run, counted)
+    packed = read_bits(engine, sql.result.bitmap)[counted.features]
+    seconds = _in_memory(packed, counted)
+    joining = _joining(engine, recording, chosen.join_blocks, counted)
+    seconds |= {"sql": sql.result.counting, "torch": torch.result.counting, "selfjoin": joining,
+                "bitmaps": sql.result.making}  # fmt: skip
+    _table(seconds)
+    print(f"counts stored: {stored / 1e6:,.0f} MB; torch: {torch.peak_mb:,.0f} MB in the client\n")
+    return _ratios(seconds) | {
+        "client_mb": sql.peak_mb,
         "partners_p95_ms": partners * 1e3,
+        "counts_mb": stored / 1e6,
         **seen,
     }
 
 
-def growth(sizes: list[str]) -> None:
+def _ratios(seconds: dict[str, float]) -> Figures:
+    """Return one way's seconds over another's; None for the compiled kernel where it cannot run."""
+    kernel = seconds.get("popcount")
+    return {
+        "sql_over_sgemm": seconds["sql"] / seconds["sgemm"],
+        "sql_over_popcount": kernel and seconds["sql"] / kernel,
+        "selfjoin_over_sql": seconds["selfjoin"] / seconds["sql"],
+        "torch_over_popcount": kernel and seconds["torch"] / kernel,
+        "bitmap_share": seconds["bitmaps"] / seconds["sql"],
+        "compiled_kernel": "compared" if kernel else "left out: numba is not installed",
+    }
+
+
+def _by_torch(
+    engine: sa.Engine, recording: int, run: int, counted: pair_counts.Counts
+) -> Cost[Counted]:
+    """Count once more with torch in place of the same count in SQL, and compare."""
+    with engine.begin() as connection:
+        remove.remove_run(connection, run)
+    torch = alone(count, address(engine), recording, "torch")
+    with engine.connect() as connection:
+        other = pair_counts.read(connection, torch.result.run).n_both
+    _require_same(counted, other, "torch")
+    return torch
+
+
+def _in_memory(packed: np.ndarray, counted: pair_counts.Counts) -> dict[str, float]:
+    """Count packed bits by products of matrices, and by the compiled kernel where numba is."""
+    product = np.zeros((len(packed), len(packed)), np.int32)
+    seconds = {"sgemm": matrix_product.sgemm(packed, product)}
+    _require_same(counted, product, "sgemm")
+    if importlib.util.find_spec("numba"):
+        seconds["popcount"] = _popcount(packed, counted)
+    return seconds
+
+
+def _popcount(packed: np.ndarray, counted: pair_counts.Counts) -> float:
+    import popcount_kernel
+
+    words = np.pad(packed, ((0, len(packed) % 2), (0, 0))).view(np.uint64)
+    popcount_kernel.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
+    counts = np.zeros((len(words), len(words)), np.int32)
+    seconds, _ = timed(lambda: popcount_kernel.popcount(words, counts, 64))
+    _require_same(counted, counts[: len(packed), : len(packed)], "popcount")
+    return seconds
+
+
+def _joining(engine: sa.Engine, recording: int, blocks: int, counted: pair_counts.Counts) -> float:
+    """Return the seconds that a self-join over all blocks would take, by its pair rows."""
+    with engine.begin() as connection:
+        seconds, rows = selfjoin(connection, recording, blocks)
+    return seconds * int(np.tril(counted.n_both).sum()) / rows
+
+
+def growth(sizes: list[str]) -> Figures:
     """Count at several sizes and print a row for each."""
     rows = []
-    for size in sizes:
-        features, blocks = map(int, size.split("x"))
+    for each in sizes:
+        features, blocks = map(int, each.split("x"))
         with catalog() as engine:
             recording, active = simulated(engine, features, blocks)
-            with watched(engine) as seen:
-                _, run, own = apart(engine, recording, "sql")
+            with temporary_disk(engine) as seen:
+                own = alone(count, address(engine), recording, "sql")
+            result = own.result
             rows.append(
-                f"| {features:,} | {blocks:,} | {active:,.0f} | {own['making']:,.1f} | "
-                f"{own['counting']:,.1f} | {own['client_mb']:,.0f} | {seen['temp_mb']:,.0f} | "
-                f"{_size(engine, run) / 1e6:,.0f} |"
+                f"| {features:,} | {blocks:,} | {active:,.0f} | {result.making:,.1f} | "
+                f"{result.counting:,.1f} | {own.peak_mb:,.0f} | {seen['temp_mb']:,.0f} | "
+                f"{_size(engine, result.run) / 1e6:,.0f} |"
             )
             print(rows[-1], flush=True)
     print("\n| features | blocks | active a block | bitmaps, s | counting, s | client, MB "
           "| temporary, MB | counts, MB |\n" + "|---" * 8 + "|")  # fmt: skip
     print("\n".join(rows))
+    return {"growth_seconds": result.counting}
 
 
-def _popcount(packed: np.ndarray, counted: pair_counts.Counts) -> float:
-    words = np.pad(packed, ((0, len(packed) % 2), (0, 0))).view(np.uint64)
-    popcount_kernel.popcount(words[:2], np.zeros((2, 2), np.int32), 2)  # compile
-    counts = np.zeros((len(words), len(words)), np.int32)
-    started = time.perf_counter()
-    popcount_kernel.popcount(words, counts, 64)
-    seconds = time.perf_counter() - started
-    _require_same(counted, counts[: len(packed), : len(packed)], "popcount")
-    return seconds
-
-
-def _partners(engine: sa.Engine, run: int, features: int) -> float:
+def _partners(engine: sa.Engine, run: int, chosen: Size) -> float:
     """Return the 95th percentile of the seconds that `partners` takes."""
     seconds = []
     query = sa.text("select * from partners(:run, :feature, :measure, 10)")
-    drawn = np.random.default_rng(0).integers(0, features, 500)
+    drawn = np.random.default_rng(0).integers(0, chosen.features, chosen.partner_calls)
     with engine.connect() as connection:
         for i, feature in enumerate(drawn):
             measure = ("phi", "jaccard", "lift", "pmi")[i % 4]
-            started = time.perf_counter()
             values = {"run": run, "feature": int(feature), "measure": measure}
-            connection.execute(query, values).all()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(timed(lambda v=values: connection.execute(query, v).all())[0])
     return float(np.percentile(seconds, 95))
 
 
-def _size(engine: sa.Engine, run: int | None) -> int:
+def _size(engine: sa.Engine, run: int) -> int:
     with engine.connect() as connection:
         query = f"select pg_total_relation_size('atlas.cooccurrence_{run}')"
         return int(connection.exec_driver_sql(query).scalar_one())
@@ -253,28 +254,38 @@ def _require_same(counted: pair_counts.Counts, other: np.ndarray, way: str) -> N
         assert not np.tril(other[part] - counted.n_both[part], first).any(), f"{way} disagrees"
 
 
+NAMES = {
+    "bitmaps": "bitmaps from activation rows",
+    "sql": "sql, two connections",
+    "torch": "torch",
+    "popcount": "compiled popcount kernel",
+    "sgemm": "numpy sgemm, products alone",
+    "selfjoin": "self-join, extrapolated",
+}
+
+
 def _table(seconds: dict[str, float]) -> None:
     print(f"\n{'way':<50}{'seconds':>10}")
-    for name, value in seconds.items():
-        print(f"{name:<50}{value:>10,.1f}")
+    for way, name in NAMES.items():
+        print(
+            f"{name:<50}" + (f"{seconds[way]:>10,.1f}" if way in seconds else f"{'left out':>10}")
+        )
 
 
 def main() -> None:
-    """Measure and print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--features", type=int, default=16_384)
-    parser.add_argument("--blocks", type=int, default=150_000)
-    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
+    """Measure and print the figures."""
+    parser = options(__doc__)
+    parser.add_argument("--features", type=int)
+    parser.add_argument("--blocks", type=int)
     parser.add_argument("--growth", nargs="+", metavar="NxM", help="features x blocks, each alone")
     given = parser.parse_args()
-    if given.growth:
-        growth(given.growth)
-        return
-    if given.quick:
-        given.features, given.blocks = 2_048, 30_000
-    with catalog() as engine:
-        figures = measure(engine, given.features, given.blocks, 100 if given.quick else 200)
-    print(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+    figures: Figures = {}
+    if not given.growth:
+        with catalog() as engine:
+            figures = measure(engine, size(given, SIZES))
+    if given.growth or given.scale == "smoke":
+        figures |= growth(given.growth or ["128x300"])
+    finish(given, figures)
 
 
 if __name__ == "__main__":

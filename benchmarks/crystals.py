@@ -3,29 +3,23 @@
 - Planted: a simulated catalog whose crystals lie under three distractors; `saeatlas analyze
   crystals` as it is and with --keep-distractors, in a process of its own. A finding is true if
   its corners are two planted sides of one function vector.
-- Noise: clouds of random unit vectors, and of Gaussian vectors with the mean and the covariance of
-  each of the demo's SAEs, made unit vectors. noise_fdr: share of clouds with any finding, which is
+- Noise: sets of random unit vectors, and of Gaussian vectors with the mean and the covariance of
+  each of the demo's SAEs, made unit vectors. noise_fdr: share of sets with any finding, which is
   the false discovery rate where all findings are false.
 - Growth: seconds and memory from 2,048 features on, of isotropic unit vectors.
 - Brute force: all pairs of pairs of a few features one by one, and the same pairs by the search.
 
-Run: python benchmarks/crystals.py [--features N --d-model D] [--growth] [--quick]
+Run: python benchmarks/crystals.py [--features N --d-model D] [--growth] [--quick | --smoke]
 """
 
-import argparse
 import itertools
-import json
-import multiprocessing
-import resource
-import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from importlib.resources import as_file, files
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from ingest import catalog
+from harness import Figures, address, alone, catalog, finish, options, rounded, size, timed
 from safetensors.numpy import load_file
 
 from saeatlas.analyses.crystals import crystals, parallelograms
@@ -39,24 +33,36 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.tables import crystal
 
-CLOUDS = 50
-SIZES = (2_048, 4_096, 8_192, 16_384, 32_768)
+
+@dataclass(frozen=True)
+class Size:
+    """What is planted, in what noise is searched, and which sizes grow."""
+
+    features: int
+    d_model: int
+    planted: int
+    function_vectors: int
+    brute: int
+    noise_sets: int
+    noise_features: int
+    noise_d_model: int
+    growth: tuple[int, ...]
 
 
-def alone(job: Any, *arguments: Any) -> Any:
-    """Run a function in a process of its own; return its result, seconds and peak memory."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measured, job, arguments).result()
+SIZES = {
+    "full": Size(features=16_384, d_model=2_304, planted=200, function_vectors=20, brute=96,
+                 noise_sets=50, noise_features=2_048, noise_d_model=512,
+                 growth=(2_048, 4_096, 8_192, 16_384, 32_768)),
+    "quick": Size(features=4_096, d_model=1_024, planted=50, function_vectors=20, brute=48,
+                  noise_sets=5, noise_features=2_048, noise_d_model=128,
+                  growth=(2_048, 4_096)),
+    "smoke": Size(features=128, d_model=64, planted=6, function_vectors=2, brute=12,
+                  noise_sets=1, noise_features=64, noise_d_model=16,
+                  growth=(64,)),
+}  # fmt: skip
 
 
-def _measured(job: Any, arguments: tuple[Any, ...]) -> tuple[Any, float, float]:
-    began = time.perf_counter()
-    result = job(*arguments)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return result, time.perf_counter() - began, peak
-
-
-def analyzed(url: str, keep_distractors: bool) -> int:
+def analyze(url: str, keep_distractors: bool) -> int:
     """Find the crystals of SAE 1; return the run."""
     params = Params(sae=1, keep_distractors=keep_distractors)
     outcome = perform(connect.open_catalog(url), crystals.ANALYSIS, params)
@@ -65,27 +71,29 @@ def analyzed(url: str, keep_distractors: bool) -> int:
     return outcome.run
 
 
-def planted(features: int, d_model: int, n: int) -> dict[str, float]:
+def planted(chosen: Size) -> Figures:
     """Plant crystals and find them, with and without removing distractors."""
-    world = World(features=features, d_model=d_model, parallelograms=n, trapezoids=n,
-                  function_vectors=20, distractors=3)  # fmt: skip
-    figures = {}
+    world = World(features=chosen.features, d_model=chosen.d_model, parallelograms=chosen.planted,
+                  trapezoids=chosen.planted, function_vectors=chosen.function_vectors,
+                  distractors=3)  # fmt: skip
+    figures: Figures = {}
     with catalog() as engine:
         for _ in simulate(engine, world, blocks=300):
             pass
-        url = engine.url.render_as_string(hide_password=False)
         for keep, suffix in ((False, ""), (True, "_without_removal")):
-            run, seconds, peak = alone(analyzed, url, keep)
-            recall, fdr, found = judged(engine, run)
-            print(f"  run {run}: {found:,} crystals, {seconds:.0f} s, {peak:.1f} GB", flush=True)
+            cost = alone(analyze, address(engine), keep)
+            peak = cost.peak_mb / 1024
+            recall, fdr, found = compare(engine, cost.result)
+            print(f"  run {cost.result}: {found:,} crystals, {cost.seconds:.0f} s, {peak:.1f} GB",
+                  flush=True)  # fmt: skip
             figures |= {f"recall{suffix}": recall, f"fdr{suffix}": fdr}
             if not keep:
-                figures |= {"minutes": seconds / 60, "peak_gb": peak}
+                figures |= {"minutes": cost.seconds / 60, "peak_gb": peak}
     return figures
 
 
-def judged(engine: sa.Engine, run: int) -> tuple[float, float, int]:
-    """Return recall, share of false findings, and findings."""
+def compare(engine: sa.Engine, run: int) -> tuple[float, float, int]:
+    """Compare a run with what was planted; return recall, share of false findings, and findings."""
     corner = (crystal.c.a, crystal.c.b, crystal.c.c, crystal.c.d)
     truth = tables.planted_crystal.c
     with engine.connect() as connection:
@@ -118,13 +126,14 @@ def decoders() -> list[np.ndarray]:
     return found
 
 
-def noise(n_clouds: int, features: int, d_model: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Draw clouds without crystals."""
+def noise(chosen: Size) -> Iterator[tuple[str, np.ndarray]]:
+    """Draw sets of vectors without crystals."""
     rng = np.random.default_rng(0)
-    for _ in range(n_clouds):
-        yield "directions", rng.standard_normal((features, d_model), np.float32)
+    shape = (chosen.noise_features, chosen.noise_d_model)
+    for _ in range(chosen.noise_sets):
+        yield "directions", rng.standard_normal(shape, np.float32)
     real = decoders()
-    for i in range(n_clouds):
+    for i in range(chosen.noise_sets):
         vectors = real[i % len(real)]
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         factor = np.linalg.cholesky(np.cov(unit.T) + 1e-9 * np.eye(unit.shape[1]))
@@ -138,13 +147,13 @@ def searched(vectors: np.ndarray) -> Found:
     return search(unit, Params(sae=1)).found
 
 
-def in_noise(n_clouds: int, features: int, d_model: int) -> dict[str, float]:
-    """Search clouds without crystals."""
+def in_noise(chosen: Size) -> Figures:
+    """Search sets of vectors without crystals."""
     found: dict[str, list[int]] = {}
-    for kind, vectors in noise(n_clouds, features, d_model):
+    for kind, vectors in noise(chosen):
         found.setdefault(kind, []).append(len(searched(vectors).q))
     for kind, counts in found.items():
-        print(f"  {kind}: {sum(counts)} crystals in {len(counts)} clouds")
+        print(f"  {kind}: {sum(counts)} crystals in {len(counts)} sets of vectors")
     return {"noise_fdr": max(float(np.mean(np.array(one) > 0)) for one in found.values())}
 
 
@@ -154,21 +163,8 @@ def brute(n: int, d: int) -> dict[str, float]:
     points = rng.standard_normal((n, d)).astype(np.float32)
     points[n // 2 :] = points[: n - n // 2] + points[0] + 0.3 * points[n // 2 :]
     ends = np.array(list(itertools.combinations(range(n), 2)))
-    began = time.perf_counter()
-    found = parallelograms.parallel_pairs(points, ends, MIN_COSINE)
-    ours = time.perf_counter() - began
-    began = time.perf_counter()
-    expected = set()
-    for i, (a, b) in enumerate(ends[:-1]):
-        others = ends[i + 1 :]
-        others = others[~np.isin(others, (a, b)).any(axis=1)]
-        side = points[b] - points[a]
-        back = (points[others[:, 1]] - points[others[:, 0]]) @ side < 0
-        others[back] = others[back][:, ::-1]
-        corners = np.column_stack([np.tile((a, b), (len(others), 1)), others])
-        good = parallelograms.measure_quads(points, corners).quality >= MIN_COSINE
-        expected |= {tuple(one) for one in corners[good].tolist()}
-    theirs = time.perf_counter() - began
+    ours, found = timed(lambda: parallelograms.parallel_pairs(points, ends, MIN_COSINE))
+    theirs, expected = timed(lambda: one_by_one(points, ends))
     same = {tuple(one) for one in found.corners.tolist()}
     n_pairs = len(ends) * (len(ends) - 1) / 2
     return {
@@ -180,37 +176,53 @@ def brute(n: int, d: int) -> dict[str, float]:
     }
 
 
+def one_by_one(points: np.ndarray, ends: np.ndarray) -> set[tuple[int, ...]]:
+    """Compare each pair with all that come after it; return the corners of crystals."""
+    expected: set[tuple[int, ...]] = set()
+    for i, (a, b) in enumerate(ends[:-1]):
+        others = ends[i + 1 :]
+        others = others[~np.isin(others, (a, b)).any(axis=1)]
+        side = points[b] - points[a]
+        back = (points[others[:, 1]] - points[others[:, 0]]) @ side < 0
+        others[back] = others[back][:, ::-1]
+        corners = np.column_stack([np.tile((a, b), (len(others), 1)), others])
+        good = parallelograms.measure_quads(points, corners).quality >= MIN_COSINE
+        expected |= {tuple(one) for one in corners[good].tolist()}
+    return expected
+
+
 def grown(features: int, d_model: int) -> int:
     """Search random unit vectors; return pairs compared."""
     vectors = np.random.default_rng(0).standard_normal((features, d_model), np.float32)
     return searched(vectors).n_compared
 
 
+def growth(chosen: Size) -> Figures:
+    """Search at each size in a process of its own; return the seconds of the largest."""
+    for n in chosen.growth:
+        cost = alone(grown, n, chosen.d_model)
+        print(f"{n:,} features: {cost.result:,} pairs of pairs, {cost.seconds:.0f} s, "
+              f"{cost.peak_mb / 1024:.1f} GB", flush=True)  # fmt: skip
+    return {"growth_seconds": cost.seconds}
+
+
 def main() -> None:
-    """Measure and print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--features", type=int, default=16_384)
-    parser.add_argument("--d-model", type=int, default=2304)
-    parser.add_argument("--growth", action="store_true", help="sizes instead of the rest")
-    parser.add_argument("--quick", action="store_true", help="finish within a minute")
+    """Measure and print the figures."""
+    parser = options(__doc__)
+    parser.add_argument("--features", type=int)
+    parser.add_argument("--d-model", type=int)
+    parser.add_argument("--growth", action="store_true", dest="grow", help="sizes instead")
     given = parser.parse_args()
-    if given.growth:
-        for n in SIZES:
-            pairs, seconds, peak = alone(grown, n, given.d_model)
-            print(f"{n:,} features: {pairs:,} pairs of pairs, {seconds:.0f} s, {peak:.1f} GB",
-                  flush=True)  # fmt: skip
-        return
-    compared = brute(48 if given.quick else 96, 100)
-    print(f"brute force: {rounded(compared)}", flush=True)
-    size = (2_048, 512, 20) if given.quick else (given.features, given.d_model, 200)
-    figures = planted(*size)
-    figures |= in_noise(5 if given.quick else CLOUDS, 2_048, 128 if given.quick else 512)
-    print(json.dumps(rounded(figures)))
-
-
-def rounded(figures: dict[str, float]) -> dict[str, float]:
-    """Round to four digits."""
-    return {name: float(f"{value:.4g}") for name, value in figures.items()}
+    chosen = size(given, SIZES)
+    figures: Figures = {}
+    if not given.grow:
+        compared = brute(chosen.brute, 100)
+        print(f"brute force: {rounded(compared)}", flush=True)
+        figures |= {"search_over_brute": compared["per_second"] / compared["per_second_brute"]}
+        figures |= planted(chosen) | in_noise(chosen)
+    if given.grow or given.scale == "smoke":
+        figures |= growth(chosen)
+    finish(given, figures)
 
 
 if __name__ == "__main__":

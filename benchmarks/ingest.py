@@ -8,22 +8,19 @@ Two ratios, each side by side in one run, the two ways in turn, the median of th
 - ingest_over_forward: wall time of `ingest activations` on the demo's model, SAEs and documents
   over reading, forward pass and encoding alone.
 
-Run: python benchmarks/ingest.py [--quick]
+Run: python benchmarks/ingest.py [--quick | --smoke]
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from harness import catalog, finish, options, size
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from saeatlas.demo import tour
@@ -33,7 +30,6 @@ from saeatlas.ingest.activations.recordings import Chunk, Cut
 from saeatlas.ingest.activations.writer import Writer
 from saeatlas.ingest.corpora import Corpus, open_corpus
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, embedded
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import saes
 from saeatlas.schema.rows.remove import remove_corpus
@@ -41,17 +37,21 @@ from saeatlas.schema.rows.remove import remove_corpus
 D_SAE, ACTIVE, BLOCKS_A_DOCUMENT, DOCUMENTS_A_CHUNK = 16_384, 1_090, 3, 64
 
 
-@contextmanager
-def catalog() -> Iterator[sa.Engine]:
-    """Run an embedded server of the benchmark's own, gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "postgres"
-        engine = connect.open_catalog(embedded.url(path))
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-            embedded.shut_down(path)
+@dataclass(frozen=True)
+class Size:
+    """How much is written and recorded, and how many times."""
+
+    n_blocks: int
+    copy_rounds: int
+    documents: int
+    ingest_rounds: int
+
+
+SIZES = {
+    "full": Size(n_blocks=19_200, copy_rounds=7, documents=370, ingest_rounds=5),
+    "quick": Size(n_blocks=7_680, copy_rounds=5, documents=250, ingest_rounds=3),
+    "smoke": Size(n_blocks=384, copy_rounds=1, documents=4, ingest_rounds=1),
+}
 
 
 def blocks(n: int, rng: np.random.Generator) -> list[recordings.Peaks]:
@@ -148,14 +148,15 @@ def ingest(engine: sa.Engine, ensemble: forward.Ensemble, corpus: Corpus, o: Opt
     return seconds
 
 
-def measure_ingest(per_subset: int, rounds: int) -> float:
+def measure_ingest(n_documents: int, rounds: int) -> float:
     """Print ingest and forward pass in turn on the demo; return the median ratio."""
     options = Options()
-    print(f"\nthe demo's model and six SAEs, {per_subset} documents of each type: seconds")
+    print(f"\nthe demo's model and six SAEs, {n_documents} documents: seconds")
     print(f"{'ingest':>12}{'forward':>12}{'ratio':>8}")
     ratios = []
     with catalog() as engine, tempfile.TemporaryDirectory() as folder:
-        path = tour.write_documents(Path(folder) / "texts.jsonl", per_subset)
+        path = tour.write_documents(Path(folder) / "texts.jsonl", per_subset=10)
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:n_documents]))
         corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
         list(tour.ingest_saes(engine))
         with engine.connect() as connection:
@@ -171,15 +172,13 @@ def measure_ingest(per_subset: int, rounds: int) -> float:
 
 
 def main() -> None:
-    """Run both comparisons and print their JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
-    quick = parser.parse_args().quick
-    result: dict[str, Any] = {
-        "copy_ratio": measure_copy(1_920 if quick else 19_200, 3 if quick else 7),
-        "ingest_over_forward": measure_ingest(8 if quick else 10, 3 if quick else 5),
-    }
-    print(json.dumps({key: round(value, 3) for key, value in result.items()}))
+    """Run both comparisons and print their figures."""
+    given = options(__doc__).parse_args()
+    chosen = size(given, SIZES)
+    finish(given, {
+        "copy_ratio": measure_copy(chosen.n_blocks, chosen.copy_rounds),
+        "ingest_over_forward": measure_ingest(chosen.documents, chosen.ingest_rounds),
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -7,26 +7,22 @@ On one affinity of a simulated catalog, in one run:
   with two seeds, to see where its own labels agree.
 - 1,000 permutations of the adjusted mutual information, against a single clustering of ours.
 
-Run: python benchmarks/lobes.py [--features N --blocks N --lobes N] [--affinity phi] [--quick]
+Run: python benchmarks/lobes.py [--features N --blocks N --lobes N] [--affinity phi]
+     [--quick | --smoke]
      python benchmarks/lobes.py --large [--features 16384]: five affinities, k = 2 to 1024, alone.
      python benchmarks/lobes.py --matrix-free [--features 16384 --blocks 30000]: phi, k = 2 to 16,
      from bits and from the matrix of all pairs; with more than 24,576 features from bits alone,
      and without the count, which makes all pairs too.
 """
 
-import argparse
-import json
-import multiprocessing
-import resource
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import sqlalchemy as sa
 import torch
-from ingest import catalog
+from harness import Cost, Figures, address, alone, catalog, finish, options, size, timed
 from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_mutual_info_score
 
@@ -48,16 +44,36 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import clusterings, pair_counts
 
+
+@dataclass(frozen=True)
+class Size:
+    """What is simulated, and into how many lobes it is clustered."""
+
+    features: int
+    blocks: int
+    lobes: int
+    ks: tuple[int, ...]
+
+
+SIZES = {
+    "full": Size(features=4_096, blocks=30_000, lobes=8, ks=(2, 4, 8, 16, 32, 64, 128, 256)),
+    "quick": Size(features=3_072, blocks=10_000, lobes=8, ks=(2, 4, 8, 16, 32, 64, 128)),
+    "smoke": Size(features=128, blocks=600, lobes=3, ks=(2, 3, 4)),
+}
+LARGE = 16_384
+"""Features of --large and --matrix-free, where not given."""
+
 KS = [2, 4, 8, 16]
 
 FITTING = 24_576
 """Features whose pairs are counted, and whose matrix is made, to compare with."""
 
 
-def recorded(engine: sa.Engine, features: int, blocks: int, planted: int) -> int:
+def simulated(engine: sa.Engine, chosen: Size) -> int:
     """Simulate; return recording.id."""
-    terms = Terms(features=features, d_model=64, lobes=planted, parallelograms=0, trapezoids=0)
-    for _ in simulate(engine, terms, blocks=blocks):
+    terms = Terms(features=chosen.features, d_model=64, lobes=chosen.lobes, parallelograms=0,
+                  trapezoids=0)  # fmt: skip
+    for _ in simulate(engine, terms, blocks=chosen.blocks):
         pass
     with engine.connect() as connection:
         return int(connection.execute(sa.select(tables.recording.c.id)).scalar_one())
@@ -65,46 +81,48 @@ def recorded(engine: sa.Engine, features: int, blocks: int, planted: int) -> int
 
 def counted(engine: sa.Engine, recording: int) -> int:
     """Count all pairs; return run.id."""
-    wanted = counting.Params(recording, Threshold(0.0))
-    return perform(engine, cooccurrence.ANALYSIS, wanted).run
+    params = counting.Params(recording, Threshold(0.0))
+    return perform(engine, cooccurrence.ANALYSIS, params).run
 
 
-def measure(affinity: Affinity, ks: list[int]) -> dict[str, float]:
+def measure(affinity: Affinity, ks: tuple[int, ...]) -> Figures:
     """Cluster both ways and return the figures."""
-    started = time.perf_counter()
     degrees, _, _ = describe(affinity)
-    points = embedding.embed(affinity, degrees, max(ks))
-    embedded = time.perf_counter() - started
-    ours, seconds = [], []
-    for k in ks:
-        began = time.perf_counter()
-        ours.append(clustering.cluster_points(points, k).labels)
-        seconds.append(time.perf_counter() - began)
-    total = time.perf_counter() - started
+    embedding_seconds, points = timed(lambda: embedding.embed(affinity, degrees, max(ks)))
+    ours = [timed(partial(_ours, points, k)) for k in ks]
     weights = np.vstack([rows for _, rows in affinity.rows()]).astype(np.float64)
-    theirs, others, times = [], [], []
-    for k in ks:
-        began = time.perf_counter()
-        theirs.append(_theirs(weights, k, 0))
-        times.append(time.perf_counter() - began)
-        others.append(_theirs(weights, k, 1))
-    cuts = quality.measure(affinity, degrees, ours + theirs)
+    theirs = [timed(partial(_theirs, weights, k, 0)) for k in ks]
+    others = [_theirs(weights, k, 1) for k in ks]
+    our_labels, their_labels = ([labels for _, labels in way] for way in (ours, theirs))
+    cuts = quality.measure(affinity, degrees, our_labels + their_labels)
     ratios = [a.ncut / b.ncut for a, b in zip(cuts[: len(ks)], cuts[len(ks) :], strict=True)]
-    amis = list(map(adjusted_mutual_info_score, ours, theirs))
-    own = list(map(adjusted_mutual_info_score, theirs, others))
+    amis = list(map(adjusted_mutual_info_score, our_labels, their_labels))
+    own = list(map(adjusted_mutual_info_score, their_labels, others))
+    seconds = [[taken for taken, _ in way] for way in (ours, theirs)]
+    _table(list(zip(ks, *seconds, ratios, amis, own, strict=True)))
+    total = embedding_seconds + sum(seconds[0])
+    print(
+        f"embedding {embedding_seconds:.2f} s; ours {total:.1f} s, theirs {sum(seconds[1]):.1f} s"
+    )
+    agreeing = [ami for ami, seeds in zip(amis, own, strict=True) if seeds >= 0.98]
+    return {
+        "speedup": sum(seconds[1]) / total,
+        "ncut_ratio_max": max(ratios),
+        "ami_min": min(agreeing, default=float("nan")),
+        "permutations_over_clustering": _permutations(our_labels[2]) / _single(affinity, ks[2]),
+    }
+
+
+def _table(rows: list[tuple[float, ...]]) -> None:
     print(
         f"{'k':>5}{'ours, s':>10}{'theirs, s':>12}{'ncut ratio':>12}{'AMI':>8}{'their seeds':>13}"
     )
-    for row in zip(ks, seconds, times, ratios, amis, own, strict=True):
+    for row in rows:
         print("{:>5}{:>10.2f}{:>12.2f}{:>12.5f}{:>8.3f}{:>13.3f}".format(*row))
-    print(f"embedding {embedded:.2f} s; ours {total:.1f} s, theirs {sum(times):.1f} s")
-    agreeing = [ami for ami, seeds in zip(amis, own, strict=True) if seeds >= 0.98]
-    return {
-        "speedup": sum(times) / total,
-        "ncut_ratio_max": max(ratios),
-        "ami_min": min(agreeing, default=float("nan")),
-        "permutations_over_clustering": _permutations(ours[2]) / _single(affinity, ks[2]),
-    }
+
+
+def _ours(points: np.ndarray, k: int) -> np.ndarray:
+    return clustering.cluster_points(points, k).labels
 
 
 def _theirs(weights: np.ndarray, k: int, seed: int) -> np.ndarray:
@@ -113,43 +131,41 @@ def _theirs(weights: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 
 def _single(affinity: Affinity, k: int) -> float:
-    started = time.perf_counter()
-    degrees, _, _ = describe(affinity)
-    clustering.cluster_points(embedding.embed(affinity, degrees, k), k)
-    return time.perf_counter() - started
+    def cluster() -> None:
+        degrees, _, _ = describe(affinity)
+        clustering.cluster_points(embedding.embed(affinity, degrees, k), k)
+
+    return timed(cluster)[0]
 
 
 def _permutations(labels: np.ndarray) -> float:
     rng = np.random.default_rng(0)
     other = rng.integers(0, labels.max() + 1, len(labels))
-    started = time.perf_counter()
-    orders = agreement.shuffles(rng, len(labels), 1000)
-    agreement.permuted([labels], other, orders)
-    return time.perf_counter() - started
+    return timed(
+        lambda: agreement.permuted([labels], other, agreement.shuffles(rng, len(labels), 1000))
+    )[0]
 
 
-def large(url: str, run: int) -> tuple[float, float]:
-    """Find all lobes in a process of its own; return seconds and the peak of memory in GB."""
+def large(url: str, run: int, ks: tuple[int, ...] | None) -> None:
+    """Find the lobes of all affinities; k to 1,024 where not given."""
     started = time.perf_counter()
 
     def report(step: Progress) -> None:
         if step.done == step.total:
             print(f"{step.stage}: {time.perf_counter() - started:,.0f} s", flush=True)
 
-    perform(connect.open_catalog(url), lobes.ANALYSIS, Params(run), report)
-    return time.perf_counter() - started, _peak()
+    params = Params(run) if ks is None else Params(run, ks=ks)
+    perform(connect.open_catalog(url), lobes.ANALYSIS, params, report)
 
 
-def found(url: str, run: int, matrix_free: bool) -> tuple[dict[str, float], int]:
-    """Find lobes of phi by either way, in a process of its own; return the run too."""
-    started = time.perf_counter()
-    wanted = Params(run, affinities=["phi"], ks=KS, matrix_free=matrix_free)
-    found = perform(connect.open_catalog(url), lobes.ANALYSIS, wanted).run
-    return _cost(started), found
+def found(url: str, run: int, matrix_free: bool) -> int:
+    """Find lobes of phi by either way; return the run."""
+    params = Params(run, affinities=["phi"], ks=KS, matrix_free=matrix_free)
+    return perform(connect.open_catalog(url), lobes.ANALYSIS, params).run
 
 
-def from_bits(url: str, recording: int) -> dict[str, float]:
-    """Do what `found` does from bits where nothing was counted; return the residual too."""
+def from_bits(url: str, recording: int) -> float:
+    """Do what `found` does from bits where nothing was counted; return the residual."""
     engine = connect.open_catalog(url)
     bitmap = bitmaps.grow(engine, recording, Threshold(0.0))
     started = time.perf_counter()
@@ -165,76 +181,78 @@ def from_bits(url: str, recording: int) -> dict[str, float]:
         print(f"step {step.done}: {time.perf_counter() - started:,.0f} s", flush=True)
 
     done = clustering.spectral_clustering("phi", affinity, degrees, features, KS, report=report)
-    return _cost(started) | {"residual": done.embedding.residual}
+    return float(done.embedding.residual)
 
 
-def _cost(started: float) -> dict[str, float]:
-    """Seconds, those of the cores too, where others use them, and the peak of memory."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    cores = usage.ru_utime + usage.ru_stime
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "core_seconds": cores, "peak_gb": _peak()}
+def _cost(name: str, cost: Cost[object]) -> Figures:
+    """Name what a way took: the seconds of the cores too, as others use them."""
+    return {
+        f"{name}_seconds": cost.seconds,
+        f"{name}_core_seconds": cost.core_seconds,
+        f"{name}_peak_gb": cost.peak_mb / 1024,
+    }
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GB
-
-
-def _alone(what: Callable[..., Any], *given: object) -> Any:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(what, *given).result()
-
-
-def without_matrix(engine: sa.Engine, recording: int, features: int) -> dict[str, Any]:
+def without_matrix(engine: sa.Engine, recording: int, features: int) -> Figures:
     """Find lobes of phi from bits, and from the matrix where it fits."""
-    url = engine.url.render_as_string(hide_password=False)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    figures: Figures = {"device": "cuda" if torch.cuda.is_available() else "cpu"}
     if features > FITTING:
-        return {"device": device} | _alone(from_bits, url, recording)
-    run, figures, labels = counted(engine, recording), {"device": device}, []
+        return figures | only_bits(engine, recording)
+    run, labels = counted(engine, recording), []
     for name, free in (("free", True), ("matrix", False)):
-        cost, made = _alone(found, url, run, free)
-        figures |= {f"{name}_{key}": value for key, value in cost.items()}
+        cost = alone(found, address(engine), run, free)
+        figures |= _cost(name, cost)
         with engine.connect() as connection:
-            labels.append([one.lobes for one in clusterings.read(connection, made)])
+            labels.append([one.lobes for one in clusterings.read(connection, cost.result)])
     amis = [adjusted_mutual_info_score(*pair) for pair in zip(*labels, strict=True)]
-    return figures | {f"ami_{k}": ami for k, ami in zip(KS, amis, strict=True)}
+    return figures | {f"ami_{k}": float(ami) for k, ami in zip(KS, amis, strict=True)}
+
+
+def only_bits(engine: sa.Engine, recording: int) -> Figures:
+    """Find lobes of phi from bits, with nothing counted."""
+    cost = alone(from_bits, address(engine), recording)
+    return _cost("bits", cost) | {"bits_residual": cost.result}
+
+
+def all_affinities(engine: sa.Engine, run: int, ks: tuple[int, ...] | None = None) -> Figures:
+    """Find lobes of all affinities in a process of its own."""
+    cost = alone(large, address(engine), run, ks)
+    return {"minutes": cost.seconds / 60, "peak_gb": cost.peak_mb / 1024}
+
+
+def compared(engine: sa.Engine, run: int, affinity: str, ks: tuple[int, ...]) -> Figures:
+    """Compare with scikit-learn on the counts of a run."""
+    with engine.connect() as connection:
+        counts = pair_counts.read(connection, run)
+    _, chosen = Pairs(counts).choose(affinity, Params(run))
+    return measure(chosen, ks)
 
 
 def main() -> None:
-    """Measure and print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and print the figures."""
+    parser = options(__doc__)
     parser.add_argument("--features", type=int)
-    parser.add_argument("--blocks", type=int, default=30_000)
-    parser.add_argument("--lobes", type=int, default=8, help="planted")
+    parser.add_argument("--blocks", type=int)
+    parser.add_argument("--lobes", type=int, help="planted")
     parser.add_argument("--affinity", default="phi", choices=list(MEASURES))
-    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
     parser.add_argument("--large", action="store_true", help="five affinities, k to 1024, alone")
     parser.add_argument("--matrix-free", action="store_true", help="phi, from bits and otherwise")
     given = parser.parse_args()
-    size = 16_384 if given.large or given.matrix_free else 1_024 if given.quick else 4_096
-    features = given.features or size
+    if given.large or given.matrix_free:
+        given.features = given.features or LARGE
+    chosen, smoke = size(given, SIZES), given.scale == "smoke"
     with catalog() as engine:
-        recording = recorded(engine, features, given.blocks, given.lobes)
-        if given.matrix_free:
-            _print(without_matrix(engine, recording, features))
-            return
-        run = counted(engine, recording)
-        if given.large:
-            url = engine.url.render_as_string(hide_password=False)
-            seconds, peak = _alone(large, url, run)
-            print(json.dumps({"minutes": round(seconds / 60, 2), "peak_gb": round(peak, 2)}))
-            return
-        with engine.connect() as connection:
-            counts = pair_counts.read(connection, run)
-    _, affinity = Pairs(counts).choose(given.affinity, Params(run))
-    figures = measure(affinity, [2, 4, 8, 16, 32] if given.quick else [2**i for i in range(1, 9)])
-    _print(figures)
-
-
-def _print(figures: dict[str, Any]) -> None:
-    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in figures.items()}
-    print(json.dumps(rounded), flush=True)
+        recording, figures = simulated(engine, chosen), {}
+        if smoke:
+            figures |= only_bits(engine, recording)
+        if smoke or given.matrix_free:
+            figures |= without_matrix(engine, recording, chosen.features)
+        if smoke or given.large:
+            figures |= all_affinities(engine, counted(engine, recording), (2, 3) if smoke else None)
+        if smoke or not (given.matrix_free or given.large):
+            run = counted(engine, recording)
+            figures |= compared(engine, run, given.affinity, chosen.ks)
+    finish(given, figures)
 
 
 if __name__ == "__main__":

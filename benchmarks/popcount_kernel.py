@@ -1,7 +1,6 @@
-"""Compiled and library ways to count co-occurrence from packed bits, for comparison only."""
+"""Count co-occurrence from packed bits with a compiled kernel, for comparison only: numba."""
 
 import os
-import time
 
 import numpy as np
 from llvmlite import binding
@@ -14,9 +13,6 @@ if "avx512vpopcntdq" in binding.get_host_cpu_features():
 
 from numba import njit, prange, types
 from numba.extending import intrinsic
-
-SLAB = 2**14  # blocks of a matrix product: what fits in memory, and is exact in float32
-SIDE = 1024  # features of a side of a matrix product
 
 
 @intrinsic
@@ -58,21 +54,3 @@ def popcount(words: np.ndarray, counts: np.ndarray, side: int) -> None:
                     counts[i, j + 1] += np.int32(b)
                     counts[i + 1, j] += np.int32(c)
                     counts[i + 1, j + 1] += np.int32(d)
-
-
-def sgemm(packed: np.ndarray, counts: np.ndarray) -> float:
-    """Fill the lower triangle of counts from packed bits; return the seconds of the products."""
-    seconds = 0.0
-    n = len(packed)
-    for first in range(0, n, SIDE):
-        for begin in range(0, packed.shape[1], SLAB // 8):
-            dense = np.unpackbits(
-                packed[: first + SIDE, begin : begin + SLAB // 8], axis=1
-            ).astype(np.float32)  # fmt: skip
-            rows = dense[first:]
-            for other in range(0, first + 1, SIDE):
-                started = time.perf_counter()
-                part = rows @ dense[other : other + SIDE].T
-                seconds += time.perf_counter() - started
-                counts[first : first + SIDE, other : other + SIDE] += part.astype(np.int32)
-    return seconds

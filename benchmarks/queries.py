@@ -13,22 +13,19 @@ or range each time:
 compile_ms: from text to SQL, names looked up; startup_s: `saeatlas query` in a process of its own,
 with a server that runs. Also the recall of near at 10.
 
-Run: python benchmarks/queries.py [--layers N --features N --d-model D] [--quick]
+Run: python benchmarks/queries.py [--layers N --features N --d-model D] [--quick | --smoke]
 """
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
-from ingest import catalog
+from harness import Figures, address, catalog, finish, options, rounded, size, timed
 
 from saeatlas.analyses.counting import cooccurrence
 from saeatlas.analyses.counting import params as counting
@@ -43,7 +40,25 @@ from saeatlas.ingest.simulation.job import simulate
 from saeatlas.ingest.simulation.terms import Terms as World
 from saeatlas.schema.rows import vector_index
 
-CALLS = 200
+
+@dataclass(frozen=True)
+class Size:
+    """What is simulated, and how many times each kind of query runs."""
+
+    layers: int
+    features: int
+    d_model: int
+    blocks: int
+    calls: int
+    starts: int
+
+
+SIZES = {
+    "full": Size(layers=26, features=16_384, d_model=2_304, blocks=10_000, calls=200, starts=7),
+    "quick": Size(layers=4, features=8_192, d_model=512, blocks=3_000, calls=100, starts=5),
+    "smoke": Size(layers=2, features=128, d_model=16, blocks=300, calls=5, starts=1),
+}
+
 KINDS: dict[str, Callable[[int], str]] = {
     "near": lambda i: f"features near 0:{i}",
     "near_exact": lambda i: f"features near 0:{i} exactly",
@@ -56,43 +71,52 @@ KINDS: dict[str, Callable[[int], str]] = {
 }
 
 
-def fill(engine: sa.Engine, layers: int, features: int, d_model: int, blocks: int) -> float:
+def fill(engine: sa.Engine, chosen: Size) -> float:
     """Simulate the catalog, count, find lobes, index layer 0; return seconds of the index."""
-    for layer in range(layers):
-        world = World(features=features, d_model=d_model, seed=layer)
-        for _ in simulate(engine, world, blocks=blocks if layer == 0 else 3,
+    for layer in range(chosen.layers):
+        world = World(features=chosen.features, d_model=chosen.d_model, seed=layer)
+        for _ in simulate(engine, world, blocks=chosen.blocks if layer == 0 else 3,
                           sae_id=f"layer_{layer}", layer=layer):  # fmt: skip
             pass
         print(f"layer {layer}", end=" ", flush=True)
-    wanted = counting.Params(1, Threshold(0.0), half="first")
-    counted = perform(engine, cooccurrence.ANALYSIS, wanted)
+    params = counting.Params(1, Threshold(0.0), half="first")
+    counted = perform(engine, cooccurrence.ANALYSIS, params)
     found = perform(engine, lobes.ANALYSIS, Params(counted.run, affinities=["phi"], ks=(2, 3, 8)))
     perform(engine, subsets.ANALYSIS, SubsetsParams(found.run))
-    began = time.perf_counter()
-    if d_model <= vector_index.MOST:
-        with engine.begin() as connection:
-            vector_index.create(connection, 1)
-    seconds = time.perf_counter() - began
+    seconds = timed(lambda: index(engine))[0] if chosen.d_model <= vector_index.MOST else 0.0
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze")
     return seconds
 
 
-def timed(job: Callable[[], Any]) -> tuple[float, Any]:
-    """Return milliseconds and the result."""
-    began = time.perf_counter()
-    result = job()
-    return 1000 * (time.perf_counter() - began), result
+def index(engine: sa.Engine) -> None:
+    """Index the vectors of layer 0."""
+    with engine.begin() as connection:
+        vector_index.create(connection, 1)
 
 
-def asked(engine: sa.Engine, features: list[int]) -> dict[str, dict[str, float]]:
-    """Ask each kind of query so often; return p50, p95 and rows."""
+def drawn(engine: sa.Engine, chosen: Size) -> list[int]:
+    """Draw features of layer 0 that were active."""
+    everyone = np.random.default_rng(0).permutation(chosen.features).tolist()
+    with engine.connect() as connection:
+        query = sa.text("select feature from atlas.feature_counts where n_active > 0")
+        active = set(connection.execute(query).scalars())
+    return [i for i in everyone if i in active][: chosen.calls]
+
+
+def milliseconds(job: Callable[[], object]) -> float:
+    """Time a job."""
+    return 1000 * timed(job)[0]
+
+
+def measure(engine: sa.Engine, features: list[int]) -> dict[str, dict[str, float]]:
+    """Run each kind of query for each feature; return p50, p95 and rows."""
     figures = {}
     for kind, text in KINDS.items():
         for i in features[:5]:
             query.answer(engine, text(i))
         answers = [timed(lambda i=i, text=text: query.answer(engine, text(i))) for i in features]
-        times = [milliseconds for milliseconds, _ in answers]
+        times = [1000 * seconds for seconds, _ in answers]
         figures[kind] = {
             "p50": float(np.quantile(times, 0.5)),
             "p95": float(np.quantile(times, 0.95)),
@@ -122,12 +146,12 @@ def compiling(engine: sa.Engine) -> float:
 
     with sql.reading(engine) as connection:
         names = Names(connection)
-        times = [timed(lambda t=t: compile_query(parse(t), names).bound)[0] for t in texts]
+        times = [milliseconds(lambda t=t: compile_query(parse(t), names).bound) for t in texts]
     return float(np.quantile(times, 0.5))
 
 
-def starting(url: str) -> float:
-    """Time `saeatlas query` in processes of its own; median of seven."""
+def starting(url: str, starts: int) -> float:
+    """Time `saeatlas query` in processes of its own; median."""
     command = [sys.executable, "-c", "from saeatlas.cli import main; main()",
                "query", "saes limit 1"]  # fmt: skip
     environment = os.environ | {"SAEATLAS_DATABASE_URL": url}
@@ -135,42 +159,31 @@ def starting(url: str) -> float:
     def once() -> None:
         subprocess.run(command, env=environment, check=True, capture_output=True)
 
-    return statistics.median(timed(once)[0] for _ in range(7)) / 1000
+    return statistics.median(timed(once)[0] for _ in range(starts))
 
 
 def main() -> None:
-    """Measure and print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", type=int, default=26)
-    parser.add_argument("--features", type=int, default=16_384)
-    parser.add_argument("--d-model", type=int, default=2304)
-    parser.add_argument("--blocks", type=int, default=10_000)
-    parser.add_argument("--quick", action="store_true", help="finish within a minute")
+    """Measure and print the figures."""
+    parser = options(__doc__)
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--features", type=int)
+    parser.add_argument("--d-model", type=int)
+    parser.add_argument("--blocks", type=int)
     given = parser.parse_args()
-    size = (4, 4_096, 256, 1_000) if given.quick else (
-        given.layers, given.features, given.d_model, given.blocks)  # fmt: skip
+    chosen = size(given, SIZES)
     with catalog() as engine:
-        seconds = fill(engine, *size)
+        seconds = fill(engine, chosen)
         print(f"\nindex of layer 0: {seconds:.1f} s", flush=True)
-        drawn = np.random.default_rng(0).choice(size[1], 4 * CALLS, replace=False).tolist()
-        with engine.connect() as connection:
-            counted = set(connection.execute(
-                sa.text("select feature from atlas.feature_counts where n_active > 0")
-            ).scalars())  # fmt: skip
-        features = [i for i in drawn if i in counted][:CALLS]
-        figures = asked(engine, features)
-        made = {
-            "p95_ms": {kind: float(f"{one['p95']:.4g}") for kind, one in figures.items()},
+        features = drawn(engine, chosen)
+        p95 = {kind: one["p95"] for kind, one in measure(engine, features).items()}
+        figures: Figures = {
+            "p95_ms": p95,
+            "exact_over_near": p95["near_exact"] / p95["near"],
             "recall": recall(engine, features),
             "compile_ms": compiling(engine),
-            "startup_s": starting(engine.url.render_as_string(hide_password=False)),
+            "startup_s": starting(address(engine), chosen.starts),
         }
-    print(json.dumps(made))
-
-
-def rounded(figures: dict[str, float]) -> dict[str, float]:
-    """Round to four digits."""
-    return {name: float(f"{value:.4g}") for name, value in figures.items()}
+    finish(given, figures)
 
 
 if __name__ == "__main__":

@@ -9,23 +9,16 @@
   already and dsyevd, each way several times in turn.
 - With --layers, instead: `saeatlas analyze spectra` of so many simulated SAEs, in a process alone.
 
-Run: python benchmarks/spectra.py [--points N --dimensions D] [--quick]
+Run: python benchmarks/spectra.py [--points N --dimensions D] [--quick | --smoke]
      python benchmarks/spectra.py --layers 26 [--features 16384 --d-model 2304]
 """
 
-import argparse
-import json
-import multiprocessing
-import resource
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 import sqlalchemy as sa
-from ingest import catalog
+from harness import Figures, address, alone, catalog, finish, in_turn, options, rounded, size, timed
 from scipy.linalg import blas
 from sklearn.neighbors import NearestNeighbors
 
@@ -39,7 +32,28 @@ from saeatlas.ingest.simulation.terms import Terms as World
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 
-SAMPLE = 2048
+
+@dataclass(frozen=True)
+class Size:
+    """Points whose neighbours are found, vectors whose covariance is, and SAEs."""
+
+    points: int
+    dimensions: int
+    tree_points: int
+    vectors: int
+    features: int
+    d_model: int
+    rounds: int
+
+
+SIZES = {
+    "full": Size(points=65_536, dimensions=100, tree_points=2_048,
+                 vectors=65_536, features=16_384, d_model=2_304, rounds=3),
+    "quick": Size(points=32_768, dimensions=100, tree_points=256,
+                  vectors=32_768, features=4_096, d_model=1_536, rounds=3),
+    "smoke": Size(points=600, dimensions=20, tree_points=100,
+                  vectors=300, features=128, d_model=16, rounds=1),
+}  # fmt: skip
 
 
 def drawn(n: int, d: int) -> np.ndarray:
@@ -48,111 +62,91 @@ def drawn(n: int, d: int) -> np.ndarray:
     return vectors * (np.arange(1, d + 1) ** -0.25).astype(np.float32)
 
 
-def neighbours(n: int, d: int, k: int) -> dict[str, float]:
+def neighbours(chosen: Size, k: int) -> dict[str, float]:
     """Time three ways to the nearest k; return seconds and by how much distances differ."""
-    points = drawn(n, d)
+    n = chosen.points
+    points = drawn(n, chosen.dimensions)
     nearest(points[:2000], k)  # what is loaded late is loaded
-    ours, (found, _) = timed(lambda: nearest(points, k))
     brute = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
+    seconds = in_turn(chosen.rounds, ours=lambda: nearest(points, k), brute=brute.kneighbors)
+    found, theirs = nearest(points, k)[0], brute.kneighbors()[0]
     tree = NearestNeighbors(n_neighbors=k, algorithm="ball_tree").fit(points)
-    brute_seconds, (theirs, _) = timed(brute.kneighbors)
-    asked = np.random.default_rng(1).permutation(n)[: SAMPLE if n > 30_000 else n]
-    # points asked for by their coordinates find themselves first
-    tree_seconds, (exact, _) = timed(lambda: tree.kneighbors(points[asked], k + 1))
-    return {
-        "seconds": ours,
-        "brute": brute_seconds,
-        "ball_tree": tree_seconds * n / len(asked),
+    some = np.random.default_rng(1).permutation(n)[: chosen.tree_points]
+    # points that are searched for by their coordinates find themselves first
+    tree_seconds, (exact, _) = timed(lambda: tree.kneighbors(points[some], k + 1))
+    return seconds | {
+        "ball_tree": tree_seconds * n / len(some),
         "off_brute": float(np.abs(found / theirs - 1).max()),
-        "off_ball_tree": float(np.abs(found[asked] / exact[:, 1:] - 1).max()),
+        "off_ball_tree": float(np.abs(found[some] / exact[:, 1:] - 1).max()),
     }
 
 
-def spectrum(n: int, d: int, rounds: int) -> dict[str, float]:
+def spectrum(chosen: Size) -> dict[str, float]:
     """Time the spectrum of a covariance and the two calls it needs; medians."""
-    vectors = drawn(n, d)
+    n = chosen.vectors
+    vectors = drawn(n, chosen.d_model)
     wide = vectors.astype(np.float64)
 
     def calls() -> np.ndarray:
         products = blas.dsyrk(1 / (n - 1), wide.T, lower=1)
         return scipy.linalg.eigh(products, driver="evd", overwrite_a=True, check_finite=False)[0]
 
-    seconds = [(timed(lambda: pca.decompose(vectors))[0], timed(calls)[0]) for _ in range(rounds)]
-    ours, theirs = np.median(seconds, axis=0)
-    return {"seconds": float(ours), "two_calls": float(theirs)}
+    return in_turn(chosen.rounds, ours=lambda: pca.principal_axes(vectors), two_calls=calls)
 
 
-def timed(job: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds that a job takes, and what it returns."""
-    started = time.perf_counter()
-    result = job()
-    return time.perf_counter() - started, result
-
-
-def analyzed(url: str) -> dict[str, float]:
+def analyze(url: str) -> None:
     """Find the spectra of all SAEs of a catalog."""
     engine = connect.open_catalog(url)
     with engine.connect() as connection:
-        saes = (
-            connection.execute(sa.select(tables.sae.c.id).order_by(tables.sae.c.id)).scalars().all()
-        )
-    started = time.perf_counter()
+        query = sa.select(tables.sae.c.id).order_by(tables.sae.c.id)
+        saes = connection.execute(query).scalars().all()
     for sae in saes:
         outcome = perform(engine, spectra.ANALYSIS, Params(sae=sae))
         print(f"SAE {sae}: {outcome.seconds:.1f} s", flush=True)
-    minutes = (time.perf_counter() - started) / 60
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"layers_minutes": minutes, "layers_peak_gb": peak}
 
 
-def layers(n_layers: int, features: int, d_model: int) -> dict[str, float]:
+def layers(n_layers: int, chosen: Size) -> Figures:
     """Simulate SAEs of some layers and find their spectra in a process of its own."""
     with catalog() as engine:
         for layer in range(n_layers):
-            world = World(features=features, d_model=d_model, seed=layer)
+            world = World(features=chosen.features, d_model=chosen.d_model, seed=layer)
             for _ in simulate(engine, world, blocks=3, sae_id=f"layer_{layer}", layer=layer):
                 pass
-        url = engine.url.render_as_string(hide_password=False)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(analyzed, url).result()
+        cost = alone(analyze, address(engine))
+    return {"layers_minutes": cost.seconds / 60, "layers_peak_gb": cost.peak_mb / 1024}
+
+
+def ratios(chosen: Size) -> Figures:
+    """Compare both parts with what they could cost."""
+    speedups = []
+    for k in (1, 8):
+        found = neighbours(chosen, k)
+        print(f"{chosen.points:,} points, k = {k}: {rounded(found)}", flush=True)
+        speedups.append(min(found["brute"], found["ball_tree"]) / found["ours"])
+    cost = spectrum(chosen)
+    print(f"spectrum: {rounded(cost)}")
+    return {
+        "knn_speedup": min(speedups),
+        "spectrum_over_blas": cost["ours"] / cost["two_calls"],
+    }
 
 
 def main() -> None:
-    """Measure and print the figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and print the figures."""
+    parser = options(__doc__)
     parser.add_argument("--points", type=int)
-    parser.add_argument("--dimensions", type=int, default=100)
+    parser.add_argument("--dimensions", type=int)
     parser.add_argument("--layers", type=int)
-    parser.add_argument("--features", type=int, default=16_384)
-    parser.add_argument("--d-model", type=int, default=2304)
-    parser.add_argument("--quick", action="store_true", help="finish within 50 seconds")
+    parser.add_argument("--features", type=int)
+    parser.add_argument("--d-model", type=int)
     given = parser.parse_args()
-    if given.layers:
-        print(json.dumps(rounded(layers(given.layers, given.features, given.d_model))))
-        return
-    n = given.points or (8_192 if given.quick else 65_536)
-    figures = {}
-    for k in (1, 8):
-        found = neighbours(n, given.dimensions, k)
-        print(f"{n:,} points, {given.dimensions} dimensions, k = {k}: {rounded(found)}", flush=True)
-        figures[f"k{k}"] = min(found["brute"], found["ball_tree"]) / found["seconds"]
-    cost = spectrum(n, 512 if given.quick else given.d_model, 3)
-    print(f"spectrum: {rounded(cost)}")
-    print(
-        json.dumps(
-            rounded(
-                {
-                    "knn_speedup": min(figures.values()),
-                    "spectrum_over_blas": cost["seconds"] / cost["two_calls"],
-                }
-            )
-        )
-    )
-
-
-def rounded(figures: dict[str, float]) -> dict[str, float]:
-    """Round to four digits."""
-    return {name: float(f"{value:.4g}") for name, value in figures.items()}
+    chosen = size(given, SIZES)
+    figures: Figures = {}
+    if not given.layers:
+        figures |= ratios(chosen)
+    if given.layers or given.scale == "smoke":
+        figures |= layers(given.layers or 2, chosen)
+    finish(given, figures)
 
 
 if __name__ == "__main__":
