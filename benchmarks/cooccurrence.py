@@ -41,7 +41,7 @@ from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.run_driver import perform
 from saeatlas.ingest.simulation.job import simulate
-from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.ingest.simulation.params import Params as World
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import pair_counts, remove
@@ -117,9 +117,8 @@ def count(url: str, recording: int, method: Method) -> Counted:
 
 def simulated(engine: sa.Engine, features: int, blocks: int) -> tuple[int, float]:
     """Fill the catalog; return recording.id and active features a block."""
-    terms = Terms(features=features, d_model=64, lobes=3, parallelograms=0, trapezoids=0)
-    for _ in simulate(engine, terms, blocks=blocks):
-        pass
+    world = World(features=features, d_model=64, lobes=3, parallelograms=0, trapezoids=0)
+    simulate(engine, world, blocks=blocks)
     table = tables.recording.c
     with engine.connect() as connection:
         query = sa.select(table.id, table.n_blocks, table.n_activations)

@@ -28,7 +28,7 @@ from saeatlas.analyses.crystals.params import MIN_COSINE, Params
 from saeatlas.analyses.crystals.search import search
 from saeatlas.analyses.run_driver import perform
 from saeatlas.ingest.simulation.job import simulate
-from saeatlas.ingest.simulation.terms import Terms as World
+from saeatlas.ingest.simulation.params import Params as World
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.tables import crystal
@@ -78,8 +78,7 @@ def planted(chosen: Size) -> Figures:
                   distractors=3)  # fmt: skip
     figures: Figures = {}
     with catalog() as engine:
-        for _ in simulate(engine, world, blocks=300):
-            pass
+        simulate(engine, world, blocks=300)
         for keep, suffix in ((False, ""), (True, "_without_removal")):
             cost = alone(analyze, address(engine), keep)
             peak = cost.peak_mb / 1024

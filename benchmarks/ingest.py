@@ -24,10 +24,10 @@ from harness import catalog, finish, options, size
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from saeatlas.demo import tour
-from saeatlas.ingest.activations import forward, record, recordings
+from saeatlas.ingest.activations import forward, record, recorder, recordings
 from saeatlas.ingest.activations.options import Options
-from saeatlas.ingest.activations.recordings import Chunk, Cut
-from saeatlas.ingest.activations.writer import Writer
+from saeatlas.ingest.activations.recordings import DocumentRow
+from saeatlas.ingest.activations.writer import Chunk, Writer
 from saeatlas.ingest.corpora import Corpus, open_corpus
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
@@ -85,8 +85,9 @@ def write_path(engine: sa.Engine, rows: list[recordings.Peaks]) -> float:
         for first in range(0, len(rows), step):
             part = rows[first : first + step]
             n_documents = len(part) // BLOCKS_A_DOCUMENT
-            cuts = [Cut("ArXiv", {}, 768, (256,) * BLOCKS_A_DOCUMENT, bytes(32))] * n_documents
-            writer.put(Chunk(first // BLOCKS_A_DOCUMENT, cuts, {recording.id: part}))
+            one = DocumentRow("ArXiv", {}, 768, (256,) * BLOCKS_A_DOCUMENT, bytes(32))
+            documents = [one] * n_documents
+            writer.put(Chunk(first // BLOCKS_A_DOCUMENT, documents, {recording.id: part}))
     return time.perf_counter() - begin
 
 
@@ -124,24 +125,22 @@ def measure_copy(n_blocks: int, rounds: int) -> float:
     return statistics.median(ratios)
 
 
-def forward_alone(ensemble: forward.Ensemble, corpus: Corpus, options: Options) -> float:
+def forward_alone(loaded: forward.ModelWithSaes, corpus: Corpus, options: Options) -> float:
     """Seconds that reading, the forward pass and the SAEs take, without a database."""
-    size = record.chunk_documents(options)
+    size = recorder.chunk_documents(options)
     documents = corpus.documents()
     begin = time.perf_counter()
     while part := list(islice(documents, size)):
-        ensemble.hear(ensemble.ears, ensemble.read(part, options), options)
+        loaded.block_maxima(loaded.saes, loaded.tokenize(part, options), options)
     return time.perf_counter() - begin
 
 
-def ingest(engine: sa.Engine, ensemble: forward.Ensemble, corpus: Corpus, o: Options) -> float:
+def ingest(
+    engine: sa.Engine, loaded: forward.ModelWithSaes, corpus: Corpus, options: Options
+) -> float:
     """Seconds that the same takes with everything stored, into an empty catalog."""
-    with engine.connect() as connection:
-        connection.detach()
-        session = record.Session(engine, connection, corpus, ensemble, o)
-        begin = time.perf_counter()
-        for _ in session.run():
-            pass
+    begin = time.perf_counter()
+    record.record_documents(engine, corpus, loaded, options)
     seconds = time.perf_counter() - begin
     with engine.begin() as connection:
         remove_corpus(connection, connection.execute(sa.select(tables.corpus.c.id)).scalar_one())
@@ -161,11 +160,11 @@ def measure_ingest(n_documents: int, rounds: int) -> float:
         list(tour.ingest_saes(engine))
         with engine.connect() as connection:
             rows = saes.find(connection, [tour.RELEASE])
-        ensemble = forward.assemble(str(tour.MODEL), rows, options)
-        forward_alone(ensemble, corpus, options)  # warm
+        loaded = forward.load_model_with_saes(str(tour.MODEL), rows, options)
+        forward_alone(loaded, corpus, options)  # warm
         for _ in range(rounds):
-            ours = ingest(engine, ensemble, corpus, options)
-            alone = forward_alone(ensemble, corpus, options)
+            ours = ingest(engine, loaded, corpus, options)
+            alone = forward_alone(loaded, corpus, options)
             ratios.append(ours / alone)
             print(f"{ours:12.2f}{alone:12.2f}{ratios[-1]:8.3f}")
     return statistics.median(ratios)

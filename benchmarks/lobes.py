@@ -38,7 +38,7 @@ from saeatlas.analyses.lobes.sources import Pairs
 from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.stats import agreement
 from saeatlas.ingest.simulation.job import simulate
-from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.ingest.simulation.params import Params as World
 from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
@@ -71,10 +71,9 @@ FITTING = 24_576
 
 def simulated(engine: sa.Engine, chosen: Size) -> int:
     """Simulate; return recording.id."""
-    terms = Terms(features=chosen.features, d_model=64, lobes=chosen.lobes, parallelograms=0,
+    world = World(features=chosen.features, d_model=64, lobes=chosen.lobes, parallelograms=0,
                   trapezoids=0)  # fmt: skip
-    for _ in simulate(engine, terms, blocks=chosen.blocks):
-        pass
+    simulate(engine, world, blocks=chosen.blocks)
     with engine.connect() as connection:
         return int(connection.execute(sa.select(tables.recording.c.id)).scalar_one())
 

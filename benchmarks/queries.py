@@ -37,7 +37,7 @@ from saeatlas.analyses.subsets import subsets
 from saeatlas.analyses.subsets.inputs import Params as SubsetsParams
 from saeatlas.catalog import query
 from saeatlas.ingest.simulation.job import simulate
-from saeatlas.ingest.simulation.terms import Terms as World
+from saeatlas.ingest.simulation.params import Params as World
 from saeatlas.schema.rows import vector_index
 
 
@@ -75,9 +75,8 @@ def fill(engine: sa.Engine, chosen: Size) -> float:
     """Simulate the catalog, count, find lobes, index layer 0; return seconds of the index."""
     for layer in range(chosen.layers):
         world = World(features=chosen.features, d_model=chosen.d_model, seed=layer)
-        for _ in simulate(engine, world, blocks=chosen.blocks if layer == 0 else 3,
-                          sae_id=f"layer_{layer}", layer=layer):  # fmt: skip
-            pass
+        simulate(engine, world, blocks=chosen.blocks if layer == 0 else 3,
+                          sae_id=f"layer_{layer}", layer=layer)  # fmt: skip
         print(f"layer {layer}", end=" ", flush=True)
     params = counting.Params(1, Threshold(0.0), half="first")
     counted = perform(engine, cooccurrence.ANALYSIS, params)

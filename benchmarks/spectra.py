@@ -28,7 +28,7 @@ from saeatlas.analyses.spectra.exact_neighbours import nearest
 from saeatlas.analyses.spectra.params import Params
 from saeatlas.analyses.stats import pca
 from saeatlas.ingest.simulation.job import simulate
-from saeatlas.ingest.simulation.terms import Terms as World
+from saeatlas.ingest.simulation.params import Params as World
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 
@@ -110,8 +110,7 @@ def layers(n_layers: int, chosen: Size) -> Figures:
     with catalog() as engine:
         for layer in range(n_layers):
             world = World(features=chosen.features, d_model=chosen.d_model, seed=layer)
-            for _ in simulate(engine, world, blocks=3, sae_id=f"layer_{layer}", layer=layer):
-                pass
+            simulate(engine, world, blocks=3, sae_id=f"layer_{layer}", layer=layer)
         cost = alone(analyze, address(engine))
     return {"layers_minutes": cost.seconds / 60, "layers_peak_gb": cost.peak_mb / 1024}
 

@@ -12,7 +12,7 @@ import click
 from saeatlas import __version__, errors
 from saeatlas.commands import analyze_vectors, ask, db, export, ingest_words, remove  # noqa: F401  they add to groups
 from saeatlas.commands.analyze import analyze
-from saeatlas.commands.console import catalog, follow, follow_stages, say_stored
+from saeatlas.commands.console import bars, catalog, follow_stages, resumable
 from saeatlas.commands.ingest import ingest
 
 
@@ -70,8 +70,10 @@ def demo(documents: int) -> None:
     engine = catalog()
     click.echo(tour.WELCOME)
     for stored in tour.ingest_saes(engine):
-        say_stored(stored)
-    follow(tour.listen(engine, documents), total=None)
+        click.echo(stored.summary)
+    with resumable(), bars() as report:
+        done = tour.record_documents(engine, documents, report)
+    click.echo(done.summary)
     for steps in tour.analyze(engine):
         follow_stages(steps)
     for question in tour.questions():

@@ -9,8 +9,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas.ingest.activations import recordings
-from saeatlas.ingest.activations.recordings import Chunk, Cut, Peaks
-from saeatlas.ingest.activations.writer import Writer
+from saeatlas.ingest.activations.recordings import DocumentRow, Peaks
+from saeatlas.ingest.activations.writer import Chunk, Writer
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
@@ -94,11 +94,12 @@ def add(
             first = made.row.n_documents
             sizes = [len(part[i : i + step]) for i in range(0, len(part), step)]
             subsets = ["AB"[(first + i) % 2] for i in range(len(sizes))]
-            cuts = [
-                Cut(subset, {"place": first + i}, 256 * size, (256,) * size, bytes(32))
+            documents = [
+                DocumentRow(subset, {"place": first + i}, 256 * size, (256,) * size, bytes(32))
                 for i, (subset, size) in enumerate(zip(subsets, sizes, strict=True))
             ]
-            writer.put(Chunk(first, cuts, {made.id: [_row(line, keep_above) for line in part]}))
+            rows = [_row(line, keep_above) for line in part]
+            writer.put(Chunk(first, documents, {made.id: rows}))
             made.subsets = np.concatenate([made.subsets, np.repeat(subsets, sizes)])
     made.peaks = np.concatenate([made.peaks, peaks])
 

@@ -93,7 +93,7 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     ).split()
     done = run(*words)
     assert done.returncode == 0, done.stderr
-    assert "4 documents heard" in done.stdout and "4/4" in done.stdout
+    assert "4 documents recorded" in done.stdout and "4/4" in done.stdout
     status = run("status").stdout
     assert "saes" in status and "A (2), B (2)" in status and "complete" in status
     query = "select subset, count(*) as n from block_activations group by subset order by subset"
@@ -126,20 +126,20 @@ def test_ctrl_c_ends_in_a_sentence_and_the_same_command_goes_on(
         stderr=subprocess.PIPE,
         text=True,
     )
-    heard = sa.select(tables.recording.c.n_documents, tables.recording.c.state)
+    recorded = sa.select(tables.recording.c.n_documents, tables.recording.c.state)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not (row := connection.execute(heard).one_or_none()) or not row.n_documents:
+        while not (row := connection.execute(recorded).one_or_none()) or not row.n_documents:
             assert child.poll() is None, child.stderr
             time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=60)
         assert child.returncode == 130 and "Traceback" not in said
         assert "goes on where this one stopped" in said and said.endswith("Stopped.\n")
-        row = connection.execute(heard).one()
+        row = connection.execute(recorded).one()
         assert 0 < row.n_documents < 800 and row.state == "running"
         done = run(*words)
         assert done.returncode == 0, done.stderr
-        assert tuple(connection.execute(heard).one()) == (800, "complete")
+        assert tuple(connection.execute(recorded).one()) == (800, "complete")
 
 
 def _mistakes(tmp_path: Path) -> dict[str, tuple[str, str]]:

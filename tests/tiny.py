@@ -158,7 +158,7 @@ def store_bare(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decoder.npz"
         np.savez(path, W_dec=vectors)
-        loaded = load.load(path=path, release="bare", sae_id=sae_id, allow_zero_rows=True)
+        loaded = load.load_sae(path=path, release="bare", sae_id=sae_id, allow_zero_rows=True)
     with engine.begin() as connection:
         stored = store.store_sae(connection, loaded)
         if columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from saeatlas.analyses.run_driver import Analysis, Outcome, Params
-    from saeatlas.ingest.saes.store import StoredSae
 
 
 def catalog() -> sa.Engine:
@@ -54,26 +53,6 @@ def chosen_saes(
     return [int(row.id) for row in chosen]
 
 
-def say_stored(stored: StoredSae) -> None:
-    """Print an SAE that was ingested, or was there."""
-    done = "ingested" if stored.created else "already there"
-    if stored.encoder_added:
-        done += ", encoder added"
-    elif not stored.created:
-        done += ", unchanged"
-    size = f"{stored.d_sae:,} features of {stored.d_in:,} dimensions"
-    click.echo(f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}")
-
-
-def _tokens_a_second(last: Any) -> str:
-    return f"{last.tokens_per_second:,.0f} tokens/s" if last.tokens_per_second else ""
-
-
-def blocks_a_second(last: Any) -> str:
-    """Say how fast blocks are made."""
-    return f"{last.blocks_per_second:,.0f} blocks/s" if last.blocks_per_second else ""
-
-
 @contextmanager
 def bars() -> Iterator[Report]:
     """Show a bar for each stage of a job, with its rate and the time left."""
@@ -110,33 +89,14 @@ def run_analysis(
     return outcome
 
 
-def follow(
-    progress: Any,
-    total: int | None,
-    *,
-    doing: str = "listening",
-    rate: Callable[[Any], str] = _tokens_a_second,
-) -> None:
-    """Show a bar with documents, how many a second and the time left; then the result."""
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("documents  {task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-    )
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say, if the user stops a job, that the same command goes on with it."""
     try:
-        with bars.Progress(*columns) as bar:
-            task = bar.add_task(doing, total=total, rate="")
-            for last in progress:
-                bar.update(task, completed=last.documents, total=last.total, rate=rate(last))
-            bar.update(task, total=last.documents)
+        yield
     except KeyboardInterrupt:
         click.echo("The same command goes on where this one stopped.", err=True)
         raise
-    click.echo(last.summary)
 
 
 def follow_stages(progress: Any) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from saeatlas.commands.console import blocks_a_second, catalog, follow, say_stored
+from saeatlas.commands.console import bars, catalog, resumable
 from saeatlas.commands.options import layers as read_layers
 from saeatlas.commands.options import options
 
 
 @click.group()
 def ingest() -> None:
-    """Bring SAEs and what they say of a corpus into the catalog."""
+    """Bring SAEs, their activations, labels and words into the catalog."""
 
 
 _allow_zero_rows = click.option(
@@ -36,7 +36,7 @@ _encoder = click.option(
     type=click.Path(path_type=Path),
     help="sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.",
 )
-@click.option("--hook-name", help="Where it listens, if its files do not say.")
+@click.option("--hook-name", help="Hook name of its input site, if its files do not say.")
 @click.option("--model-name", help="Model it was trained on, if its files do not say.")
 @_allow_zero_rows
 @_encoder
@@ -49,9 +49,9 @@ def ingest_sae(encoder: bool, **names: Any) -> None:
     from saeatlas.ingest.saes import store
 
     engine = catalog()
-    loaded = saes.load(**names)
+    loaded = saes.load_sae(**names)
     with engine.begin() as connection:
-        say_stored(store.store_sae(connection, loaded, encoder=encoder))
+        click.echo(store.store_sae(connection, loaded, encoder=encoder).summary)
 
 
 @ingest.command("layers")
@@ -72,12 +72,12 @@ def ingest_layers(
     from saeatlas.ingest.saes import load as saes
     from saeatlas.ingest.saes import registry, store
 
-    entries = registry.select(release, layers, **wanted)
+    entries = registry.select_entries(release, layers, **wanted)
     engine = catalog()
     for entry in entries:
-        loaded = saes.load(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)
+        loaded = saes.load_sae(entry.release, entry.sae_id, allow_zero_rows=allow_zero_rows)
         with engine.begin() as connection:
-            say_stored(store.store_sae(connection, loaded, encoder=encoder))
+            click.echo(store.store_sae(connection, loaded, encoder=encoder).summary)
 
 
 _corpus_options = options(
@@ -99,7 +99,7 @@ _corpus_options = options(
     ),
 )
 
-_listening_options = options(
+_recording_options = options(
     click.option(
         "--documents", type=click.IntRange(min=1), help="Documents to read. Default: all."
     ),
@@ -112,7 +112,7 @@ _listening_options = options(
     ),
     click.option("--context", type=click.IntRange(min=2), help="Tokens of a document. [1024]"),
     click.option("--block", type=click.IntRange(min=1), help="Tokens of a block. [256]"),
-    click.option("--tail", help="Partial last blocks: drop, keep, or least tokens. [drop]"),
+    click.option("--tail", help="Partial last blocks: drop, keep, or fewest tokens. [drop]"),
     click.option("--keep-above", type=float, help="Store only maxima above this. [0; paper: 1]"),
     click.option(
         "--dtype",
@@ -125,7 +125,7 @@ _listening_options = options(
     click.option(
         "--covariance",
         is_flag=True,
-        help="Collect mean and covariance of what each SAE hears, from the first document on.",
+        help="Collect mean and covariance of each SAE's input activations.",
     ),
     click.option("--force", is_flag=True, help="Go on though the SAE does not fit the model."),
 )
@@ -135,7 +135,7 @@ _listening_options = options(
 @click.option("--model", required=True, help="Hub id or folder of a transformers model.")
 @click.option("--sae", "saes", multiple=True, required=True, help="Name, number, or a release.")
 @_corpus_options
-@_listening_options
+@_recording_options
 def ingest_activations(
     model: str,
     saes: tuple[str, ...],
@@ -148,9 +148,9 @@ def ingest_activations(
     preset: Any,
     **options: Any,
 ) -> None:
-    """Run a model over a corpus and store what each block activates in the SAEs.
+    """Run a model over a corpus and store the maximum activations of SAEs in each block.
 
-    One forward pass serves all SAEs named. Stopped at any moment and run again, it goes on.
+    One forward pass serves all SAEs named. If it is stopped, the same command goes on.
 
     Example: saeatlas ingest activations --model gpt2 --corpus pile.jsonl.zst
     --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
@@ -159,7 +159,7 @@ def ingest_activations(
     from saeatlas.ingest.activations import record
     from saeatlas.ingest.activations.options import Options
 
-    terms = Options.of(preset, **options)
+    chosen = Options.of(preset, **options)
     documents = corpora.open_corpus(
         corpus,
         text_field=text_field,
@@ -168,15 +168,23 @@ def ingest_activations(
         config=config,
         on_bad_document=on_bad_document,
     )
-    progress = record.record(catalog(), model=model, corpus=documents, saes=saes, options=terms)
-    follow(progress, total=terms.documents)
+    engine = catalog()
+    with resumable(), bars() as report:
+        done = record.record(
+            engine, model=model, corpus=documents, saes=saes, options=chosen, report=report
+        )
+    click.echo(done.summary)
 
 
 @ingest.command("table")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--sae", required=True, help="SAE that the features belong to.")
 @click.option(
-    "--keep-above", type=float, default=0.0, show_default=True, help="Store only maxima above this."
+    "--keep-above",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Activation floor: store only maxima above this.",
 )
 @click.option(
     "--column",
@@ -188,7 +196,7 @@ def ingest_activations(
 @click.option(
     "--corpus", type=int, help="Number of the corpus whose documents and blocks these are."
 )
-def ingest_table(path: Path, columns: tuple[str, ...], **terms: Any) -> None:
+def ingest_table(path: Path, columns: tuple[str, ...], **options: Any) -> None:
     """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
 
     Example: saeatlas ingest table latents/model.layers.12 --sae gemma-scope/layer_12
@@ -196,8 +204,10 @@ def ingest_table(path: Path, columns: tuple[str, ...], **terms: Any) -> None:
     from saeatlas.ingest import tables
 
     renamed = dict(_pair(column) for column in columns)
-    result = tables.ingest_table(catalog(), path, columns=renamed, **terms)
-    click.echo(result.summary)
+    engine = catalog()
+    with bars() as report:
+        done = tables.ingest_table(engine, path, columns=renamed, report=report, **options)
+    click.echo(done.summary)
 
 
 _simulation_options = options(
@@ -240,23 +250,24 @@ _simulation_options = options(
 @_simulation_options
 @click.option("--release", default="simulated", show_default=True, help="Release to name it.")
 @click.option("--sae-id", help="Name within the release. [1024x128-seed0]")
-@click.option("--layer", type=click.IntRange(min=0), help="Layer that it is said to listen to.")
+@click.option("--layer", type=click.IntRange(min=0), help="Layer that the catalog says it is of.")
 def ingest_simulated(
     blocks: int, release: str, sae_id: str | None, layer: int | None, **given: Any
 ) -> None:
-    """Make up an SAE, its features and what blocks activate: a catalog with a known answer.
+    """Simulate an SAE, its features and their activations: a catalog with a known answer.
 
-    What was planted stands in planted_feature and planted_crystal. More --blocks add to it.
+    planted_feature and planted_crystal have what was planted. More --blocks are added.
 
     Example: saeatlas ingest simulated --features 16384 --d-model 2304 --blocks 150000 --lobes 3
     """
-    from saeatlas.ingest.simulation import Terms, job
+    from saeatlas.ingest.simulation import Params, job
 
-    terms = Terms(**{name: value for name, value in given.items() if value is not None})
-    progress = job.simulate(
-        catalog(), terms, blocks=blocks, release=release, sae_id=sae_id, layer=layer
-    )
-    follow(progress, None, doing="simulating", rate=blocks_a_second)
+    params = Params(**{name: value for name, value in given.items() if value is not None})
+    names: Any = {"release": release, "sae_id": sae_id, "layer": layer}
+    engine = catalog()
+    with resumable(), bars() as report:
+        done = job.simulate(engine, params, blocks=blocks, report=report, **names)
+    click.echo(done.summary)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -270,7 +281,7 @@ def _pair(text: str) -> tuple[str, str]:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--sae", required=True, help="SAE that the features belong to.")
 def ingest_cooccurrence(path: Path, sae: str) -> None:
-    """Ingest counts of co-occurrence made elsewhere: the published code's .npz files.
+    """Ingest counts of co-occurrence computed elsewhere: the published code's .npz files.
 
     Example: saeatlas ingest cooccurrence histogram.npz --sae gemma-scope/layer_12
     """

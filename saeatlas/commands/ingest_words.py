@@ -1,4 +1,4 @@
-"""`saeatlas ingest words`, `tokens` and `labels`: what words say of features."""
+"""`saeatlas ingest words`, `tokens` and `labels`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from saeatlas.commands.console import catalog, follow_stages, one_sae
+from saeatlas.commands.console import bars, catalog, one_sae
 from saeatlas.commands.ingest import ingest
 from saeatlas.commands.options import layers as read_layers
 
 
 @ingest.command("words")
 @click.argument("pairs", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--model", help="Hub id or folder of a transformers model that reads the words.")
+@click.option("--model", help="Hub id or folder of a transformers model to run on the words.")
 @click.option("--layers", callback=read_layers, metavar="LAYERS",
               help="Its layers: 12, 0-25 or 0,4-6.")  # fmt: skip
 @click.option("--site", type=click.Choice(["resid_post", "resid_pre"]), default="resid_post",
@@ -34,7 +34,7 @@ def ingest_words(
     """Ingest word pairs, one relation a file, and the vectors of their words.
 
     PAIRS are JSON lists of {"input": ..., "output": ...}. Without any, the words of all relations
-    of the catalog are read.
+    of the catalog are ingested.
 
     Example: saeatlas ingest words country-capital.json --model google/gemma-2-2b --layers 0,12
     """
@@ -43,11 +43,14 @@ def ingest_words(
     if bool(model) == bool(vectors) or bool(model) != bool(layers):
         raise click.UsageError("Give --model and --layers, or --vectors.")
     given: Any = {"name": name, "frequency_file": frequency_file}
+    engine = catalog()
     if vectors:
-        click.echo(words.take(catalog(), pairs, vectors, **given))
+        done = words.ingest_file_words(engine, pairs, vectors, **given)
     else:
-        terms = model_vectors.Terms(str(model), layers or (), **reading)
-        follow_stages(words.listen(catalog(), pairs, terms, **given))
+        params = model_vectors.Params(str(model), layers or (), **reading)
+        with bars() as report:
+            done = words.ingest_model_words(engine, pairs, params, report=report, **given)
+    click.echo(done.summary)
 
 
 @ingest.command("tokens")
@@ -56,7 +59,7 @@ def ingest_words(
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True,
               help="Tokens of each feature.")  # fmt: skip
 @click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
-def ingest_tokens(sae: str, **terms: Any) -> None:
+def ingest_tokens(sae: str, **options: Any) -> None:
     """Find the tokens that each feature promotes most, through the model's unembedding.
 
     Example: saeatlas ingest tokens --model gpt2 --sae gpt2-small-res-jb/blocks.8.hook_resid_pre
@@ -64,7 +67,10 @@ def ingest_tokens(sae: str, **terms: Any) -> None:
     from saeatlas.ingest.words import promoted_tokens
 
     engine = catalog()
-    follow_stages(promoted_tokens.find(engine, one_sae(engine, sae), **terms))
+    number = one_sae(engine, sae)
+    with bars() as report:
+        done = promoted_tokens.find_tokens(engine, number, report=report, **options)
+    click.echo(done.summary)
 
 
 @ingest.command("labels")
@@ -90,10 +96,14 @@ def ingest_tokens(sae: str, **terms: Any) -> None:
     help="CSV with feature, text[, source, score, method, url].",
 )
 def ingest_labels(sae: str | None, **files: Any) -> None:
-    """Bring in what features are said to be about. What is said anew replaces what was.
+    """Ingest labels of features. New labels replace those of the same source and method.
 
     Example: saeatlas ingest labels --neuronpedia v1/gemma-2-2b/12-gemmascope-res-16k
     """
     from saeatlas.ingest import labels
 
-    click.echo(labels.ingest_labels(catalog(), labels.open_source(**files), sae=sae).summary)
+    source = labels.open_labels(**files)
+    engine = catalog()
+    with bars() as report:
+        done = labels.ingest_labels(engine, source, sae=sae, report=report)
+    click.echo(done.summary)

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -29,11 +31,13 @@ from saeatlas.analyses.subsets import subsets
 from saeatlas.analyses.subsets.inputs import Params as SubsetsParams
 from saeatlas.demo import texts
 from saeatlas.ingest.activations.options import Options
-from saeatlas.ingest.activations.record import Progress, record
+from saeatlas.ingest.activations.outcome import RecordOutcome
+from saeatlas.ingest.activations.record import record
 from saeatlas.ingest.corpora import open_corpus
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import StoredSae, store_sae
 from saeatlas.ingest.words import model_vectors, promoted_tokens, words
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
 
 RELEASE = "saeatlas-demo"
@@ -88,30 +92,33 @@ def ingest_saes(engine: sa.Engine) -> Iterator[StoredSae]:
     StoredSae
     """
     for folder in sorted((_HERE / "saes").glob("layer_*")):
-        loaded = load(RELEASE, folder.name, folder)
+        loaded = load_sae(RELEASE, folder.name, folder)
         with engine.begin() as connection:
             stored = store_sae(connection, loaded)
         yield stored
 
 
-def listen(engine: sa.Engine, documents: int) -> Iterator[Progress]:
-    """Let the demo's SAEs listen to the documents of this machine.
+def record_documents(engine: sa.Engine, documents: int, report: Report = silent) -> RecordOutcome:
+    """Record the activations of the demo's SAEs on the documents of this machine.
 
     Parameters
     ----------
     engine : sqlalchemy.Engine
     documents : int
         Documents of each type, at most.
+    report : callable, optional
 
-    Yields
-    ------
-    Progress
+    Returns
+    -------
+    RecordOutcome
     """
     folder = settings.load().data_dir.expanduser() / "demo"
     path = write_documents(folder / f"machine-{documents}.jsonl", documents)
     corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
     options = Options.of(store_text=True)
-    yield from record(engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options)
+    return record(
+        engine, model=str(MODEL), corpus=corpus, saes=[RELEASE], options=options, report=report
+    )
 
 
 def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
@@ -166,10 +173,11 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
         params = SpectraParams(sae=one, components=COMPONENTS, neighbours=(1,))
         yield _performed(engine, spectra.ANALYSIS, params)
     for one in layers:
-        yield promoted_tokens.find(engine, one, model=str(MODEL))
+        yield _done(partial(promoted_tokens.find_tokens, engine, one, model=str(MODEL)))
         yield _performed(engine, crystals.ANALYSIS, CrystalParams(sae=one))
     pairs = sorted((_HERE / "words").glob("*.json"))
-    yield words.listen(engine, pairs, model_vectors.Terms(str(MODEL), WORD_LAYERS))
+    reading = model_vectors.Params(str(MODEL), WORD_LAYERS)
+    yield _done(partial(words.ingest_model_words, engine, pairs, reading))
     for layer in WORD_LAYERS:
         space = f"{MODEL.name}/{layer}/resid_post"
         yield _performed(engine, relations.ANALYSIS, relations.Params(space=space))
@@ -180,6 +188,11 @@ def _performed(
 ) -> Iterator[Step]:
     done = perform(engine, analysis, params)
     yield Step("done", 1, 1, done.seconds, done.run, done.created, done.ask, done.notes)
+
+
+def _done(job: Callable[[], Any]) -> Iterator[Any]:
+    """Run a job as the last step of itself."""
+    yield SimpleNamespace(stage="done", summary=job().summary)
 
 
 def questions() -> list[Question]:

@@ -1,1 +1,1 @@
-"""A model reads a corpus; the maximum activations of each block are stored."""
+"""Run a model over a corpus; store the maximum activations of SAEs in each block."""

@@ -1,4 +1,4 @@
-"""SAEs of the catalog, made ready to listen."""
+"""SAEs of the catalog, loaded and attached to a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from sae_lens import SAE
 
 
-Sound = tuple[str, bool]
-"""Hook name, and whether it is centred: all that decides what an SAE hears of a document."""
+InputSite = tuple[str, bool]
+"""Hook name, and whether the mean is taken out: all that decides an SAE's input activations."""
 
 
 @dataclass(frozen=True)
-class Ear:
-    """An SAE ready to listen.
+class AttachedSae:
+    """An SAE that reads the activations of a model at one hook.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Ear:
     weights : sae_lens.SAE
     hook_name : str
     centred : bool, default=False
-        Whether it hears a model whose every write to the residual stream has mean zero.
+        Whether it was trained on a model whose every write to the residual stream has mean zero.
     """
 
     sae: int
@@ -42,12 +42,12 @@ class Ear:
     centred: bool = False
 
     @property
-    def sound(self) -> Sound:
-        """What it hears: the same vectors as every SAE of the same sound."""
+    def input_site(self) -> InputSite:
+        """SAEs with the same input site have the same input activations."""
         return self.hook_name, self.centred
 
-    def take(self, acts: torch.Tensor) -> torch.Tensor:
-        """Give the SAE its input, of shape (T, d_in), from what the model says at its hook."""
+    def inputs(self, acts: torch.Tensor) -> torch.Tensor:
+        """Return the SAE's input activations, of shape (T, d_in), from those at its hook."""
         if not bool(acts.isfinite().all()):
             raise errors.ModelMismatch(
                 f"The model gives NaN or infinity at {self.hook_name}.",
@@ -67,7 +67,7 @@ def agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
     Returns
     -------
     bool
-        True where none says.
+        True where the files of no SAE say.
 
     Raises
     ------
@@ -85,8 +85,8 @@ def agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
     return said.pop() if said else True
 
 
-def hook_of(row: "sa.Row[Any]") -> str:
-    """Say where an SAE listens.
+def hook_name_of(row: "sa.Row[Any]") -> str:
+    """Return the hook name of an SAE's input site.
 
     Parameters
     ----------
@@ -96,23 +96,22 @@ def hook_of(row: "sa.Row[Any]") -> str:
     Returns
     -------
     str
-        Hook name.
 
     Raises
     ------
     UnsupportedSae
-        Nobody said.
+        It is not known.
     """
     if row.hook_name is None:
         raise errors.UnsupportedSae(
-            f"It is not known where SAE {row.release}/{row.sae_id} listens.",
+            f"The input site of SAE {row.release}/{row.sae_id} is not known.",
             hint="Ingest it again under another name, from files that say it or with --hook-name.",
         )
     return str(row.hook_name)
 
 
-def processing(row: "sa.Row[Any]") -> dict[str, Any]:
-    """Say what was done to the model's weights when the SAE was trained.
+def model_processing(row: "sa.Row[Any]") -> dict[str, Any]:
+    """Return what was done to the model's weights when the SAE was trained.
 
     Parameters
     ----------
@@ -128,7 +127,7 @@ def processing(row: "sa.Row[Any]") -> dict[str, Any]:
     return {key: said[key] for key in saes.PROCESSING if said.get(key)}
 
 
-def load(row: "sa.Row[Any]") -> "SAE[Any]":
+def load_weights(row: "sa.Row[Any]") -> "SAE[Any]":
     """Load an SAE's weights again and make sure that they are the catalog's.
 
     Parameters
@@ -150,7 +149,9 @@ def load(row: "sa.Row[Any]") -> "SAE[Any]":
     """
     name = f"{row.release}/{row.sae_id}"
     path = Path(row.source) if Path(row.source).is_absolute() else None
-    loaded = saes.load(row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True)
+    loaded = saes.load_sae(
+        row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True
+    )
     if loaded.weights_sha256 != row.weights_sha256.hex():
         raise errors.NameTaken(
             f"The weights of {name} are not those in the catalog any more.",
@@ -159,7 +160,7 @@ def load(row: "sa.Row[Any]") -> "SAE[Any]":
         )
     if loaded.sae is None:
         raise errors.UnsupportedSae(
-            f"SAE {name} is a bare decoder: it cannot listen.",
+            f"SAE {name} is a bare decoder: without an encoder it has no activations.",
             hint="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
         )
     return loaded.sae

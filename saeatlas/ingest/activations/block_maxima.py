@@ -5,11 +5,12 @@ activation function, which is then applied once a block and not once a token. Bo
 same bits. Other architectures go through ``sae.encode`` token by token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from saeatlas.ingest.activations.recordings import Peaks
@@ -17,7 +18,10 @@ from saeatlas.ingest.activations.recordings import Peaks
 if TYPE_CHECKING:
     from sae_lens import SAE
 
-_MAX_DENSE = 2**26
+Dense = Callable[[int, int], torch.Tensor]
+"""From the first and the last-plus-one token to features of shape (tokens, d_sae)."""
+
+MAX_DENSE = 2**26
 """Most numbers of a dense (tokens, features) intermediate: 256 MiB in float32."""
 
 _ROUNDING = 2e-6
@@ -31,15 +35,15 @@ _TRANSCODERS = {name for name in _MONOTONE if "transcoder" in name}
 
 @dataclass(frozen=True)
 class Maxima:
-    """What one document activates in one SAE.
+    """Maximum activations of one SAE in the blocks of one document.
 
     Parameters
     ----------
     blocks : list of (features, peaks)
         One pair a block: ascending feature numbers, int32, and their maxima, float32.
     near : bool
-        Whether rounding could decide if some feature is active: heard in a batch, such a
-        document must be heard again alone.
+        Whether rounding could decide if some feature is active: such a document of a batch must
+        be run again alone.
     """
 
     blocks: list[Peaks]
@@ -65,7 +69,7 @@ def block_maxima(
     sae: "SAE[Any]",
     acts: torch.Tensor,
     spans: Sequence[tuple[int, int]],
-    counts: np.ndarray[Any, Any],
+    counts: npt.NDArray[np.bool_],
     *,
     keep_above: float = 0.0,
 ) -> Maxima:
@@ -75,13 +79,13 @@ def block_maxima(
     ----------
     sae : sae_lens.SAE
     acts : Tensor of shape (T, d_in)
-        What the model says at the SAE's site, without padding.
+        The SAE's input activations, without padding.
     spans : sequence of (int, int)
         First and last-plus-one token of each block.
     counts : ndarray of shape (T,), bool
         False at tokens that are left out of the maxima.
     keep_above : float, default=0.0
-        Only maxima above this are returned, in units of activation.
+        Activation floor: only maxima above this are returned.
 
     Returns
     -------
@@ -89,12 +93,12 @@ def block_maxima(
         `near` is always true for architectures whose features compete for their place, as topk:
         there rounding can decide at almost every token.
     """
-    heard = torch.from_numpy(counts).to(acts.device)
+    counted = torch.from_numpy(counts).to(acts.device)
     if not is_monotone(sae):
-        tops = _tops(lambda a, b: _encode(sae, acts, a, b), spans, heard, sae.cfg.d_sae)
+        tops = _tops(lambda a, b: _encode(sae, acts, a, b), spans, counted, sae.cfg.d_sae)
         return Maxima([_sparse(top.clamp(min=0), keep_above) for top in tops], near=True)
     sae_in = sae.process_sae_in(acts)  # (T, d_in)
-    tops = _tops(lambda a, b: sae_in[a:b] @ sae.W_enc + sae.b_enc, spans, heard, sae.cfg.d_sae)
+    tops = _tops(lambda a, b: sae_in[a:b] @ sae.W_enc + sae.b_enc, spans, counted, sae.cfg.d_sae)
     threshold = getattr(sae, "threshold", None)
     reach = sae_in.norm(dim=1).max() if len(sae_in) else sae_in.new_zeros(())
     margin = _ROUNDING * reach * sae.W_enc.norm(dim=0)  # (d_sae,)
@@ -112,7 +116,7 @@ def block_maxima(
 
 @dataclass
 class Fit:
-    """How well an SAE explains what it hears; documents are added one after the other.
+    """How well an SAE explains its input activations; documents are added one after the other.
 
     Attributes
     ----------
@@ -127,7 +131,7 @@ class Fit:
     _sum: torch.Tensor | None = field(default=None, repr=False)
 
     @torch.inference_mode()
-    def add(self, sae: "SAE[Any]", acts: torch.Tensor, counts: np.ndarray[Any, Any]) -> None:
+    def add(self, sae: "SAE[Any]", acts: torch.Tensor, counts: npt.NDArray[np.bool_]) -> None:
         """Add a document.
 
         Parameters
@@ -137,9 +141,9 @@ class Fit:
         counts : ndarray of shape (T,), bool
             False at tokens that are left out.
         """
-        heard = torch.from_numpy(counts).to(acts.device)
-        features = _encode(sae, acts, 0, len(acts))[heard]  # (n, d_sae)
-        x = _doubles(acts[heard])
+        counted = torch.from_numpy(counts).to(acts.device)
+        features = _encode(sae, acts, 0, len(acts))[counted]  # (n, d_sae)
+        x = _doubles(acts[counted])
         self.n_tokens += len(x)
         self._n_active += int((features > 0).sum())
         self._squares += float(x.square().sum())
@@ -147,7 +151,7 @@ class Fit:
         if sae.cfg.architecture() in _TRANSCODERS:
             self._error = None  # it explains what comes out of the MLP, not what goes in
         if self._error is not None:
-            explained = _doubles(sae(acts[None])[0, heard])  # some look back along a second axis
+            explained = _doubles(sae(acts[None])[0, counted])  # some look back along a second axis
             self._error += float((x - explained).square().sum())
 
     @property
@@ -176,18 +180,18 @@ def _encode(sae: "SAE[Any]", acts: torch.Tensor, begin: int, end: int) -> torch.
 
 
 def _tops(
-    dense: Any, spans: Sequence[tuple[int, int]], heard: torch.Tensor, d_sae: int
+    dense: Dense, spans: Sequence[tuple[int, int]], counted: torch.Tensor, d_sae: int
 ) -> list[torch.Tensor]:
     """Take the maximum over each block's tokens of a dense function of token ranges.
 
     The whole document goes through one product where it fits, as in ``sae.encode`` of it.
     """
-    n_tokens = len(heard)
-    whole = dense(0, n_tokens) if spans and n_tokens * d_sae <= _MAX_DENSE else None
+    n_tokens = len(counted)
+    whole = dense(0, n_tokens) if spans and n_tokens * d_sae <= MAX_DENSE else None
     tops = []
     for a, b in spans:
         values = dense(a, b) if whole is None else whole[a:b]
-        values = values[heard[a:b]]
+        values = values[counted[a:b]]
         nothing = values.new_full((d_sae,), -torch.inf)
         tops.append(values.amax(0) if len(values) else nothing)
     return tops

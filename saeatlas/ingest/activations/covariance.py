@@ -1,4 +1,4 @@
-"""Mean and covariance of what SAEs hear, summed up while they listen.
+"""Mean and covariance of the input activations of SAEs, summed up while they are recorded.
 
 A chunk's tokens are summed up about the mean of its first document, in float64, and the chunks are
 joined by their means: so dimensions with values in the thousands do not lose the small ones'
@@ -8,14 +8,14 @@ comes to the same sums.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 import torch
 
 from saeatlas import errors
-from saeatlas.ingest.activations.attached_sae import Ear, Sound
+from saeatlas.ingest.activations.attached_sae import AttachedSae, InputSite
 from saeatlas.ingest.activations.recordings import Recording
 from saeatlas.schema.rows import covariances
 from saeatlas.schema.rows.covariances import Moments
@@ -67,35 +67,35 @@ class Sums:
 
 
 def add_document(
-    ears: Sequence[Ear],
+    saes: Sequence[AttachedSae],
     acts: Mapping[str, torch.Tensor],
-    counted: np.ndarray[Any, Any],
-    sums: Mapping[Sound, Sums],
+    counted: npt.NDArray[np.bool_],
+    sums: Mapping[InputSite, Sums],
 ) -> None:
-    """Add what is heard of a document, once for all SAEs that hear the same.
+    """Add the input activations of a document, once for all SAEs with the same input site.
 
     Parameters
     ----------
-    ears : sequence of Ear
+    saes : sequence of AttachedSae
     acts : mapping of str to Tensor of shape (T or more, d_in)
         By hook name; what follows the T tokens is padding.
     counted : ndarray of shape (T,), bool
         Tokens that can be a block's maximum.
-    sums : mapping of Sound to Sums
+    sums : mapping of InputSite to Sums
     """
-    for sound, own in sums.items():
-        ear = next(ear for ear in ears if ear.sound == sound)
-        heard = acts[ear.hook_name][: len(counted)]
-        own.add(ear.take(heard)[torch.from_numpy(counted).to(heard.device)])
+    for site, own in sums.items():
+        sae = next(sae for sae in saes if sae.input_site == site)
+        there = acts[sae.hook_name][: len(counted)]
+        own.add(sae.inputs(there)[torch.from_numpy(counted).to(there.device)])
 
 
-class Clouds:
+class Covariances:
     """The recordings that were begun with ``--covariance``, and their sums so far.
 
     Parameters
     ----------
     wanted : bool
-        Whether recordings that begin now collect.
+        Whether recordings that begin now collect a covariance.
     """
 
     def __init__(self, wanted: bool) -> None:
@@ -103,7 +103,7 @@ class Clouds:
         self._totals: dict[int, Moments] = {}  # by recording.id
 
     def resume(self, connection: sa.Connection, recording: Recording) -> None:
-        """Take up a recording that is there: one that was begun so goes on so.
+        """Continue a recording: one that was begun with a covariance goes on with it.
 
         Parameters
         ----------
@@ -128,59 +128,64 @@ class Clouds:
                 f"recording {recording.id}` and start it afresh.",
             )
 
-    def begin(self, connection: sa.Connection, recording: Recording, ear: Ear) -> None:
+    def begin(self, connection: sa.Connection, recording: Recording, sae: AttachedSae) -> None:
         """Note a new recording; writes a row of ``activation_covariance`` if wanted.
 
         Parameters
         ----------
         connection : sqlalchemy.Connection
         recording : Recording
-        ear : Ear
+        sae : AttachedSae
         """
         if self._wanted:
-            d = int(ear.weights.cfg.d_in)
+            d = int(sae.weights.cfg.d_in)
             self._totals[recording.id] = covariances.begin(connection, recording.id, d)
 
-    def listen(self, ears: Sequence[Ear], recordings: Mapping[int, Recording]) -> dict[Sound, Sums]:
-        """Make empty sums for what those of these SAEs hear that collect.
+    def new_sums(
+        self, saes: Sequence[AttachedSae], recordings: Mapping[int, Recording]
+    ) -> dict[InputSite, Sums]:
+        """Make empty sums for the input sites of those SAEs whose recordings collect.
 
         Parameters
         ----------
-        ears : sequence of Ear
+        saes : sequence of AttachedSae
         recordings : mapping of int to Recording
             By ``sae.id``; an SAE without one is about to begin.
 
         Returns
         -------
-        dict of Sound to Sums
+        dict of InputSite to Sums
         """
         collecting = (
-            recordings[ear.sae].id in self._totals if ear.sae in recordings else self._wanted
-            for ear in ears
+            recordings[sae.sae].id in self._totals if sae.sae in recordings else self._wanted
+            for sae in saes
         )
-        return {ear.sound: Sums() for ear, yes in zip(ears, collecting, strict=True) if yes}
+        return {sae.input_site: Sums() for sae, yes in zip(saes, collecting, strict=True) if yes}
 
-    def join(
-        self, ears: Sequence[Ear], recordings: Mapping[int, Recording], sums: dict[Sound, Sums]
+    def add_chunk(
+        self,
+        saes: Sequence[AttachedSae],
+        recordings: Mapping[int, Recording],
+        sums: Mapping[InputSite, Sums],
     ) -> dict[int, Moments]:
-        """Join a chunk's sums to those of the recordings that heard it.
+        """Add a chunk's sums to those of its recordings.
 
         Parameters
         ----------
-        ears : sequence of Ear
+        saes : sequence of AttachedSae
         recordings : mapping of int to Recording
             By ``sae.id``.
-        sums : dict of Sound to Sums
+        sums : mapping of InputSite to Sums
 
         Returns
         -------
         dict of int to Moments
-            By recording, of all its documents so far; without those that heard no token more.
+            By recording, of all its documents so far; without those that got no further token.
         """
-        chunk = {sound: own.moments() for sound, own in sums.items()}
+        chunk = {site: own.moments() for site, own in sums.items()}
         moved = {}
-        for ear in ears:
-            number, new = recordings[ear.sae].id, chunk.get(ear.sound)
+        for sae in saes:
+            number, new = recordings[sae.sae].id, chunk.get(sae.input_site)
             if number in self._totals and new is not None:
                 moved[number] = self._totals[number] = self._totals[number] + new
         return moved

@@ -1,4 +1,4 @@
-"""The terms of listening: how documents are cut, what counts, what is kept."""
+"""Options of a recording: how documents are split, which tokens count, what is stored."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,7 +11,7 @@ Preset = Literal["default", "paper"]
 
 @dataclass(frozen=True)
 class Options:
-    """Terms of a recording.
+    """How to record the activations of SAEs on a corpus.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ class Options:
     block : int, default=256
         Tokens of a block.
     tail : {'drop', 'keep'} or int, default='drop'
-        What becomes of a partial last block; a number is the least tokens to keep it. Short
-        blocks activate fewer features, and dropping them leaves short documents out.
+        What to do with a partial last block; a number is the fewest tokens to keep it. Short
+        blocks have fewer active features; without them short documents are left out.
     keep_above : float, default=0.0
-        Only maxima above this are stored, in units of activation.
+        Activation floor: only maximum activations above this are stored.
     special_tokens : bool, default=False
         Whether special tokens other than BOS count.
     dtype : {'float32', 'bfloat16', 'float16'}, default='float32'
@@ -40,7 +40,8 @@ class Options:
     store_text : bool, default=False
         Store the text of each block.
     covariance : bool, default=False
-        Collect mean and covariance of what each SAE hears, in recordings that begin now.
+        Collect mean and covariance of each SAE's input activations, in recordings that begin
+        now.
     force : bool, default=False
         Go on with an SAE that does not explain this model's activations.
     """
@@ -80,7 +81,7 @@ class Options:
 
     @classmethod
     def of(cls, preset: Preset = "default", **given: Any) -> "Options":
-        """Take a preset and change what is given.
+        """Take the options of a preset and change those that are given.
 
         Parameters
         ----------
@@ -97,13 +98,13 @@ class Options:
         InputError
             Values that contradict one another.
         """
-        terms = cls(preset=preset)
+        options = cls(preset=preset)
         if preset == "paper":
-            terms = replace(terms, keep_above=1.0, special_tokens=True)
+            options = replace(options, keep_above=1.0, special_tokens=True)
         changes = {name: value for name, value in given.items() if value is not None}
         if isinstance(changes.get("tail"), str) and changes["tail"] not in ("drop", "keep"):
             changes["tail"] = _tokens(changes["tail"])
-        return replace(terms, **changes)
+        return replace(options, **changes)
 
 
 def _tokens(text: str) -> int:

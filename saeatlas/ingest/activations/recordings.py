@@ -1,36 +1,36 @@
-"""The rows of a recording: found or made, filled a chunk of documents at a time, finished."""
+"""The rows of corpora and recordings: found, created and marked complete."""
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 import saeatlas
 from saeatlas import errors
+from saeatlas.ingest.corpora import Document, Skipped
 from saeatlas.schema import tables
-from saeatlas.schema.database import connect, partitions
-from saeatlas.schema.database.copy import copy_rows
-from saeatlas.schema.database.statements import statement
-from saeatlas.schema.rows import covariances
+from saeatlas.schema.database import partitions
+from saeatlas.schema.rows import runs
 
-Peaks = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+Peaks = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+"""Ascending features that are active in a block, and their maximum activations."""
 
 
 @dataclass(frozen=True)
-class Cut:
-    """One document, cut in blocks.
+class DocumentRow:
+    """What the catalog stores of one document and its blocks.
 
     Parameters
     ----------
     subset : str or None
     metadata : dict
     n_tokens : int
-        Tokens read, BOS not counted.
+        Tokens that the model reads of it, BOS not counted.
     block_tokens : tuple of int
         Tokens in each of its blocks.
     text_sha256 : bytes or None
@@ -38,7 +38,7 @@ class Cut:
     problem : str or None
         Why it was left out.
     block_texts : tuple of str or None
-        Decoded text of each block, where asked for.
+        Decoded text of each block, if it is to be stored.
     """
 
     subset: str | None
@@ -52,7 +52,7 @@ class Cut:
 
 @dataclass
 class Recording:
-    """One SAE listening to one corpus, as far as it has come.
+    """The maximum activations of one SAE on one corpus, as far as it has come.
 
     Parameters
     ----------
@@ -70,29 +70,6 @@ class Recording:
     n_activations: int = 0
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive documents, and what their blocks activate.
-
-    Parameters
-    ----------
-    first : int
-        Place of the first document in the corpus.
-    documents : list of Cut
-    peaks : dict of int to list of (features, peaks)
-        By recording, one pair of arrays a block of these documents, in order; a recording that
-        has these documents already is not in it.
-    moments : dict of int to Moments
-        By recording, if it collects a covariance and heard tokens here: the sums over all its
-        documents up to the last of these.
-    """
-
-    first: int
-    documents: list[Cut]
-    peaks: dict[int, list[Peaks]] = field(default_factory=dict)
-    moments: dict[int, covariances.Moments] = field(default_factory=dict)
-
-
 def text_hash(text: str) -> bytes:
     """Hash a document's text, to notice when a corpus has changed.
 
@@ -108,13 +85,47 @@ def text_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def open_corpus_row(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[Any]:
-    """Find or make the corpus cut on these terms.
+def document_row(
+    document: Document | Skipped,
+    n_tokens: int = 0,
+    spans: Sequence[tuple[int, int]] = (),
+    texts: Sequence[str] | None = None,
+) -> DocumentRow:
+    """Gather what the catalog stores of a document.
+
+    Parameters
+    ----------
+    document : Document or Skipped
+    n_tokens : int, default=0
+        Tokens of it that the model reads, BOS not counted.
+    spans : sequence of (int, int), optional
+        Its blocks.
+    texts : sequence of str, optional
+        Their texts, if they are to be stored.
+
+    Returns
+    -------
+    DocumentRow
+    """
+    if isinstance(document, Skipped):
+        return DocumentRow(None, {}, problem=document.reason.replace("\0", "\ufffd"))
+    return DocumentRow(
+        subset=document.subset,
+        metadata=document.metadata,
+        n_tokens=n_tokens,
+        block_tokens=tuple(b - a for a, b in spans),
+        text_sha256=text_hash(document.text),
+        block_texts=None if texts is None else tuple(t.replace("\0", "\ufffd") for t in texts),
+    )
+
+
+def open_corpus_row(connection: sa.Connection, params: dict[str, Any]) -> sa.Row[Any]:
+    """Find or create the corpus that is split into blocks in this way.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-    terms : dict
+    params : dict
         Columns of ``corpus`` down to ``subset_field``.
 
     Returns
@@ -122,47 +133,71 @@ def open_corpus_row(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[
     sqlalchemy.Row
         The row of ``corpus``.
     """
-    found = find_corpus(connection, terms)
-    if found is None:  # or another process makes it at this very moment
-        connection.execute(insert(tables.corpus).values(terms).on_conflict_do_nothing())
-        found = find_corpus(connection, terms)
+    found = find_corpus(connection, params)
+    if found is None:  # or another process creates it at this moment
+        connection.execute(insert(tables.corpus).values(params).on_conflict_do_nothing())
+        found = find_corpus(connection, params)
     assert found is not None
     return found
 
 
-def find_corpus(connection: sa.Connection, terms: dict[str, Any]) -> sa.Row[Any] | None:
-    """Find the corpus cut on these terms; its name does not count.
+def find_corpus(connection: sa.Connection, params: dict[str, Any]) -> sa.Row[Any] | None:
+    """Find the corpus that is split into blocks in this way; its name does not count.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-    terms : dict
+    params : dict
         As for `open_corpus_row`.
 
     Returns
     -------
     sqlalchemy.Row or None
     """
-    terms = {name: value for name, value in terms.items() if name not in ("name", "tokenizer")}
-    query = sa.select(tables.corpus).where(*_same(tables.corpus, terms))
+    query = sa.select(tables.corpus).where(*_same(tables.corpus, corpus_key(params)))
     return connection.execute(query).one_or_none()
 
 
-def _same(table: sa.Table, terms: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+def corpus_key(params: dict[str, Any]) -> dict[str, Any]:
+    """Return those columns of ``corpus`` that tell corpora apart."""
+    return {name: value for name, value in params.items() if name not in ("name", "tokenizer")}
+
+
+def lock_key(corpus: dict[str, Any], recording: dict[str, Any]) -> bytes:
+    """Hash what makes two recordings the same one, whether or not it is in the catalog.
+
+    Parameters
+    ----------
+    corpus, recording : dict
+        As for `find_corpus` and `find_recording`, the latter without its corpus.
+
+    Returns
+    -------
+    bytes
+        For `running_jobs`.
+    """
+    columns = corpus_key(corpus) | {f"recording {name}": value for name, value in recording.items()}
+    columns["recording keep_above"] = float(np.float32(recording["keep_above"]))
+    return runs.input_hash(
+        **{n: v.hex() if isinstance(v, bytes) else v for n, v in columns.items()}
+    )
+
+
+def _same(table: sa.Table, params: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
     """Compare so that NULL equals NULL."""
     return [
         table.c[name].is_not_distinct_from(sa.cast(sa.literal(value), table.c[name].type))
-        for name, value in terms.items()
+        for name, value in params.items()
     ]
 
 
-def find_recording(connection: sa.Connection, terms: dict[str, Any]) -> Recording | None:
-    """Find the recording made on these terms.
+def find_recording(connection: sa.Connection, params: dict[str, Any]) -> Recording | None:
+    """Find the recording made with these parameters.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-    terms : dict
+    params : dict
         sae, corpus, model_sha256, source, keep_above, special_tokens, dtype.
 
     Returns
@@ -171,19 +206,19 @@ def find_recording(connection: sa.Connection, terms: dict[str, Any]) -> Recordin
     """
     table = tables.recording
     columns = [table.c[name] for name in Recording.__dataclass_fields__]
-    row = connection.execute(sa.select(*columns).where(*_same(table, terms))).one_or_none()
+    row = connection.execute(sa.select(*columns).where(*_same(table, params))).one_or_none()
     return None if row is None else Recording(**row._mapping)
 
 
 def create_recording(
-    connection: sa.Connection, terms: dict[str, Any], facts: dict[str, Any]
+    connection: sa.Connection, params: dict[str, Any], facts: dict[str, Any]
 ) -> Recording:
-    """Make a recording and the partition of its activations.
+    """Create a recording and the partition of its activations.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-    terms, facts : dict
+    params, facts : dict
         Columns of ``recording``: those that tell recordings apart, and the others.
 
     Returns
@@ -191,117 +226,15 @@ def create_recording(
     Recording
     """
     table = tables.recording
-    values = terms | facts | {"code_version": saeatlas.__version__}
+    values = params | facts | {"code_version": saeatlas.__version__}
     number = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
     with partitions.filling(connection, tables.activation, number):
         pass
-    return Recording(number, terms["sae"], terms["corpus"])
-
-
-def lock(connection: sa.Connection, recording: Recording) -> None:
-    """Keep other processes from this recording as long as the connection lives.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-    recording : Recording
-
-    Raises
-    ------
-    CatalogBusy
-        Another process works on it.
-    """
-    free = connect.raw(connection).execute(
-        statement(__name__, "lock_recording"), {"recording": recording.id}
-    )
-    if free.fetchone() != (True,):
-        raise errors.CatalogBusy(
-            f"Another process is working on recording {recording.id}.",
-            hint="Wait for it, or stop it; then run the same command again: it continues.",
-        )
-
-
-def write_chunk(
-    connection: sa.Connection,
-    chunk: Chunk,
-    recordings: Sequence[Recording],
-    *,
-    before: Future[None] | None = None,
-) -> None:
-    """Write a chunk of documents for all recordings that lack it; all or nothing.
-
-    Writes ``document`` and ``block`` rows that the corpus lacks, ``activation`` rows of each
-    recording, how far corpus and recordings have come, and ``activation_covariance`` of those that
-    collect it. The caller commits.
-
-    Parameters
-    ----------
-    connection : sqlalchemy.Connection
-    chunk : Chunk
-    recordings : sequence of Recording
-        All of one corpus. Those with rows in the chunk are moved on.
-    before : Future, optional
-        The chunk before this one, if it may still be on its way: the sparse rows are sent
-        meanwhile, the rest waits for it.
-
-    Raises
-    ------
-    CorpusChanged
-        A document is not the one that stands at its place in the catalog.
-    """
-    moving = [recording for recording in recordings if recording.id in chunk.peaks]
-    for recording in moving:
-        _write_peaks(connection, recording, chunk.peaks[recording.id])
-    if before is not None:
-        before.result()
-    _extend_corpus(connection, recordings[0].corpus, chunk)
-    for recording in moving:
-        move_on(recording, chunk)
-        _save_progress(connection, recording)
-        if recording.id in chunk.moments:
-            covariances.save(connection, recording.id, chunk.moments[recording.id])
-
-
-def move_on(recording: Recording, chunk: Chunk) -> None:
-    """Count a chunk as heard.
-
-    Parameters
-    ----------
-    recording : Recording
-        Changed in place, not in the catalog.
-    chunk : Chunk
-    """
-    peaks = chunk.peaks[recording.id]
-    recording.n_documents = chunk.first + len(chunk.documents)
-    recording.n_blocks += len(peaks)
-    recording.n_activations += sum(len(features) for features, _ in peaks)
-
-
-def _extend_corpus(connection: sa.Connection, number: int, chunk: Chunk) -> None:
-    """Write the documents that the corpus lacks, check those that it has."""
-    corpus = tables.corpus
-    # other processes may listen to the same corpus with other SAEs
-    known = connection.execute(
-        sa.select(corpus.c.n_documents, corpus.c.n_blocks)
-        .where(corpus.c.id == number)
-        .with_for_update()
-    ).one()
-    n_old = min(max(known.n_documents - chunk.first, 0), len(chunk.documents))
-    require_same_documents(connection, number, chunk.first, chunk.documents[:n_old])
-    new = chunk.documents[n_old:]
-    if not new:
-        return
-    _write_documents(connection, number, chunk.first + n_old, new)
-    n_blocks = _write_blocks(connection, number, chunk.first + n_old, known.n_blocks, new)
-    connection.execute(
-        sa.update(corpus)
-        .where(corpus.c.id == number)
-        .values(n_documents=known.n_documents + len(new), n_blocks=known.n_blocks + n_blocks)
-    )
+    return Recording(number, params["sae"], params["corpus"])
 
 
 def require_same_documents(
-    connection: sa.Connection, corpus: int, first: int, documents: Sequence[Cut]
+    connection: sa.Connection, corpus: int, first: int, documents: Sequence[DocumentRow]
 ) -> None:
     """Check that documents read again are those that were read before.
 
@@ -309,7 +242,7 @@ def require_same_documents(
     ----------
     connection : sqlalchemy.Connection
     corpus, first : int
-    documents : sequence of Cut
+    documents : sequence of DocumentRow
 
     Raises
     ------
@@ -324,17 +257,17 @@ def require_same_documents(
         .where(table.c.document < first + len(documents))
         .order_by(table.c.document)
     )
-    for row, cut in zip(rows, documents, strict=True):
-        if row.text_sha256 != cut.text_sha256:
+    for row, again in zip(rows, documents, strict=True):
+        if row.text_sha256 != again.text_sha256:
             raise errors.CorpusChanged(
                 f"Document {row.document} is not the one that was read before.",
-                available=f"Corpus {corpus} of the catalog was cut from another state of this "
+                available=f"Corpus {corpus} of the catalog was read from another state of this "
                 "source.",
                 hint=f"Restore the source, or `saeatlas remove corpus {corpus}` and start afresh.",
             )
 
 
-def finish(connection: sa.Connection, recording: Recording, wanted: int | None) -> None:
+def mark_complete(connection: sa.Connection, recording: Recording, wanted: int | None) -> None:
     """Mark a recording complete.
 
     Parameters
@@ -342,7 +275,7 @@ def finish(connection: sa.Connection, recording: Recording, wanted: int | None) 
     connection : sqlalchemy.Connection
     recording : Recording
     wanted : int or None
-        Documents that were asked for.
+        Documents that were to be read.
     """
     table = tables.recording
     partitions.analyze(connection, tables.activation, recording.id)
@@ -350,56 +283,4 @@ def finish(connection: sa.Connection, recording: Recording, wanted: int | None) 
         sa.update(table)
         .where(table.c.id == recording.id, table.c.state == "running")
         .values(state="complete", finished_at=sa.func.now(), documents_wanted=wanted)
-    )
-
-
-def _write_documents(connection: sa.Connection, corpus: int, first: int, cuts: list[Cut]) -> None:
-    columns = [
-        "corpus", "document", "subset", "metadata", "n_tokens", "n_blocks", "problem",
-        "text_sha256",
-    ]  # fmt: skip
-    rows = (
-        (
-            corpus, first + i, cut.subset, cut.metadata, cut.n_tokens, len(cut.block_tokens),
-            cut.problem, cut.text_sha256,
-        )
-        for i, cut in enumerate(cuts)
-    )  # fmt: skip
-    copy_rows(connection, tables.document, columns, rows)
-
-
-def _write_blocks(
-    connection: sa.Connection, corpus: int, first: int, first_block: int, cuts: list[Cut]
-) -> int:
-    placed = [
-        (first + i, position, n, cut.block_texts[position] if cut.block_texts else None)
-        for i, cut in enumerate(cuts)
-        for position, n in enumerate(cut.block_tokens)
-    ]
-    columns = ["corpus", "block", "document", "position", "n_tokens", "text"]
-    rows = ((corpus, first_block + i, *place) for i, place in enumerate(placed))
-    return copy_rows(connection, tables.block, columns, rows)
-
-
-def _write_peaks(connection: sa.Connection, recording: Recording, peaks: list[Peaks]) -> None:
-    first = recording.n_blocks
-    rows = (
-        (recording.id, first + i, features, maxima, len(features))
-        for i, (features, maxima) in enumerate(peaks)
-    )
-    columns = ["recording", "block", "features", "peaks", "n_active"]
-    copy_rows(connection, tables.activation, columns, rows)
-
-
-def _save_progress(connection: sa.Connection, recording: Recording) -> None:
-    table = tables.recording
-    connection.execute(
-        sa.update(table)
-        .where(table.c.id == recording.id)
-        .values(
-            n_documents=recording.n_documents,
-            n_blocks=recording.n_blocks,
-            n_activations=recording.n_activations,
-            state="running",
-        )
     )

@@ -13,7 +13,7 @@ from saeatlas.ingest.corpora.document import Document, Skipped
 
 OnBadDocument = Literal["error", "skip"]
 
-_READERS = {"jsonl": jsonl.rows, "parquet": parquet.rows, "texts": texts.rows}
+_READERS = {"jsonl": jsonl.jsonl_rows, "parquet": parquet.parquet_rows, "texts": texts.texts_rows}
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Corpus:
         if self.place is not None:
             return _READERS[self.place.kind](self.place, start)
         dataset = hub.stream(self.name, self.config, self.split or "train", self.commit)
-        return hub.rows(dataset, self.name, start)
+        return hub.hub_rows(dataset, self.name, start)
 
     def _document(
         self, origin: str, row: dict[str, Any] | errors.BadDocument
@@ -182,7 +182,7 @@ def open_corpus(
     """
     if on_bad_document not in ("error", "skip"):
         raise ValueError(f"on_bad_document must be 'error' or 'skip', not {on_bad_document!r}")
-    place = places.find(source)
+    place = places.find_files(source)
     if place is None:
         repo, _, revision = source.partition("@")
         return Corpus(

@@ -116,7 +116,7 @@ def stream(repo: str, config: str | None, split: str, revision: str | None) -> "
     return dataset.decode(False) if dataset.features is not None else dataset
 
 
-def rows(dataset: "IterableDataset", repo: str, start: int) -> Iterator[Row]:
+def hub_rows(dataset: "IterableDataset", repo: str, start: int) -> Iterator[Row]:
     """Yield the rows of a data set that is open.
 
     Parameters

@@ -18,7 +18,7 @@ from saeatlas.ingest.corpora.places import Place, Row, label, unreadable
 _CHUNK = 1 << 15  # bytes of compressed input at a time: bounds what they may unfold to
 
 
-def rows(place: Place, start: int) -> Iterator[Row]:
+def jsonl_rows(place: Place, start: int) -> Iterator[Row]:
     """Yield the objects of some files of JSON lines.
 
     Parameters

@@ -13,7 +13,7 @@ _ROWS_AT_A_TIME = 256  # documents may be books: memory stays small
 _BUFFER = 1 << 20  # bytes of each column read ahead
 
 
-def rows(place: Place, start: int) -> Iterator[Row]:
+def parquet_rows(place: Place, start: int) -> Iterator[Row]:
     """Yield the rows of some Parquet files.
 
     Parameters

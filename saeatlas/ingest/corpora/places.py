@@ -55,7 +55,7 @@ class Place:
     files: tuple[Path, ...]
 
 
-def find(source: str) -> Place | None:
+def find_files(source: str) -> Place | None:
     """Find the files that a source names.
 
     Parameters

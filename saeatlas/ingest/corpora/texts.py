@@ -12,7 +12,7 @@ TEXT_FIELD = "text"
 SUBSET_FIELD = "subset"
 
 
-def rows(place: Place, start: int) -> Iterator[Row]:
+def texts_rows(place: Place, start: int) -> Iterator[Row]:
     """Yield the texts of some files.
 
     Parameters

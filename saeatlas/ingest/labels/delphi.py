@@ -1,9 +1,9 @@
-"""Labels from Delphi: one small JSON file a latent, and what its scorers made of them.
+"""Labels from Delphi: one small JSON file a latent, and the scores of its scorers.
 
 A run's folder holds ``explanations/{hookpoint}_latent{N}.txt``, each a JSON string;
-``scores/detection/`` files of the same names, each a list of examples that a judge was shown, with
-``activating`` (does the latent fire there) and ``correct`` (was the judge right, NULL where it gave
-no answer); and ``run_config.json``, which names the explaining model.
+``scores/detection/`` files of the same names, each a list of examples that a scorer was shown, with
+``activating`` (is the latent active there) and ``correct`` (was the scorer right, NULL where it
+gave no answer); and ``run_config.json``, which names the explaining model.
 """
 
 import json
@@ -136,7 +136,7 @@ class Explanations:
 
 
 def _balanced_accuracy(path: Path) -> float | None:
-    """Average how often the judge was right where the latent fires and where it does not."""
+    """Average how often the scorer was right where the latent is active and where it is not."""
     if not path.is_file():
         return None
     examples = _json(path)
@@ -158,5 +158,5 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise errors.BadLabels(
-            f"{path} cannot be read as JSON: {error}.", hint="Mend it, or take it away."
+            f"{path} cannot be read as JSON: {error}.", hint="Correct it, or delete it."
         ) from error

@@ -1,4 +1,4 @@
-"""Labels into the catalog: checked, collected in a temporary table, compared with what is there."""
+"""Labels into the catalog: checked, sent to a temporary table, compared with what is there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from saeatlas import errors
 from saeatlas.ingest.corpora.document import excerpt, without_surrogates
 from saeatlas.ingest.labels.source import Label, Source, shortened
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, statistics
 from saeatlas.schema.database.copy import copy_rows
@@ -37,7 +38,7 @@ _incoming = sa.Table(
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of one SAE's labels from one source.
+    """What was done with one SAE's labels from one source.
 
     Parameters
     ----------
@@ -66,8 +67,8 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """What became of some files of labels.
+class LabelsOutcome:
+    """What was done with some files of labels.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class Ingested:
     empty : int
         Labels without text, which were left out.
     left : set of str, optional
-        What else was passed over.
+        What else was left out.
     """
 
     stored: list[Stored]
@@ -97,15 +98,17 @@ class Ingested:
         if self.empty:
             lines.append(f"{self.empty:,} without text were left out.")
         if self.left:
-            lines.append(f"Left out, of no SAE asked for: {shortened(sorted(self.left))}.")
+            lines.append(f"Left out, of other SAEs: {shortened(sorted(self.left))}.")
         return "\n".join(lines) or "These files hold no labels."
 
 
-def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) -> Ingested:
-    """Bring in labels of features.
+def ingest_labels(
+    engine: sa.Engine, source: Source, *, sae: str | None = None, report: Report = silent
+) -> LabelsOutcome:
+    """Ingest labels of features.
 
     Writes ``label``, a row a label, and ``label_word``. One transaction: all of it or nothing. For
-    each feature, source and method that the files speak of, what they say replaces what was there.
+    each feature, source and method in the files, their labels replace those that were there.
 
     Parameters
     ----------
@@ -114,10 +117,12 @@ def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) 
         As `neuronpedia.Export`, `delphi.Explanations`, `table.LabelTable`.
     sae : str, optional
         Name or number of the SAE. Default: those that the labels themselves name.
+    report : callable, optional
+        Called with the labels read.
 
     Returns
     -------
-    Ingested
+    LabelsOutcome
 
     Raises
     ------
@@ -136,22 +141,24 @@ def ingest_labels(engine: sa.Engine, source: Source, *, sae: str | None = None) 
         else:
             saes = find_saes(connection, [sae])
         _incoming.create(connection)
-        rows = _Rows(source.labels(saes, named=sae is not None))
+        rows = _Rows(source.labels(saes, named=sae is not None), report)
         columns = [column.name for column in _incoming.columns]
         copy_rows(connection, _incoming, columns, rows)
         stored = _store(connection, {row.id: f"{row.release}/{row.sae_id}" for row in saes})
-    return Ingested(stored, rows.empty, frozenset(source.left))
+    return LabelsOutcome(stored, rows.empty, frozenset(source.left))
 
 
 class _Rows(Iterable[tuple[Any, ...]]):
     """Rows of ``incoming_label``, each checked; counts those without text, which it leaves out."""
 
-    def __init__(self, found: Iterator[Label]) -> None:
+    def __init__(self, found: Iterator[Label], report: Report) -> None:
         self.empty = 0
-        self._found = found
+        self._found, self._report = found, report
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for label in self._found:
+        for n, label in enumerate(self._found):
+            if n % 1_000 == 0:
+                self._report(Progress("labels", n))
             text, source, method = map(_clean, (label.text, label.source, label.method))
             _require_storable(label, text, max(source, method, key=len))
             if text:

@@ -10,7 +10,7 @@ from saeatlas.ingest.labels.source import Source
 from saeatlas.ingest.labels.table import LabelTable
 
 
-def open_source(
+def open_labels(
     *,
     neuronpedia: Sequence[Path] = (),
     neuronpedia_id: str | None = None,

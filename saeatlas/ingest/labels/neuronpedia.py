@@ -141,7 +141,7 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a file's lines, each with the fields that every label needs."""
     place = places.Place("jsonl", file.parent, (file,))
     try:
-        for origin, row in jsonl.rows(place, 0):
+        for origin, row in jsonl.jsonl_rows(place, 0):
             if isinstance(row, errors.BadDocument):
                 raise errors.BadLabels(
                     row.wrong, available=row.available, hint="Fetch the file again."

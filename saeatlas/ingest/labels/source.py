@@ -11,7 +11,7 @@ from saeatlas import errors
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a file says that one feature is about.
+    """A label of one feature, as a file has it.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Source(Protocol):
     Attributes
     ----------
     left : set of str
-        What was passed over, complete after `labels`.
+        What was left out, complete after `labels`.
     """
 
     left: set[str]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MIB = 2**20
 
 
-def read_config(name: str) -> "PretrainedConfig":
+def read_model_config(name: str) -> "PretrainedConfig":
     """Read a model's configuration; of a model of several parts, its language model's.
 
     Parameters
@@ -43,7 +43,7 @@ def read_config(name: str) -> "PretrainedConfig":
     return config
 
 
-def facts(config: "PretrainedConfig") -> dict[str, Any]:
+def model_facts(config: "PretrainedConfig") -> dict[str, Any]:
     """Say what table ``model`` stores.
 
     Parameters
@@ -63,7 +63,7 @@ def facts(config: "PretrainedConfig") -> dict[str, Any]:
     }
 
 
-def load(name: str, n_layers: int, dtype: torch.dtype, *, kind: str = "AutoModel") -> Any:
+def load_model(name: str, n_layers: int, dtype: torch.dtype, *, kind: str = "AutoModel") -> Any:
     """Load a model's first layers only.
 
     Parameters
@@ -88,7 +88,7 @@ def load(name: str, n_layers: int, dtype: torch.dtype, *, kind: str = "AutoModel
     """
     import transformers
 
-    config = read_config(name)
+    config = read_model_config(name)
     config.num_hidden_layers = n_layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:n_layers]
@@ -112,7 +112,7 @@ def load(name: str, n_layers: int, dtype: torch.dtype, *, kind: str = "AutoModel
     return model.eval()
 
 
-def fingerprint(name: str, config: "PretrainedConfig") -> str:
+def model_fingerprint(name: str, config: "PretrainedConfig") -> str:
     """Tell models apart without reading all weights.
 
     Parameters

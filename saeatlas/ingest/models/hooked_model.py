@@ -1,9 +1,10 @@
-"""A language model that is run only as far as somebody listens."""
+"""A language model with hooks, run only as far as the last of them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from saeatlas import errors
@@ -13,15 +14,15 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 
-class Listener:
-    """A model cut off after the last layer that is listened to.
+class HookedModel:
+    """A model without the layers after the last hook, whose forward pass gives activations.
 
     Parameters
     ----------
     name : str
         Hub id or folder.
     hook_names : iterable of str
-        Where to listen.
+        Input sites: where activations are recorded.
     dtype : {'float32', 'bfloat16', 'float16'}
     device : str
 
@@ -31,22 +32,22 @@ class Listener:
     """
 
     def __init__(self, name: str, hook_names: Iterable[str], *, dtype: str, device: str) -> None:
-        self.config = files.read_config(name)
+        self.config = files.read_model_config(name)
         self.device = torch.device(device)
         self._family = hooks.family_of(name, self.config.model_type)
         self._sites = {hook: _site(name, hook, self.config) for hook in hook_names}
-        self.fingerprint = files.fingerprint(name, self.config)
+        self.fingerprint = files.model_fingerprint(name, self.config)
         n_needed = 1 + max(site.layer for site in self._sites.values())
-        self._model = files.load(name, n_needed, getattr(torch, dtype)).to(self.device)
-        self._model.set_submodule(self._family.norm, torch.nn.Identity())
-        self._heard: dict[str, torch.Tensor] = {}
+        self.module = files.load_model(name, n_needed, getattr(torch, dtype)).to(self.device)
+        self.module.set_submodule(self._family.norm, torch.nn.Identity())
+        self._recorded: dict[str, torch.Tensor] = {}
         for hook, site in self._sites.items():
-            self._listen(hook, site)
+            self._attach(hook, site)
 
     @property
     def facts(self) -> dict[str, Any]:
         """What table ``model`` stores."""
-        return files.facts(self.config)
+        return files.model_facts(self.config)
 
     @torch.inference_mode()
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -64,27 +65,27 @@ class Listener:
         dict of str to Tensor of shape (B, T, d)
             By hook name; values at padding mean nothing.
         """
-        self._heard.clear()
-        self._model(
+        self._recorded.clear()
+        self.module(
             input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
         )
-        heard, self._heard = self._heard, {}
+        acts, self._recorded = self._recorded, {}
         for hook, site in self._sites.items():
             expected = (*ids.shape, site.width(self.config))
-            if tuple(heard[hook].shape) != expected:
+            if tuple(acts[hook].shape) != expected:
                 raise errors.ModelMismatch(
-                    f"{hook} gave activations of shape {tuple(heard[hook].shape)}, "
+                    f"{hook} gave activations of shape {tuple(acts[hook].shape)}, "
                     f"not {expected}: this version of transformers is not understood.",
                     hint="Install the versions that constraints.txt pins.",
                 )
-        return heard
+        return acts
 
-    def hear(self, rows: Sequence[np.ndarray[Any, Any]]) -> dict[str, torch.Tensor]:
+    def run(self, rows: Sequence[npt.NDArray[np.int32]]) -> dict[str, torch.Tensor]:
         """Run the model on texts of any length.
 
         Parameters
         ----------
-        rows : sequence of ndarray of shape (n_tokens,), int
+        rows : sequence of ndarray of shape (n_tokens,), int32
             Token ids of each text.
 
         Returns
@@ -99,11 +100,11 @@ class Listener:
             mask[i, : len(row)] = 1
         return self(ids, mask)
 
-    def _listen(self, hook: str, site: hooks.Site) -> None:
+    def _attach(self, hook: str, site: hooks.Site) -> None:
         place = site.place(self._family)
         assert place is not None  # _site has checked it
         path, side = place.split(":")
-        layer = self._model.get_submodule(f"{self._family.layers}.{site.layer}")
+        layer = self.module.get_submodule(f"{self._family.layers}.{site.layer}")
         module = layer.get_submodule(path) if path else layer
         if side == "in":
             module.register_forward_pre_hook(self._keep_input(hook), with_kwargs=True)
@@ -114,28 +115,28 @@ class Listener:
 
     def _keep_normalized(self, hook: str) -> Callable[..., None]:
         def keep(module: Any, args: tuple[Any, ...], _output: Any) -> None:
-            self._heard[hook] = without_gain(module, args[0])
+            self._recorded[hook] = without_gain(module, args[0])
 
         return keep
 
     def _keep_input(self, hook: str) -> Callable[..., None]:
         def keep(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._heard[hook] = args[0] if args else kwargs["hidden_states"]
+            self._recorded[hook] = args[0] if args else kwargs["hidden_states"]
 
         return keep
 
     def _keep_output(self, hook: str) -> Callable[..., None]:
         def keep(_module: Any, _args: tuple[Any, ...], output: Any) -> None:
             # some versions return a tuple that begins with the hidden states
-            self._heard[hook] = output if isinstance(output, torch.Tensor) else output[0]
+            self._recorded[hook] = output if isinstance(output, torch.Tensor) else output[0]
 
         return keep
 
 
 def open_model(
     name: str, hook_names: Iterable[str], *, dtype: str = "float32", device: str | None = None
-) -> Listener:
-    """Load a model as far as it is listened to.
+) -> HookedModel:
+    """Load a model up to the last layer with a hook.
 
     Parameters
     ----------
@@ -148,50 +149,50 @@ def open_model(
 
     Returns
     -------
-    Listener
+    HookedModel
 
     Raises
     ------
     ModelMismatch, UnsupportedSae
     """
-    return Listener(name, hook_names, dtype=dtype, device=device or fastest())
+    return HookedModel(name, hook_names, dtype=dtype, device=device or fastest())
 
 
 def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
-    """Check that a model has the places and the widths that SAEs expect, before any weight loads.
+    """Check that a model has the input sites and widths that SAEs expect; loads no weights.
 
     Parameters
     ----------
     name : str
         Hub id or folder of the model.
     places : iterable of (str, int)
-        Hook name and width that an SAE listens to.
+        Hook name of an SAE's input site, and the width of the SAE's input.
 
     Raises
     ------
     ModelMismatch, UnsupportedSae
     """
-    config = files.read_config(name)
+    config = files.read_model_config(name)
     for hook, width in places:
         found = _site(name, hook, config).width(config)
         if found != width:
             raise errors.ModelMismatch(
-                f"An SAE at {hook} listens to {width} dimensions; {name} has {found} there.",
+                f"An SAE at {hook} reads {width} dimensions; {name} has {found} there.",
                 hint="Check --model and --sae: the SAE was trained on another model.",
             )
 
 
 def _site(name: str, hook: str, config: "PretrainedConfig") -> hooks.Site:
-    site = hooks.parse(hook)
+    site = hooks.parse_hook(hook)
     family = hooks.family_of(name, config.model_type)
     if site.layer >= config.num_hidden_layers:
         raise errors.ModelMismatch(
-            f"The SAE listens at {hook}; {name} has layers 0 to {config.num_hidden_layers - 1}.",
+            f"The SAE reads {hook}; {name} has layers 0 to {config.num_hidden_layers - 1}.",
             hint="Check --model and --sae: the SAE was trained on another model.",
         )
     if site.place(family) is None:
         raise errors.UnsupportedSae(
-            f"A {config.model_type} model has no place like {hook}.",
+            f"A {config.model_type} model has no input site {hook}.",
             hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
         )
     return site

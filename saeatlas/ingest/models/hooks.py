@@ -1,4 +1,4 @@
-"""Where an SAE listens: from TransformerLens' hook names to modules of transformers models."""
+"""Input sites of SAEs: from TransformerLens' hook names to modules of transformers models."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _MODULE_NAME = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.(
 
 @dataclass(frozen=True)
 class Family:
-    """How one kind of transformers model names what SAEs listen to.
+    """How one kind of transformers model names the input sites of SAEs.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Family:
         stream be centred without changing the model.
     mlp_out, attn_out, z, mlp_in, resid_mid : str or None
         ``module:out`` or ``module:in``, relative to a layer: the module's output, or its first
-        input. None where the model has no such place.
+        input. None where the model has no such site.
     """
 
     layers: str
@@ -120,7 +120,7 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Site:
-    """A place in a model.
+    """An input site: the place in a model whose activations an SAE reads.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Site:
     kind: Kind
 
     def width(self, config: Any) -> int:
-        """Return the width of what is heard there.
+        """Return the width of the activations there.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Site:
         return heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
 
     def place(self, family: Family) -> str | None:
-        """Return where to hook; None if there is no such place.
+        """Return where to hook; None if the model has no such site.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Site:
         return place
 
 
-def parse(hook_name: str) -> Site:
+def parse_hook(hook_name: str) -> Site:
     """Read a hook name.
 
     Parameters
@@ -201,12 +201,12 @@ def parse(hook_name: str) -> Site:
     raise errors.UnsupportedSae(
         f"It is not known where {hook_name!r} is in a model.",
         available="Known: " + ", ".join(f"blocks.N.{name}" for name in _LENS) + ", model.layers.N.",
-        hint="Ingest the SAE again with --hook-name if it listens at one of these.",
+        hint="Ingest the SAE again with --hook-name if its input site is one of these.",
     )
 
 
 def is_centred(hook_name: str, family: Family, processing: Mapping[str, Any]) -> bool:
-    """Say whether TransformerLens' processing of a model takes the mean out of what is heard.
+    """Say whether TransformerLens' processing takes the mean out of the activations at a hook.
 
     Parameters
     ----------
@@ -223,23 +223,23 @@ def is_centred(hook_name: str, family: Family, processing: Mapping[str, Any]) ->
     Raises
     ------
     UnsupportedSae
-        It changes what is heard there in another way.
+        It changes the activations there in another way.
     """
-    kind = parse(hook_name).kind
+    kind = parse_hook(hook_name).kind
     folded = {"fold_ln": "mlp_in", "fold_value_biases": "z"}
     for how, where in folded.items():
         if processing.get(how) and kind == where:
             raise errors.UnsupportedSae(
                 f"An SAE at {hook_name} was trained on a model loaded with {how}, which changes "
-                "what is heard there.",
+                "the activations there.",
                 hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
             )
     centres = bool(processing.get("center_writing_weights")) and family.layer_norm
     return centres and kind not in {"z", "mlp_in", "mlp_normalized"}
 
 
-def heard(hook_name: str | None, module: str | None) -> str | None:
-    """Give a hook the name that TransformerLens has for what is heard there.
+def lens_hook_name(hook_name: str | None, module: str | None) -> str | None:
+    """Give a hook the name that TransformerLens has for the activations there.
 
     Parameters
     ----------
@@ -251,21 +251,21 @@ def heard(hook_name: str | None, module: str | None) -> str | None:
     Returns
     -------
     str or None
-        ``mlp.hook_in`` for Gemma Scope 2's ``hook_mlp_in``: it means what the norm before the MLP
-        says, as `module` shows; TransformerLens means what that norm reads.
+        ``mlp.hook_in`` for Gemma Scope 2's ``hook_mlp_in``: there it means the output of the norm
+        before the MLP, as `module` shows; in TransformerLens it means that norm's input.
     """
     if hook_name and module and module.endswith("layernorm.output"):
         return hook_name.replace(".hook_mlp_in", ".mlp.hook_in")
     return hook_name
 
 
-def layer_of(hook_name: str | None) -> int | None:
+def layer_of_hook(hook_name: str | None) -> int | None:
     """Read the decoder layer from a hook's name, whether or not it is known where that is."""
     found = re.search(r"(?:blocks|layers|h)\.(\d+)(?:\.|$)", hook_name or "")
     return int(found[1]) if found else None
 
 
-def site_of(hook_name: str | None) -> Region | None:
+def region_of_hook(hook_name: str | None) -> Region | None:
     """Read from a hook's name whether it is in the residual stream, an MLP or attention."""
     regions: tuple[tuple[str, Region], ...] = (
         ("resid|hook_mlp_in", "resid"),
@@ -294,7 +294,7 @@ def family_of(model: str, model_type: str) -> Family:
     """
     if model_type not in FAMILIES:
         raise errors.ModelMismatch(
-            f"{model} is of the kind {model_type!r}, which SAE Atlas cannot listen to yet.",
+            f"{model} is of the kind {model_type!r}, which SAE Atlas cannot run yet.",
             available="Kinds it knows: " + ", ".join(sorted(FAMILIES)) + ".",
             hint="Compute the activations elsewhere and use `saeatlas ingest table`.",
         )

@@ -15,7 +15,7 @@ _CHARACTERS_A_TOKEN = 8
 _SPACE = re.compile(r"\s")
 
 _LOOK_BACK = 16
-"""Tokens before a cut that the missing text could have changed."""
+"""Tokens at the end of a truncated text that the missing text could have changed."""
 
 
 class Tokenizer:
@@ -30,23 +30,23 @@ class Tokenizer:
 
     def __init__(self, name: str, inner: Any) -> None:
         self.name = name
-        self._inner = inner
+        self.inner = inner
         self.special_ids: frozenset[int] = frozenset(inner.all_special_ids)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides the token ids, as hexadecimal."""
-        backend = getattr(self._inner, "backend_tokenizer", None)
+        backend = getattr(self.inner, "backend_tokenizer", None)
         if backend is not None:
             content = backend.to_str()
         else:
-            content = repr(sorted(self._inner.get_vocab().items()))
+            content = repr(sorted(self.inner.get_vocab().items()))
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def has_bos(self) -> bool:
         """Whether there is a BOS token to put before a text."""
-        return self._inner.bos_token_id is not None
+        return self.inner.bos_token_id is not None
 
     @property
     def adds_space(self) -> bool:
@@ -55,7 +55,7 @@ class Tokenizer:
 
     def __len__(self) -> int:
         """Count the tokens; a model's unembedding may have rows for more."""
-        return len(self._inner)
+        return len(self.inner)
 
     def piece(self, token: int) -> str:
         """Return the text that a token stands for in the middle of a text.
@@ -76,7 +76,7 @@ class Tokenizer:
     def tokenize(
         self, texts: Sequence[str], *, context: int, prepend_bos: bool
     ) -> list[np.ndarray[Any, Any]]:
-        """Turn texts into token ids, cut to the context.
+        """Turn texts into token ids, truncated to the context.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Tokenizer:
         Returns
         -------
         list of ndarray of shape (n_tokens,), int32
-            Equal to tokenising the whole text and cutting, without reading all of a long one. A
+            Equal to tokenising the whole text and truncating, without reading all of a long one. A
             text without tokens gives none, BOS neither.
 
         Raises
@@ -97,7 +97,7 @@ class Tokenizer:
         ModelMismatch
             BOS is wanted and this tokenizer has none.
         """
-        head = [self._bos()] if prepend_bos else []
+        head = [self.bos()] if prepend_bos else []
         room = context - len(head)
         rows = self._heads(texts, room)
         return [np.array(head + row if row else [], np.int32) for row in rows]
@@ -113,7 +113,7 @@ class Tokenizer:
         -------
         str
         """
-        return str(self._inner.decode(ids.tolist(), clean_up_tokenization_spaces=False))
+        return str(self.inner.decode(ids.tolist(), clean_up_tokenization_spaces=False))
 
     def _heads(self, texts: Sequence[str], room: int) -> list[list[int]]:
         """Tokenise as much of each text as gives `room` tokens that no later text can change."""
@@ -133,13 +133,14 @@ class Tokenizer:
         return rows
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        encoded = self._inner(
+        encoded = self.inner(
             texts, add_special_tokens=False, return_attention_mask=False, verbose=False
         )
         return list(encoded["input_ids"])
 
-    def _bos(self) -> int:
-        bos = self._inner.bos_token_id
+    def bos(self) -> int:
+        """Return the id of BOS; ModelMismatch if there is none."""
+        bos = self.inner.bos_token_id
         if bos is None:
             raise errors.ModelMismatch(
                 f"The tokenizer of {self.name} has no BOS token, but the SAE was trained with one.",
@@ -150,12 +151,12 @@ class Tokenizer:
 
 
 def _beginning(text: str, n_characters: int) -> str:
-    """Cut a text between words: what becomes of a word may depend on its end."""
+    """Truncate a text between words: the tokens of a word may depend on its end."""
     space = _SPACE.search(text, n_characters)
     return text[: space.start()] if space else text
 
 
-def load(name: str) -> Tokenizer:
+def load_tokenizer(name: str) -> Tokenizer:
     """Load the tokenizer of a model.
 
     Parameters
@@ -185,8 +186,10 @@ def load(name: str) -> Tokenizer:
     return Tokenizer(name, inner)
 
 
-def cut(n_tokens: int, *, bos: bool, block: int, min_tokens: int) -> list[tuple[int, int]]:
-    """Cut a context in blocks.
+def split_into_blocks(
+    n_tokens: int, *, bos: bool, block: int, min_tokens: int
+) -> list[tuple[int, int]]:
+    """Split a context into blocks.
 
     Parameters
     ----------

@@ -1,15 +1,13 @@
 """A model's way out of the residual stream: final norm and unembedding, without the layers."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from saeatlas import errors
 from saeatlas.ingest.models import files, hooked_model, hooks
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,9 @@ class Unembedding:
     centred: bool
 
     @torch.inference_mode()
-    def strongest(self, vectors: Array, top: int) -> tuple[Array, Array]:
+    def strongest(
+        self, vectors: npt.NDArray[np.float32], top: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Find the tokens that directions of the residual stream promote most.
 
         Parameters
@@ -52,7 +52,7 @@ class Unembedding:
         logits = (x * self.scale) @ self.weight.T  # (n, n_tokens)
         least = logits.topk(top).values[:, -1:]
         places = (logits >= least).nonzero(as_tuple=True)  # the top of each row, and their equals
-        values: Array = logits[places].cpu().numpy()
+        values: npt.NDArray[np.float32] = logits[places].cpu().numpy()
         rows, ids = (place.cpu().numpy() for place in places)
         order = np.lexsort((ids, -values, rows))
         firsts = np.searchsorted(rows, np.arange(len(vectors)))
@@ -60,7 +60,7 @@ class Unembedding:
         return ids[chosen], values[chosen]
 
 
-def load(name: str, n_tokens: int, device: str | None = None) -> Unembedding:
+def load_unembedding(name: str, n_tokens: int, device: str | None = None) -> Unembedding:
     """Load a model's final norm and unembedding.
 
     Parameters
@@ -82,8 +82,8 @@ def load(name: str, n_tokens: int, device: str | None = None) -> Unembedding:
     ModelMismatch
         It cannot be loaded, is of an unknown kind, or holds NaN or infinity.
     """
-    family = hooks.family_of(name, files.read_config(name).model_type)
-    model = files.load(name, 0, torch.float32, kind="AutoModelForCausalLM")
+    family = hooks.family_of(name, files.read_model_config(name).model_type)
+    model = files.load_model(name, 0, torch.float32, kind="AutoModelForCausalLM")
     norm = model.base_model.get_submodule(family.norm)
     with torch.inference_mode():
         weight = model.get_output_embeddings().weight[:n_tokens]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from saeatlas.ingest.saes.load import LoadedSae
 
 
-def vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
+def encoder_vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
     """Return the encoder vectors of an SAE, one row a feature.
 
     Parameters
@@ -55,7 +55,7 @@ def vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(rows)
 
 
-def store(connection: sa.Connection, sae: int, loaded: "LoadedSae") -> bool:
+def store_encoder(connection: sa.Connection, sae: int, loaded: "LoadedSae") -> bool:
     """Write an SAE's encoder vectors unless they are there: ``d_sae`` rows of ``encoder``.
 
     Parameters
@@ -74,9 +74,9 @@ def store(connection: sa.Connection, sae: int, loaded: "LoadedSae") -> bool:
     Raises
     ------
     UnsupportedSae, BadWeights
-        See `vectors`.
+        See `encoder_vectors`.
     """
-    rows = vectors(loaded)
+    rows = encoder_vectors(loaded)
     table = tables.encoder
     # another process may be adding them at this very moment
     connection.execute(sa.select(tables.sae.c.id).where(tables.sae.c.id == sae).with_for_update())

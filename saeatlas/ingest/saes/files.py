@@ -40,7 +40,7 @@ _GEMMA_PATH = re.compile(
 
 
 @dataclass(frozen=True)
-class Found:
+class RawSae:
     """What a file holds.
 
     Parameters
@@ -54,7 +54,7 @@ class Found:
     decoder: np.ndarray[Any, Any]
 
 
-def read(path: Path) -> Found:
+def read_sae_files(path: Path) -> RawSae:
     """Read an SAE from a folder or a file.
 
     Parameters
@@ -66,7 +66,7 @@ def read(path: Path) -> Found:
 
     Returns
     -------
-    Found
+    RawSae
 
     Raises
     ------
@@ -100,7 +100,7 @@ def read(path: Path) -> Found:
     )
 
 
-def _sae_lens(folder: Path) -> Found:
+def _sae_lens(folder: Path) -> RawSae:
     from sae_lens import SAE
     from sae_lens.registry import SAE_CLASS_REGISTRY
 
@@ -123,7 +123,7 @@ def _sae_lens(folder: Path) -> Found:
     return _checked(folder, sae)
 
 
-def _gemma_scope(folder: Path) -> Found:
+def _gemma_scope(folder: Path) -> RawSae:
     from sae_lens import SAE
 
     with quiet():
@@ -183,7 +183,7 @@ def _gemma_config(path: str) -> dict[str, Any]:
     return config
 
 
-def _bare(path: Path) -> Found:
+def _bare(path: Path) -> RawSae:
     """Read a decoder matrix alone."""
     if path.suffix == ".npy":
         arrays = {"W_dec": np.load(path, allow_pickle=False)}
@@ -214,7 +214,7 @@ def _bare(path: Path) -> Found:
             hint="Save W_dec alone, one row a feature, as float32.",
         )
     with np.errstate(over="ignore"):  # infinity is found out later
-        return Found(None, np.asarray(decoder, np.float32))
+        return RawSae(None, np.asarray(decoder, np.float32))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -229,7 +229,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in tensors}
 
 
-def _checked(folder: Path, sae: "SAE[Any]") -> Found:
+def _checked(folder: Path, sae: "SAE[Any]") -> RawSae:
     decoder = sae.W_dec.detach().float().numpy()
     expected = (sae.cfg.d_sae, getattr(sae.cfg, "d_out", None) or sae.cfg.d_in)
     if decoder.shape != expected:
@@ -237,7 +237,7 @@ def _checked(folder: Path, sae: "SAE[Any]") -> Found:
             f"W_dec in {folder} has shape {decoder.shape}; its configuration says {expected}.",
             hint="Files of two SAEs may be mixed; fetch them again.",
         )
-    return Found(sae, decoder)
+    return RawSae(sae, decoder)
 
 
 def what_it_says(error: Exception) -> str:

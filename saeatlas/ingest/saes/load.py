@@ -99,7 +99,7 @@ class LoadedSae:
         return norms.astype(np.float32)
 
 
-def load(
+def load_sae(
     release: str | None = None,
     sae_id: str | None = None,
     path: Path | None = None,
@@ -138,7 +138,7 @@ def load(
     """
     if path is not None:
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  links of the hub's cache
-        found = files.read(path)
+        found = files.read_sae_files(path)
         named = path.parent if path.name in files.INNER_NAMES else path
         release = release or named.parent.name or "local"
         sae_id = sae_id or (named.name if named.is_dir() else named.stem)
@@ -161,10 +161,10 @@ def _from_registry(
 
     from saeatlas.ingest.saes import registry
 
-    entry = registry.find(release, sae_id)
+    entry = registry.find_entry(release, sae_id)
     with files.quiet(), _understood(f"{release}/{sae_id}"):
         sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
-    found = files.Found(sae, sae.W_dec.detach().float().numpy())
+    found = files.RawSae(sae, sae.W_dec.detach().float().numpy())
     model = model_name or entry.model_name
     loaded = _described(release, sae_id, f"{release}:{sae_id}", found, hook_name, model)
     fields = loaded.__dict__ | {
@@ -179,7 +179,7 @@ def _described(
     release: str,
     sae_id: str,
     source: str,
-    found: files.Found,
+    found: files.RawSae,
     hook_name: str | None,
     model_name: str | None,
 ) -> LoadedSae:
@@ -187,7 +187,9 @@ def _described(
     sae = found.sae
     config: dict[str, Any] = {} if sae is None else document.json_safe(sae.cfg.to_dict())
     metadata = config.get("metadata", {})
-    hook = hook_name or hooks.heard(metadata.get("hook_name"), metadata.get("hf_hook_name"))
+    hook = hook_name or hooks.lens_hook_name(
+        metadata.get("hook_name"), metadata.get("hf_hook_name")
+    )
     if hook is not None:
         config["metadata"] = metadata | {"hook_name": hook}
     model = model_name or metadata.get("model_name")
@@ -206,8 +208,8 @@ def _described(
         weights_sha256=_hash(found, config),
         architecture=config.get("architecture"),
         hook_name=hook,
-        layer=hooks.layer_of(hook),
-        site=hooks.site_of(hook),
+        layer=hooks.layer_of_hook(hook),
+        site=hooks.region_of_hook(hook),
         model_name=_hub_name(model),
         prepend_bos=metadata.get("prepend_bos"),
     )
@@ -266,7 +268,7 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
         )
 
 
-def _hash(found: files.Found, config: dict[str, Any]) -> str:
+def _hash(found: files.RawSae, config: dict[str, Any]) -> str:
     """Hash weights and behaviour, whatever the files' precision and order of keys."""
     digest = hashlib.sha256()
     for name, tensor in sorted((_tensors(found.sae) or {"W_dec": found.decoder}).items()):

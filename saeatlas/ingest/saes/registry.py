@@ -53,7 +53,7 @@ class Entry:
     neuronpedia_id: str | None = None
 
 
-def find(release: str, sae_id: str) -> Entry:
+def find_entry(release: str, sae_id: str) -> Entry:
     """Look one SAE up.
 
     Parameters
@@ -70,10 +70,9 @@ def find(release: str, sae_id: str) -> Entry:
     ------
     UnknownName
     """
-    releases = _releases()
-    if release not in releases and "/" in release:
-        return Entry(release, sae_id, **_read_id(release, sae_id))
-    lookup = _lookup(release)
+    if release not in releases() and "/" in release:
+        return Entry(release, sae_id, **read_id(release, sae_id))
+    lookup = lookup_release(release)
     if sae_id not in lookup.saes_map:
         raise errors.UnknownName(
             f"Release {release} has no SAE {sae_id!r}.",
@@ -83,7 +82,7 @@ def find(release: str, sae_id: str) -> Entry:
     return _entry(lookup, sae_id)
 
 
-def select(
+def select_entries(
     release: str,
     layers: Sequence[int],
     *,
@@ -117,7 +116,7 @@ def select(
     InputError
         Several SAEs fit.
     """
-    lookup = _lookup(release)
+    lookup = lookup_release(release)
     entries = [_entry(lookup, sae_id) for sae_id in lookup.saes_map]
     entries = [entry for entry in entries if "embedding" not in entry.sae_id]
     chosen = []
@@ -148,27 +147,29 @@ def _usual(entries: list[Entry], fitting: list[Entry]) -> list[Entry]:
     return usual if len(usual) == 1 and rare else fitting
 
 
-def _releases() -> "dict[str, PretrainedSAELookup]":
+def releases() -> "dict[str, PretrainedSAELookup]":
+    """Return all releases of the registry, by name."""
     from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
     directory: dict[str, PretrainedSAELookup] = get_pretrained_saes_directory()
     return directory
 
 
-def _lookup(release: str) -> "PretrainedSAELookup":
-    releases = _releases()
-    if release not in releases:
+def lookup_release(release: str) -> "PretrainedSAELookup":
+    """Look up a release of the registry; UnknownName if there is none."""
+    known = releases()
+    if release not in known:
         raise errors.UnknownName(
             f"sae-lens' registry has no release {release!r}.",
-            available=errors.nearest(release, releases),
+            available=errors.nearest(release, known),
             hint="A hub repository is named as owner/name; files at hand are read with --path.",
         )
-    return releases[release]
+    return known[release]
 
 
 def _entry(lookup: "PretrainedSAELookup", sae_id: str) -> Entry:
     path = lookup.saes_map[sae_id]
-    read = _read_id(lookup.release, sae_id)
+    read = read_id(lookup.release, sae_id)
     published = lookup.expected_l0.get(sae_id) or None
     in_path = _L0.search(path)
     if published is None and in_path and in_path[1].isdecimal():
@@ -185,8 +186,18 @@ def _entry(lookup: "PretrainedSAELookup", sae_id: str) -> Entry:
     )
 
 
-def _read_id(release: str, sae_id: str) -> dict[str, Any]:
-    """Read what an id says of its SAE; where it is silent, what the release's name says."""
+def read_id(release: str, sae_id: str) -> dict[str, Any]:
+    """Read layer, site, width and sparsity from an SAE's id, else from its release's name.
+
+    Parameters
+    ----------
+    release, sae_id : str
+
+    Returns
+    -------
+    dict
+        layer, width, sparsity, site; None where neither name has it.
+    """
     layer, width, l0 = (p.search(sae_id) for p in (_LAYER, _WIDTH, _L0))
     sites = [name for text in (sae_id, release) for name, pattern in _SITES if pattern.search(text)]
     return {
@@ -199,7 +210,7 @@ def _read_id(release: str, sae_id: str) -> dict[str, Any]:
 
 def _twins_page(lookup: "PretrainedSAELookup", path: str) -> str | None:
     """Find the Neuronpedia page of the same weights under another name of the same repository."""
-    twin = _releases().get(f"{lookup.release}-canonical")
+    twin = releases().get(f"{lookup.release}-canonical")
     if twin is None or twin.repo_id != lookup.repo_id:
         return None
     same = [sae_id for sae_id, twins_path in twin.saes_map.items() if twins_path == path]
@@ -227,7 +238,7 @@ def _narrow(
 def _by_l0(lookup: "PretrainedSAELookup", entries: list[Entry], label: str, l0: str) -> list[Entry]:
     what = f"--l0 {l0} at {label}"
     if l0 == "canonical":
-        twin = _releases().get(f"{lookup.release}-canonical", lookup)
+        twin = releases().get(f"{lookup.release}-canonical", lookup)
         paths = {p for i, p in twin.saes_map.items() if twin is not lookup or "canonical" in i}
         canonical = [e for e in entries if lookup.saes_map[e.sae_id] in paths]
         return canonical or _narrow(lookup.release, entries, what, lambda e: e.sparsity, l0)

@@ -43,6 +43,17 @@ class StoredSae:
     created: bool
     encoder_added: bool = False
 
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        done = "ingested" if self.created else "already there"
+        if self.encoder_added:
+            done += ", encoder added"
+        elif not self.created:
+            done += ", unchanged"
+        size = f"{self.d_sae:,} features of {self.d_in:,} dimensions"
+        return f"SAE {self.sae}  {self.release}/{self.sae_id}  {size}: {done}"
+
 
 def store_sae(
     connection: sa.Connection, loaded: "LoadedSae", *, encoder: bool = False
@@ -103,7 +114,7 @@ def store_sae(
         with partitions.filling(connection, tables.feature, number) as part:
             columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
             copy_rows(connection, part, columns, _features(number, loaded))
-    added = encoder and encoders.store(connection, number, loaded)
+    added = encoder and encoders.store_encoder(connection, number, loaded)
     width = loaded.decoder.shape[1]
     return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added)
 

@@ -8,7 +8,7 @@ other parts as they are.
 from saeatlas.ingest.simulation.blocks import Block, Blocks, Drawn, documents_a_chunk
 from saeatlas.ingest.simulation.decoder import Crystal, Decoder, draw_decoder
 from saeatlas.ingest.simulation.features import Features, plant_features
-from saeatlas.ingest.simulation.terms import MAX_DENSITY, Terms
+from saeatlas.ingest.simulation.params import MAX_DENSITY, Params
 
 __all__ = [
     "MAX_DENSITY",
@@ -18,7 +18,7 @@ __all__ = [
     "Decoder",
     "Drawn",
     "Features",
-    "Terms",
+    "Params",
     "documents_a_chunk",
     "draw_decoder",
     "plant_features",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from saeatlas.ingest.simulation.features import NO_LOBE, Features
-from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.ingest.simulation.params import Params
 
 Array = np.ndarray[Any, Any]
 Block = tuple[Array, Array]
@@ -53,19 +53,19 @@ class Drawn:
         ]
 
 
-def documents_a_chunk(terms: Terms) -> int:
+def documents_a_chunk(params: Params) -> int:
     """Return how many documents are drawn, and written, together.
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
 
     Returns
     -------
     int
         About 16 million cells of block x feature, and at most 512 documents.
     """
-    cells = terms.features * terms.blocks_per_document
+    cells = params.features * params.blocks_per_document
     return max(1, min(_CHUNK_DOCUMENTS, _CHUNK_CELLS // cells))
 
 
@@ -79,14 +79,14 @@ class Blocks:
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
     features : Features
     """
 
-    def __init__(self, terms: Terms, features: Features) -> None:
-        self.terms = terms
+    def __init__(self, params: Params, features: Features) -> None:
+        self.params = params
         self._lobe = features.lobe
-        self._rates = -np.log1p(-probabilities(terms, features))
+        self._rates = -np.log1p(-probabilities(params, features))
 
     def draw(self, chunk: int) -> Drawn:
         """Draw one chunk; the same number gives the same rows whatever was drawn before.
@@ -100,11 +100,11 @@ class Blocks:
         -------
         Drawn
         """
-        rng = self.terms.generator(_PART, chunk)
-        types, lobes = _draw_documents(self.terms, rng)
-        about = np.repeat(lobes, self.terms.blocks_per_document)
+        rng = self.params.generator(_PART, chunk)
+        types, lobes = _draw_documents(self.params, rng)
+        about = np.repeat(lobes, self.params.blocks_per_document)
         keys = self._active(rng, about)
-        n_features = self.terms.features
+        n_features = self.params.features
         bounds = np.searchsorted(keys, np.arange(len(about) + 1) * n_features)
         peaks = rng.standard_normal(len(keys), dtype=np.float32)
         peaks += 1
@@ -118,10 +118,10 @@ class Blocks:
         probability p, independently of all others. The blocks about a lobe lie side by side once
         sorted, and so, round the end, do all others: each is one run to draw positions from.
         """
-        terms, n = self.terms, len(about)
-        dtype = np.int32 if n * terms.features < 2**31 else np.int64  # the shorter sorts faster
+        params, n = self.params, len(about)
+        dtype = np.int32 if n * params.features < 2**31 else np.int64  # the shorter sorts faster
         order = np.argsort(about, kind="stable").astype(dtype)
-        sizes = np.bincount(about, minlength=terms.lobes)[self._lobe]
+        sizes = np.bincount(about, minlength=params.lobes)[self._lobe]
         starts = np.searchsorted(about[order], self._lobe)
         runs = np.concatenate([sizes, n - sizes])  # own lobe's blocks, then the others
         counts = rng.poisson(self._rates.reshape(-1) * runs)
@@ -131,8 +131,8 @@ class Blocks:
         block = place.astype(np.int32)
         block += np.repeat(origin, counts)
         block[block >= n] -= n
-        feature = np.tile(np.arange(terms.features, dtype=dtype), 2)
-        keys: Array = (order * terms.features)[block]
+        feature = np.tile(np.arange(params.features, dtype=dtype), 2)
+        keys: Array = (order * params.features)[block]
         keys += np.repeat(feature, counts)
         keys.sort()
         first = np.ones(len(keys), bool)
@@ -141,7 +141,7 @@ class Blocks:
         return unique
 
 
-def probabilities(terms: Terms, features: Features) -> Array:
+def probabilities(params: Params, features: Features) -> Array:
     """Return each feature's probability in documents about its own lobe and in all others.
 
     With s the share of documents about the lobe, a feature of density p has p + r a (1 - s) / s
@@ -149,7 +149,7 @@ def probabilities(terms: Terms, features: Features) -> Array:
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
     features : Features
 
     Returns
@@ -158,40 +158,42 @@ def probabilities(terms: Terms, features: Features) -> Array:
         Own lobe's, others'. Weighted by s and 1 - s they are p.
     """
     p = features.density
-    share = lobe_shares(terms)[features.lobe]
-    odds = terms.preference * (1 - share) / share
+    share = lobe_shares(params)[features.lobe]
+    odds = params.preference * (1 - share) / share
     amplitude = np.minimum(p, (HIGHEST - p) / np.maximum(odds, 1e-9))
-    result = np.stack([p + amplitude * odds, p - amplitude * terms.preference])
+    result = np.stack([p + amplitude * odds, p - amplitude * params.preference])
     result[:, features.lobe == NO_LOBE] = 0
     return result
 
 
-def lobe_shares(terms: Terms) -> Array:
+def lobe_shares(params: Params) -> Array:
     """Return the share of documents about each lobe.
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
 
     Returns
     -------
     ndarray of shape (n_lobes,), float64
     """
-    preferring = np.bincount(np.arange(terms.n_subsets) % terms.lobes, minlength=terms.lobes)
-    shares: Array = LOYALTY * preferring / terms.n_subsets + (1 - LOYALTY) / terms.lobes
+    preferring = np.bincount(np.arange(params.n_subsets) % params.lobes, minlength=params.lobes)
+    shares: Array = LOYALTY * preferring / params.n_subsets + (1 - LOYALTY) / params.lobes
     return shares
 
 
-def _draw_documents(terms: Terms, rng: np.random.Generator) -> tuple[Array, Array]:
+def _draw_documents(params: Params, rng: np.random.Generator) -> tuple[Array, Array]:
     """Draw types and lobes in balance, so that densities are met in each chunk.
 
     One point in each of n equal stretches of the unit interval, shuffled: the interval is cut
     into types, a type's part into its preferred lobe and the rest.
     """
-    n = documents_a_chunk(terms)
-    point = rng.permutation((np.arange(n) + rng.random(n)) / n) * terms.n_subsets
-    types = np.minimum(point.astype(np.int64), terms.n_subsets - 1)
+    n = documents_a_chunk(params)
+    point = rng.permutation((np.arange(n) + rng.random(n)) / n) * params.n_subsets
+    types = np.minimum(point.astype(np.int64), params.n_subsets - 1)
     within = np.clip(point - types, 0, np.nextafter(1, 0))
     other = np.clip((within - LOYALTY) / (1 - LOYALTY), 0, np.nextafter(1, 0))
-    lobes = np.where(within < LOYALTY, types % terms.lobes, (other * terms.lobes).astype(np.int64))
+    lobes = np.where(
+        within < LOYALTY, types % params.lobes, (other * params.lobes).astype(np.int64)
+    )
     return types, lobes

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from saeatlas.ingest.simulation.features import NO_LOBE, Features
-from saeatlas.ingest.simulation.terms import Terms
+from saeatlas.ingest.simulation.params import Params
 
 Array = np.ndarray[Any, Any]
 
@@ -66,7 +66,7 @@ class Decoder:
     distractors: Array
 
 
-def draw_decoder(terms: Terms, features: Features) -> Decoder:
+def draw_decoder(params: Params, features: Features) -> Decoder:
     """Draw unit vectors whose covariance has a power-law spectrum, then plant the crystals.
 
     A vector is ``geometry * centre of its lobe + z``, normalised: centres and z are Gaussian with
@@ -75,7 +75,7 @@ def draw_decoder(terms: Terms, features: Features) -> Decoder:
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
     features : Features
 
     Returns
@@ -87,50 +87,50 @@ def draw_decoder(terms: Terms, features: Features) -> Decoder:
     The features of crystals are placed without regard to lobes, so they dilute the geometry
     where crystals are many.
     """
-    rng = terms.generator(_PART)
-    scale = axis_scale(terms)
-    centres = np.zeros((terms.lobes + 1, terms.d_model), np.float32)  # the last: of no lobe
-    centres[:NO_LOBE] = _unit(_gaussian(rng, terms.lobes, scale))
-    vectors = _gaussian(rng, terms.features, scale)
-    for first in range(0, terms.features, _ROWS):
+    rng = params.generator(_PART)
+    scale = axis_scale(params)
+    centres = np.zeros((params.lobes + 1, params.d_model), np.float32)  # the last: of no lobe
+    centres[:NO_LOBE] = _unit(_gaussian(rng, params.lobes, scale))
+    vectors = _gaussian(rng, params.features, scale)
+    for first in range(0, params.features, _ROWS):
         rows = slice(first, first + _ROWS)  # a few at a time: the whole matrix is in memory once
-        vectors[rows] = _unit(vectors[rows] + terms.geometry * centres[features.lobe[rows]])
-    crystals, distractors = _plant_crystals(terms, features, vectors)
+        vectors[rows] = _unit(vectors[rows] + params.geometry * centres[features.lobe[rows]])
+    crystals, distractors = _plant_crystals(params, features, vectors)
     return Decoder(vectors, crystals, distractors)
 
 
-def axis_scale(terms: Terms) -> Array:
+def axis_scale(params: Params) -> Array:
     """Return each axis' standard deviation: squares fall as rank**-exponent and sum to 1.
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
 
     Returns
     -------
     ndarray of shape (d_model,), float32
     """
-    eigenvalues = np.arange(1, terms.d_model + 1, dtype=np.float64) ** -terms.spectrum_exponent
+    eigenvalues = np.arange(1, params.d_model + 1, dtype=np.float64) ** -params.spectrum_exponent
     scale: Array = np.sqrt(eigenvalues / eigenvalues.sum()).astype(np.float32)
     return scale
 
 
 def _plant_crystals(
-    terms: Terms, features: Features, vectors: Array
+    params: Params, features: Features, vectors: Array
 ) -> tuple[tuple[Crystal, ...], Array]:
     """Move four features a crystal to their corners."""
-    rng = terms.generator(_CRYSTALS_PART)
-    distractors = np.linalg.qr(rng.standard_normal((terms.d_model, terms.distractors)))[0]
-    n = terms.n_crystals
+    rng = params.generator(_CRYSTALS_PART)
+    distractors = np.linalg.qr(rng.standard_normal((params.d_model, params.distractors)))[0]
+    n = params.n_crystals
     if not n:
         return (), distractors
     live = np.flatnonzero(features.lobe != NO_LOBE)
     corners = rng.permutation(live)[: 4 * n].reshape(n, 4)
-    which = np.arange(n) % terms.function_vectors
-    points = _corners(terms, rng, distractors, which)
+    which = np.arange(n) % params.function_vectors
+    points = _corners(params, rng, distractors, which)
     vectors[corners.reshape(-1)] = points.reshape(4 * n, -1)
-    kinds: list[Literal["parallelogram", "trapezoid"]] = ["parallelogram"] * terms.parallelograms
-    kinds += ["trapezoid"] * terms.trapezoids
+    kinds: list[Literal["parallelogram", "trapezoid"]] = ["parallelogram"] * params.parallelograms
+    kinds += ["trapezoid"] * params.trapezoids
     crystals = tuple(
         Crystal(kind, int(number), *map(int, corner))
         for kind, number, corner in zip(kinds, which, corners, strict=True)
@@ -138,7 +138,7 @@ def _plant_crystals(
     return crystals, distractors
 
 
-def _corners(terms: Terms, rng: np.random.Generator, distractors: Array, which: Array) -> Array:
+def _corners(params: Params, rng: np.random.Generator, distractors: Array, which: Array) -> Array:
     """Place a, b, c, d of every crystal.
 
     A side is ``u -+ (length / 2) f`` with u orthogonal to the function vector f and as long as
@@ -149,11 +149,11 @@ def _corners(terms: Terms, rng: np.random.Generator, distractors: Array, which: 
     -------
     ndarray of shape (n_crystals, 4, d_model), float64
     """
-    scale = axis_scale(terms)
+    scale = axis_scale(params)
     n = len(which)
-    directions = _unit(_without(_gaussian(rng, terms.function_vectors, scale), distractors))
+    directions = _unit(_without(_gaussian(rng, params.function_vectors, scale), distractors))
     f = directions[which][:, None]  # (n, 1, d): the same for both sides
-    lengths = _side_lengths(terms, rng, n)[:, :, None]  # (n, 2, 1)
+    lengths = _side_lengths(params, rng, n)[:, :, None]  # (n, 2, 1)
     u = _without(_gaussian(rng, 2 * n, scale), distractors).reshape(n, 2, -1)
     u = _unit(u - (u * f).sum(-1, keepdims=True) * f) * np.sqrt(1 - (lengths / 2) ** 2)
     half = lengths / 2 * f
@@ -162,12 +162,12 @@ def _corners(terms: Terms, rng: np.random.Generator, distractors: Array, which: 
     return _distracted(rng, points, distractors)
 
 
-def _side_lengths(terms: Terms, rng: np.random.Generator, n: int) -> Array:
+def _side_lengths(params: Params, rng: np.random.Generator, n: int) -> Array:
     """Return the lengths of b - a and d - c, of shape (n, 2)."""
     lengths = np.full((n, 2), STEP)
     shorter = rng.integers(2, size=n)
     ratio = rng.uniform(SHORTEST, LONGEST, n)
-    trapezoid = np.arange(n) >= terms.parallelograms
+    trapezoid = np.arange(n) >= params.parallelograms
     lengths[trapezoid, shorter[trapezoid]] *= ratio[trapezoid]
     return lengths
 

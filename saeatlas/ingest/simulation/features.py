@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from saeatlas.ingest.simulation.terms import MAX_DENSITY, Terms
+from saeatlas.ingest.simulation.params import MAX_DENSITY, Params
 
 NO_LOBE = -1
 _PART = 0
@@ -27,25 +27,25 @@ class Features:
     density: np.ndarray[Any, Any]
 
 
-def plant_features(terms: Terms) -> Features:
+def plant_features(params: Params) -> Features:
     """Give each live feature a lobe and a density.
 
     Lobes are of equal size, to within one. Densities follow the power law, whichever lobe.
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
 
     Returns
     -------
     Features
     """
-    rng = terms.generator(_PART)
-    live = rng.permutation(terms.features)[: terms.n_live]
-    lobe = np.full(terms.features, NO_LOBE, np.int32)
-    density = np.zeros(terms.features)
-    lobe[live] = np.arange(terms.n_live) % terms.lobes
-    by_rank = densities(terms.n_live, terms.mean_active, terms.density_exponent)
+    rng = params.generator(_PART)
+    live = rng.permutation(params.features)[: params.n_live]
+    lobe = np.full(params.features, NO_LOBE, np.int32)
+    density = np.zeros(params.features)
+    lobe[live] = np.arange(params.n_live) % params.lobes
+    by_rank = densities(params.n_live, params.mean_active, params.density_exponent)
     density[rng.permutation(live)] = by_rank
     return Features(lobe, density)
 

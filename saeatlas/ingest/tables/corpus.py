@@ -1,4 +1,4 @@
-"""Where a table's rows belong: a corpus of its own, or one that is there already."""
+"""The corpus that a table's rows are of: one of its own, or one that is there already."""
 
 from typing import Any, NoReturn
 
@@ -13,7 +13,7 @@ from saeatlas.schema.database import connect, statistics
 from saeatlas.schema.database.statements import statement
 
 
-def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
+def place_rows(connection: sa.Connection, source: Source, wanted: int | None) -> int:
     """Find or write the blocks that the staged rows are of.
 
     Fills the temporary table ``place``; writes ``corpus``, ``document`` and ``block`` unless the
@@ -22,7 +22,7 @@ def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
     Parameters
     ----------
     connection : sqlalchemy.Connection
-        In a transaction, after `stage.load`.
+        In a transaction, after `stage.stage_rows`.
     source : Source
     wanted : int or None
         Corpus that the user named. None for the one made from this source before, or a new one.
@@ -51,7 +51,7 @@ def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
         for misfit in misfits.fetchall():
             _refuse(row, source, *misfit, wanted=wanted)
         return int(row.id)
-    driver.execute(statement(__name__, "cut"))
+    driver.execute(statement(__name__, "number_blocks"))
     statistics.refresh(connection, stage.place)
     n_documents = driver.execute(statement(__name__, "documents"), numbers).rowcount
     # each block's foreign key looks its document up; while the planner takes the new corpus for
@@ -67,18 +67,18 @@ def place(connection: sa.Connection, source: Source, wanted: int | None) -> int:
 
 
 def _corpus_row(connection: sa.Connection, source: Source, wanted: int | None) -> sa.Row[Any]:
-    """Find the corpus asked for, or the one made from this source, or make one; and hold it."""
+    """Lock the corpus named, or the one created from this source, or create one."""
     table = tables.corpus
-    made_from = sa.and_(
+    created_from = sa.and_(
         table.c.source == source.corpus["source"], table.c.tokenizer_sha256.is_(None)
     )
-    which = made_from if wanted is None else table.c.id == wanted
-    held = sa.select(table).where(which).order_by(table.c.id).limit(1).with_for_update()
-    row = connection.execute(held).one_or_none()
+    which = created_from if wanted is None else table.c.id == wanted
+    locked = sa.select(table).where(which).order_by(table.c.id).limit(1).with_for_update()
+    row = connection.execute(locked).one_or_none()
     if row is None and wanted is None:
-        # waits for another transaction that makes the same corpus
+        # waits for another transaction that creates the same corpus
         connection.execute(insert(table).values(source.corpus).on_conflict_do_nothing())
-        row = connection.execute(held).one()
+        row = connection.execute(locked).one()
     if row is None:
         known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()
         raise errors.UnknownName(

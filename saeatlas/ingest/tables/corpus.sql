@@ -1,6 +1,6 @@
 -- name: place
 -- Find the blocks of an existing corpus by the names that a table has for documents and blocks.
--- Documents cut elsewhere go by metadata's document and blocks, where they are kept; all others by
+-- Documents split elsewhere go by metadata's document and blocks, where they are kept; all others by
 -- their number in the corpus and the block's position. Parameters: corpus (corpus.id).
 insert into place (number, catalog, position, document, block)
 select
@@ -59,7 +59,7 @@ union all
     limit 1
 )
 
--- name: cut
+-- name: number_blocks
 -- Number the blocks of a new corpus: documents as they came, blocks by their number in the file.
 insert into place (number, catalog, position, document, block)
 select

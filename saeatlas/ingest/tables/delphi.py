@@ -18,7 +18,7 @@ from saeatlas.ingest.tables import delphi_files
 from saeatlas.ingest.tables.delphi_files import FETCH, Split
 from saeatlas.ingest.tables.stage import Array, Named, Rows
 
-_ROWS_AT_A_TIME = 1 << 17
+ROWS_AT_A_TIME = 1 << 17
 
 
 class Cache:
@@ -76,7 +76,7 @@ class Cache:
         return whole.digest()
 
     def rows(self, d_sae: int) -> Iterator[Rows]:
-        """Yield the activations file by file, then make sure of each row of tokens.
+        """Yield the activations file by file, then one of 0 for each row of tokens.
 
         Parameters
         ----------
@@ -95,8 +95,8 @@ class Cache:
         for split in self._splits:
             yield from self._split_rows(split)
         # an activation of 0 is never stored: it says that the block is there
-        for first in range(0, self._n_rows, _ROWS_AT_A_TIME):
-            document = np.arange(first, min(first + _ROWS_AT_A_TIME, self._n_rows))
+        for first in range(0, self._n_rows, ROWS_AT_A_TIME):
+            document = np.arange(first, min(first + ROWS_AT_A_TIME, self._n_rows))
             zeros = np.zeros_like(document)
             yield Rows("tokens", first + 1, document, zeros, zeros, zeros.astype(np.float32))
 
@@ -122,8 +122,8 @@ class Cache:
         n = delphi_files.shapes(split)["activations"][0]
         with delphi_files.readable(split), delphi_files.opened(split) as file:
             locations, activations = file.get_slice("locations"), file.get_slice("activations")
-            for begin in range(0, n, _ROWS_AT_A_TIME):
-                end = min(begin + _ROWS_AT_A_TIME, n)
+            for begin in range(0, n, ROWS_AT_A_TIME):
+                end = min(begin + ROWS_AT_A_TIME, n)
                 where = locations[begin:end].astype(np.int64)
                 values = activations[begin:end]
                 rows = Rows(
@@ -150,7 +150,7 @@ class Cache:
             self._n_rows = max(self._n_rows, int(where[:, 0].max()) + 1)
 
     def _require_all_latents(self, d_sae: int) -> None:
-        """Refuse to take the latents of a file that is not there for silent ones."""
+        """Refuse a cache without all files: latents of a missing one would seem never active."""
         expected = 0
         for split in self._splits:
             if split.start != expected:
@@ -164,11 +164,11 @@ class Cache:
             raise errors.BadTable(
                 f"{self.source} holds {expected:,} latents; the SAE has {d_sae:,} features.",
                 available="It holds " + ", ".join(s.path.name for s in self._splits) + ".",
-                hint="Name the SAE that was listened to with --sae, or fetch the missing files.",
+                hint="Name the SAE that was cached with --sae, or fetch the missing files.",
             )
 
 
-def find(folder: Path) -> Path:
+def find_cache(folder: Path) -> Path:
     """Find the cache in a folder: itself, or its only hookpoint.
 
     Parameters

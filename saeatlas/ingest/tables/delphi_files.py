@@ -17,7 +17,7 @@ from saeatlas.ingest.tables.stage import Array
 FETCH = "Fetch or write the cache again."
 
 _NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
-_TOKENS_AT_A_TIME = 1 << 20
+TOKENS_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def config(folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except (ValueError, OSError) as error:
         raise errors.BadTable(
-            f"{path} cannot be read as JSON: {error}.", hint="Mend it, or take it away."
+            f"{path} cannot be read as JSON: {error}.", hint="Correct it, or delete it."
         ) from error
     kinds = {"model_name": str, "dataset_repo": str, "cache_ctx_len": int, "ctx_len": int}
     facts = found if isinstance(found, dict) else {}
@@ -126,7 +126,7 @@ def opened(split: Split) -> Any:
 
 
 def shapes(split: Split) -> dict[str, tuple[int, ...]]:
-    """Look at a file's header.
+    """Read a file's header.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def shapes(split: Split) -> dict[str, tuple[int, ...]]:
     Raises
     ------
     BadTable
-        It is damaged, or not of Delphi's making.
+        It is damaged, or was not written by Delphi.
     """
     with readable(split), opened(split) as file:
         parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -178,7 +178,7 @@ def tokens(split: Split) -> Iterator[Array]:
         Little-endian whatever the file's width, so that their hashes can be compared.
     """
     n_rows, width = shapes(split)["tokens"]
-    step = max(1, _TOKENS_AT_A_TIME // width)
+    step = max(1, TOKENS_AT_A_TIME // width)
     with readable(split), opened(split) as file:
         part = file.get_slice("tokens")
         for first in range(0, n_rows, step):
@@ -186,7 +186,7 @@ def tokens(split: Split) -> Iterator[Array]:
 
 
 def require_same_tokens(files: list[Split]) -> None:
-    """Check that all files speak of the same tokens.
+    """Check that all files have the same tokens.
 
     Parameters
     ----------

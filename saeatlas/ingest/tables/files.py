@@ -17,8 +17,8 @@ PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".zst", ".bz2")  # those that Arrow opens by their name
 
-_ROWS_AT_A_TIME = 1 << 17
-_BYTES_AT_A_TIME = 1 << 20
+ROWS_AT_A_TIME = 1 << 17
+BYTES_AT_A_TIME = 1 << 20
 _KINDS = {
     "document": "integers or strings",
     "block": "integers",
@@ -78,7 +78,7 @@ class TableFile:
             return hashlib.file_digest(file, "sha256").digest()
 
     def rows(self, d_sae: int) -> Iterator[Rows]:
-        """Yield the rows, and take note of the documents.
+        """Yield the rows, and note the documents.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class TableFile:
             for ours, theirs in found.items():
                 self._require_type(ours, theirs, file.schema_arrow.field(theirs).type)
             columns = list(dict.fromkeys(found.values()))
-            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=columns):
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns):
                 yield batch.select(list(found.values())).rename_columns(list(found))
 
     def _csv(self) -> Iterator[Any]:
@@ -129,7 +129,7 @@ class TableFile:
 
         parse = csv.ParseOptions(delimiter="\t" if plain_suffix(self.path) == ".tsv" else ",")
         # with threads its errors do not say which row they are about
-        read = csv.ReadOptions(use_threads=False, block_size=_BYTES_AT_A_TIME)
+        read = csv.ReadOptions(use_threads=False, block_size=BYTES_AT_A_TIME)
         with csv.open_csv(self.path, read, parse) as reader:
             found = self._found(reader.schema.names)
         kinds = {"block": pa.int64(), "feature": pa.int64(), "activation": pa.float64()}
@@ -223,7 +223,7 @@ class TableFile:
                 rows.refuse(
                     i,
                     f"its document is of subset {subset!r}; an earlier row says {known!r}.",
-                    hint="One document has one subset: hint the column, or name the documents "
+                    hint="One document has one subset: correct the column, or name the documents "
                     "apart.",
                 )
 

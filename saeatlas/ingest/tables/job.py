@@ -1,5 +1,6 @@
 """Activations computed elsewhere: read, sorted by the server, stored as a recording."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +15,19 @@ import saeatlas
 from saeatlas import errors
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.saes import store
-from saeatlas.ingest.tables import corpus as cutting
+from saeatlas.ingest.tables import corpus as corpora
 from saeatlas.ingest.tables import delphi, files, stage
 from saeatlas.ingest.tables.stage import Source
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, partitions, statistics
 from saeatlas.schema.database.statements import statement
-from saeatlas.schema.rows import saes
+from saeatlas.schema.rows import running_jobs, saes
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """What became of a table.
+class TableOutcome:
+    """The recording of a table.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class Ingested:
         if self.created:
             return f"Recording {self.recording} on corpus {self.corpus}: {size}."
         return (
-            f"Recording {self.recording} holds this already: {size} on corpus {self.corpus}. "
+            f"Recording {self.recording} has this already: {size} on corpus {self.corpus}. "
             "Nothing was changed."
         )
 
@@ -67,8 +69,9 @@ def ingest_table(
     keep_above: float = 0.0,
     columns: Mapping[str, str] | None = None,
     corpus: int | None = None,
-) -> Ingested:
-    """Bring in activations that somebody computed elsewhere.
+    report: Report = silent,
+) -> TableOutcome:
+    """Ingest activations that were computed elsewhere.
 
     Writes one row of ``recording`` and one of ``activation`` a block; unless the corpus is there
     already, ``corpus``, ``document`` and ``block``; ``model`` if the files name one. One
@@ -83,25 +86,27 @@ def ingest_table(
     sae : str
         Name or number of the SAE that the features belong to.
     keep_above : float, default=0.0
-        Only maxima above this are stored, in units of activation; not negative.
+        Activation floor: only maxima above this are stored; not negative.
     columns : mapping of str to str, optional
         The file's own names for our columns.
     corpus : int, optional
         Corpus whose documents and blocks these are. Default: the one that was made from this
         file, or from this cache's other hookpoints; a new one if there is none.
+    report : callable, optional
+        Called with the rows read.
 
     Returns
     -------
-    Ingested
+    TableOutcome
 
     Raises
     ------
     BadTable
-        What the table says cannot be.
+        The table has impossible values.
     UnknownName
         No such SAE or corpus.
     NameTaken
-        This path was brought in before, with other content.
+        This path was ingested before, with other content.
     CorpusChanged
         The corpus made from this path has other documents.
     DatabaseError
@@ -111,7 +116,7 @@ def ingest_table(
     Rows of one block and feature give their maximum. A block without any row is not known to be
     there; a row with activation 0 makes it one in which nothing is active. In a corpus that is
     there already, a document without a row is refused; a block without one, in a document that
-    has others, counts as silent.
+    has others, has no active feature.
     """
     if not 0 <= keep_above <= float(np.finfo(np.float32).max):
         raise errors.InputError(
@@ -119,21 +124,21 @@ def ingest_table(
             available="What a table does not name counts as 0.",
         )
     keep_above = float(np.float32(keep_above))  # the catalog keeps four bytes of it
-    source = open_source(path, columns or {})
+    source = open_table(path, columns or {})
     with failures.translated(), engine.begin() as connection:
         row = saes.find_one(connection, sae)
-        driver = connect.raw(connection)
-        driver.execute(statement(__name__, "lock"), {"source": source.source})
-        terms = {"sae": row.id, "source": source.source, "source_sha256": source.fingerprint()}
-        found = _earlier(connection, terms, keep_above, corpus)
+        key = hashlib.sha256(source.source.encode("utf-8", "surrogateescape")).digest()
+        running_jobs.wait_for(connection, "table", key)
+        params = {"sae": row.id, "source": source.source, "source_sha256": source.fingerprint()}
+        found = _earlier(connection, params, keep_above, corpus)
         if found is not None:
             return found
-        stage.load(connection, source, row.d_sae)
-        terms["corpus"] = cutting.place(connection, source, corpus)
-        return _write(connection, source, terms | {"keep_above": keep_above})
+        stage.stage_rows(connection, source, row.d_sae, report)
+        params["corpus"] = corpora.place_rows(connection, source, corpus)
+        return _write(connection, source, params | {"keep_above": keep_above})
 
 
-def open_source(path: Path, columns: Mapping[str, str]) -> Source:
+def open_table(path: Path, columns: Mapping[str, str]) -> Source:
     """Find out what kind of table a path is, from its name.
 
     Parameters
@@ -164,7 +169,7 @@ def open_source(path: Path, columns: Mapping[str, str]) -> Source:
                 "--column is for Parquet and CSV; a cache of Delphi has no columns.",
                 hint="Leave --column out.",
             )
-        return delphi.Cache(delphi.find(whole))
+        return delphi.Cache(delphi.find_cache(whole))
     is_parquet = whole.suffix.lower() in files.PARQUET
     if is_parquet or files.plain_suffix(whole) in files.CSV:
         return files.TableFile(whole, columns)
@@ -179,19 +184,19 @@ def open_source(path: Path, columns: Mapping[str, str]) -> Source:
 
 
 def _earlier(
-    connection: sa.Connection, terms: dict[str, Any], keep_above: float, corpus: int | None
-) -> Ingested | None:
+    connection: sa.Connection, params: dict[str, Any], keep_above: float, corpus: int | None
+) -> TableOutcome | None:
     """Find the recording that this very table gave; refuse other content of the same path."""
     table = tables.recording
     rows = connection.execute(
         sa.select(table)
-        .where(table.c.sae == terms["sae"], table.c.source == terms["source"])
+        .where(table.c.sae == params["sae"], table.c.source == params["source"])
         .order_by(table.c.id)
     ).all()
     for row in rows:
-        if row.source_sha256 != terms["source_sha256"]:
+        if row.source_sha256 != params["source_sha256"]:
             raise errors.NameTaken(
-                f"{terms['source']} was brought in before, with other content.",
+                f"{params['source']} was ingested before, with other content.",
                 available=f"Recording {row.id} of the catalog came from it, on corpus "
                 f"{row.corpus}.",
                 hint=f"`saeatlas remove recording {row.id}` first (`saeatlas remove corpus "
@@ -199,14 +204,14 @@ def _earlier(
             )
     for row in rows:
         if np.float32(row.keep_above) == keep_above and corpus in (None, row.corpus):
-            return Ingested(
+            return TableOutcome(
                 row.id, row.corpus, row.n_documents, row.n_blocks, row.n_activations, created=False
             )
     return None
 
 
-def _write(connection: sa.Connection, source: Source, terms: dict[str, Any]) -> Ingested:
-    """Make the recording, and let the server sort the staged rows into its partition."""
+def _write(connection: sa.Connection, source: Source, params: dict[str, Any]) -> TableOutcome:
+    """Create the recording, and let the server sort the staged rows into its partition."""
     driver = connect.raw(connection)
     table = tables.recording
     facts = {
@@ -216,15 +221,15 @@ def _write(connection: sa.Connection, source: Source, terms: dict[str, Any]) -> 
         "code_version": saeatlas.__version__,
     }
     number = connection.execute(
-        insert(table).values(terms | facts).returning(table.c.id)
+        insert(table).values(params | facts).returning(table.c.id)
     ).scalar_one()
-    parameters = {"recording": number, "keep_above": terms["keep_above"]}
+    parameters = {"recording": number, "keep_above": params["keep_above"]}
     statistics.refresh_corpora(connection)
     with partitions.filling(connection, tables.activation, number) as part:
         target = {"partition": sql.Identifier(str(part.schema), part.name)}
         fill = sql.SQL(statement(__name__, "activations"))
         driver.execute(fill.format(**target), parameters)
-        count = sql.SQL(statement(__name__, "heard"))
+        count = sql.SQL(statement(__name__, "counts"))
         counts = driver.execute(count.format(**target), parameters).fetchone()
     assert counts is not None
-    return Ingested(number, terms["corpus"], *counts)
+    return TableOutcome(number, params["corpus"], *counts)

@@ -1,8 +1,3 @@
--- name: lock
--- Wait until no other transaction brings in this file; held until this one ends. Parameters: source
--- (absolute path).
-select pg_advisory_xact_lock(hashtext('saeatlas table'), hashtext(%(source)s))
-
 -- name: activations
 -- Turn rows of (block, feature, activation), in any order and with repeats, into sparse rows: the
 -- maximum of each feature in a block, features ascending. Every block of the table's documents gets
@@ -29,8 +24,8 @@ select
 from place left join active using (number)
 order by place.number
 
--- name: heard
--- Count what a recording holds; documents without a block count where they stand. Identifiers:
+-- name: counts
+-- Count what a recording has; documents without a block count where they stand. Identifiers:
 -- partition; parameters: recording (recording.id).
 update recording
 set

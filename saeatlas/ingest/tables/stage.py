@@ -1,4 +1,4 @@
-"""Rows from elsewhere on their way in: checked, and sent to temporary tables of the server.
+"""Rows of a table: checked, and sent to temporary tables of the server.
 
 A table's rows come in any order, and those of one block may stand at its two ends, so the server
 collects and sorts them: what is too large for its memory goes to its disk.
@@ -10,12 +10,12 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import sqlalchemy as sa
-from psycopg import sql
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, REAL
 
 from saeatlas import errors
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.database import connect, statistics
-from saeatlas.schema.database.copy import copy_rows
+from saeatlas.schema.database.copy import copy_arrays, copy_rows
 from saeatlas.schema.database.statements import statement
 
 Array = np.ndarray[Any, Any]
@@ -59,19 +59,6 @@ place = sa.Table(
     sa.Column("block", sa.BigInteger, nullable=False),  # incoming's
     **_TEMPORARY,
 )
-
-# a row of binary COPY: the number of fields, then each field's length in bytes and itself
-_WIRE = np.dtype(
-    [
-        ("n", ">i2"),
-        ("n_document", ">i4"), ("document", ">i4"),
-        ("n_block", ">i4"), ("block", ">i8"),
-        ("n_feature", ">i4"), ("feature", ">i4"),
-        ("n_activation", ">i4"), ("activation", ">f4"),
-    ]
-)  # fmt: skip
-_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
 
 
 @dataclass(frozen=True)
@@ -159,11 +146,13 @@ class Source(Protocol):
         """Yield the documents that the rows have named, after all of them."""
 
 
-def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
+def stage_rows(
+    connection: sa.Connection, source: Source, d_sae: int, report: Report = silent
+) -> None:
     """Send a source's rows and documents to temporary tables.
 
     Writes the temporary tables ``incoming``, ``incoming_document`` and ``incoming_block``, and
-    makes ``place``, empty; all are gone when the transaction ends.
+    creates ``place``, empty; all are gone when the transaction ends.
 
     Parameters
     ----------
@@ -172,16 +161,18 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
     source : Source
     d_sae : int
         Features of the SAE.
+    report : callable, optional
+        Called with the rows read.
 
     Raises
     ------
     BadTable
-        A row that cannot be, or no row at all.
+        A row has impossible values, or there is no row at all.
     """
     driver = connect.raw(connection)
     _metadata.create_all(connection, checkfirst=False)
     driver.execute(statement(__name__, "settings"))
-    if not _send(connection, source.rows(d_sae), d_sae):
+    if not _send(connection, source.rows(d_sae), d_sae, report):
         raise errors.BadTable(
             f"{source.source} holds no rows.",
             hint="Give it one row for each active feature of a block.",
@@ -194,27 +185,18 @@ def load(connection: sa.Connection, source: Source, d_sae: int) -> None:
         statistics.refresh(connection, table)
 
 
-def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int) -> int:
-    """Copy the rows, each batch as one string of bytes: a call a row would take far longer."""
-    target = sql.SQL(statement(__name__, "copy"))
-    n = 0
-    with connect.raw(connection).cursor() as cursor, cursor.copy(target) as copy:
-        copy.write(_BEGIN)
+def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int, report: Report) -> int:
+    """Copy the rows; return how many there are."""
+
+    def arrays() -> Iterator[tuple[Array, Array, Array, Array]]:
+        n = 0
         for rows in batches:
-            copy.write(_wire(rows, _checked(rows, d_sae)))
+            yield rows.document, rows.block, rows.feature, _checked(rows, d_sae)
             n += len(rows.feature)
-        copy.write(_END)
-    return n
+            report(Progress("rows", n))
 
-
-def _wire(rows: Rows, activation: Array) -> bytes:
-    out = np.empty(len(rows.feature), _WIRE)
-    out["n"] = 4
-    for name in ("document", "block", "feature"):
-        out[f"n_{name}"] = _WIRE[name].itemsize
-        out[name] = getattr(rows, name)
-    out["n_activation"], out["activation"] = 4, activation
-    return out.tobytes()
+    columns = ["document", "block", "feature", "activation"]
+    return copy_arrays(connection, incoming, columns, arrays())
 
 
 def _checked(rows: Rows, d_sae: int) -> Array:

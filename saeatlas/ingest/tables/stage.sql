@@ -4,10 +4,6 @@
 set local work_mem = '256MB'
 
 -- name: pairs
--- Each block that a table names, once. Used by stage.py, after the rows have come in.
+-- Each block that a table names, once. Used by stage.py, after the rows were copied.
 insert into incoming_block (document, block)
 select distinct document, block from incoming
-
--- name: copy
--- Take rows in, as stage.py lays them out.
-copy incoming (document, block, feature, activation) from stdin (format binary)

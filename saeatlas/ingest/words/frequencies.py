@@ -12,7 +12,7 @@ from saeatlas.ingest.words import spellings
 _MEND = "The form is word,count, or the two with a tab between; a first line may name the columns."
 
 
-def read(path: Path, words: Sequence[str]) -> dict[str, float]:
+def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
     """Read how frequent words are.
 
     Parameters
@@ -25,13 +25,13 @@ def read(path: Path, words: Sequence[str]) -> dict[str, float]:
     -------
     dict of str to float
         Natural logarithm of the count, by word; without the words that the file lacks under each
-        of their `word_names.names`.
+        of their `spellings.spellings_of`.
 
     Raises
     ------
     BadWords
     """
-    wanted = spellings.keys(words)
+    wanted = spellings.all_spellings(words)
     found: dict[str, float] = {}
     cased = False
     for number, name, count in _rows(path):
@@ -43,10 +43,13 @@ def read(path: Path, words: Sequence[str]) -> dict[str, float]:
             )
         if name in wanted:
             found[name] = math.log(count)
-    return {word: found[name] for word, name in spellings.find(words, found, cased=cased).items()}
+    return {
+        word: found[name]
+        for word, name in spellings.find_spellings(words, found, cased=cased).items()
+    }
 
 
-def fingerprint(path: Path) -> str:
+def frequencies_sha256(path: Path) -> str:
     """Hash a file of frequencies.
 
     Parameters

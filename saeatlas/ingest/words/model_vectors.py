@@ -1,4 +1,4 @@
-"""A model that reads words: its residual stream at each word's last token."""
+"""Vectors of words from a model: its residual stream at each word's last token."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 _CONTEXT = 128
 """Tokens of the longest word, BOS included; every model can read as many."""
 
-_TOKENS = 8_192
-"""Tokens in one forward pass times layers heard: what bounds the memory."""
+TOKENS = 8_192
+"""Tokens in one forward pass times hooks: what bounds the memory."""
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How a model reads words.
+class Params:
+    """How to compute the vectors of words with a model.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ class Terms:
         Hub id or folder.
     layers : sequence of int
     site : {'resid_post', 'resid_pre'}, default='resid_post'
-        The residual stream after a layer, as SAEs at ``hook_resid_post`` hear it, or before it,
-        as the paper's ``hidden_states[layer]``.
+        The residual stream after a layer, as at ``hook_resid_post``, or before it, as the paper's
+        ``hidden_states[layer]``.
     dtype : {'float32', 'bfloat16', 'float16'}, default='float32'
     device : str, optional
         Default: cuda or mps where there is one, else cpu.
@@ -46,13 +47,13 @@ class Terms:
     device: str | None = None
 
     def hook(self, layer: int) -> str:
-        """Name the place of a layer."""
+        """Return the hook name of a layer."""
         return f"blocks.{layer}.hook_{self.site}"
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Words with their tokens, and what the model has at the last of each.
+class ModelVectors:
+    """Words with their tokens, and the residual stream at the last token of each.
 
     Parameters
     ----------
@@ -68,20 +69,20 @@ class Heard:
     words: list[str]
     n_tokens: list[int]
     last_tokens: list[str]
-    vectors: dict[str, np.ndarray[Any, Any]]
+    vectors: dict[str, npt.NDArray[np.float32]]
 
     def __len__(self) -> int:
         return len(self.words)
 
 
-class Reader:
-    """A model that reads words; its weights are loaded only when it must.
+class WordModel:
+    """A model that is run on words; its weights are loaded only when there are words to run.
 
     A word stands alone after a space, as within a text, and after BOS where the tokenizer has one.
 
     Parameters
     ----------
-    terms : Terms
+    params : Params
 
     Raises
     ------
@@ -89,25 +90,18 @@ class Reader:
         There is no such model, or it has no such layer.
     """
 
-    def __init__(self, terms: Terms) -> None:
-        self._terms = terms
-        self._config = files.read_config(terms.model)
-        _require_layers(terms, self._config)
-        self._tokenizer = tokenizer.load(terms.model)
-        self._facts = {
-            "model_sha256": files.fingerprint(terms.model, self._config),
-            "tokenizer_sha256": self._tokenizer.fingerprint,
-            "dtype": terms.dtype,
-            "bos": self._tokenizer.has_bos,
-            "leading_space": True,
-        }
+    def __init__(self, params: Params) -> None:
+        self.params = params
+        self._config = files.read_model_config(params.model)
+        _require_layers(params, self._config)
+        self._tokenizer = tokenizer.load_tokenizer(params.model)
+        self._hooked: hooked_model.HookedModel | None = None
 
-    def row(self, connection: sa.Connection, layer: int, name: str | None) -> dict[str, Any]:
-        """Return columns of ``word_space`` for a layer, and write the model's row.
+    def space(self, layer: int, name: str | None) -> dict[str, Any]:
+        """Return columns of ``word_space`` for a layer, without its model.
 
         Parameters
         ----------
-        connection : sqlalchemy.Connection
         layer : int
         name : str or None
             Stands in the space's name for the model's.
@@ -116,31 +110,58 @@ class Reader:
         -------
         dict
         """
-        model = self._terms.model
-        facts = files.facts(self._config)
+        model = self.params.model
         short = Path(model).resolve().name  # of a hub id what follows its owner
         return {
-            "name": f"{name or short}/{layer}/{self._terms.site}",
-            "model": store.model_row(connection, model, **facts),
+            "name": f"{name or short}/{layer}/{self.params.site}",
             "layer": layer,
-            "site": self._terms.site,
-            "facts": self._facts,
-            "d": facts["d_model"],
+            "site": self.params.site,
+            "facts": {
+                "model_sha256": files.model_fingerprint(model, self._config),
+                "tokenizer_sha256": self._tokenizer.fingerprint,
+                "dtype": self.params.dtype,
+                "bos": self._tokenizer.has_bos,
+                "leading_space": True,
+            },
+            "d": files.model_facts(self._config)["d_model"],
             "source": model,
         }
 
-    def read(self, words: Sequence[str], hooks: Sequence[str]) -> Iterator[Heard]:
-        """Read words, some at a time, those of like length together.
+    def store_row(self, connection: sa.Connection) -> int:
+        """Write the model's row; return ``model.id``."""
+        return store.model_row(connection, self.params.model, **files.model_facts(self._config))
+
+    def load(self, words: Sequence[str]) -> None:
+        """Load the weights, if there are words to run; refuse words that the model cannot read.
 
         Parameters
         ----------
         words : sequence of str
-            None: no weights are loaded.
-        hooks : sequence of str
+
+        Raises
+        ------
+        BadWords
+            A word has no token, or too many.
+        ModelMismatch
+        """
+        if words and self._hooked is None:
+            self._tokenize(words)
+            hooks = [self.params.hook(layer) for layer in self.params.layers]
+            self._hooked = hooked_model.open_model(
+                self.params.model, hooks, dtype=self.params.dtype, device=self.params.device
+            )
+
+    def run(self, words: Sequence[str]) -> Iterator[ModelVectors]:
+        """Run the model on words, some at a time, those of like length together.
+
+        Parameters
+        ----------
+        words : sequence of str
+            If there is none, no weights are loaded.
 
         Yields
         ------
-        Heard
+        ModelVectors
 
         Raises
         ------
@@ -150,18 +171,17 @@ class Reader:
         """
         if not words:
             return
+        self.load(words)
+        assert self._hooked is not None
         rows = self._tokenize(words)
         order = sorted(range(len(words)), key=lambda i: (-len(rows[i]), i))
-        listener = hooked_model.open_model(
-            self._terms.model, hooks, dtype=self._terms.dtype, device=self._terms.device
-        )
         while order:
-            size = max(1, _TOKENS // (len(rows[order[0]]) * len(hooks)))
+            size = max(1, TOKENS // (len(rows[order[0]]) * len(self.params.layers)))
             batch, order = order[:size], order[size:]
             ids = [rows[i] for i in batch]
             last = [len(row) - 1 for row in ids]
-            acts = listener.hear(ids)  # (B, T, d) by hook
-            yield Heard(
+            acts = self._hooked.run(ids)  # (B, T, d) by hook
+            yield ModelVectors(
                 [words[i] for i in batch],
                 [len(row) - self._tokenizer.has_bos for row in ids],
                 [self._tokenizer.piece(int(row[-1])).replace("\0", "\ufffd") for row in ids],
@@ -171,7 +191,7 @@ class Reader:
                 },
             )
 
-    def _tokenize(self, words: Sequence[str]) -> list[np.ndarray[Any, Any]]:
+    def _tokenize(self, words: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         before = "" if self._tokenizer.adds_space else " "
         rows = self._tokenizer.tokenize(
             [before + word for word in words],
@@ -182,13 +202,13 @@ class Reader:
             if not 0 < len(row) < _CONTEXT:
                 what = "no token" if not len(row) else f"{_CONTEXT} tokens or more"
                 raise errors.BadWords(
-                    f"{word!r:.60} has {what} in {self._terms.model}.",
+                    f"{word!r:.60} has {what} in {self.params.model}.",
                     hint="Leave its pairs out.",
                 )
         return rows
 
 
-def _finite(hook: str, vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _finite(hook: str, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if not np.isfinite(vectors).all():
         raise errors.ModelMismatch(
             f"The model gives NaN or infinity at {hook}.",
@@ -197,12 +217,12 @@ def _finite(hook: str, vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return vectors
 
 
-def _require_layers(terms: Terms, config: "PretrainedConfig") -> None:
+def _require_layers(params: Params, config: "PretrainedConfig") -> None:
     last = int(config.num_hidden_layers) - 1
-    for layer in terms.layers:
+    for layer in params.layers:
         if not 0 <= layer <= last:
             raise errors.ModelMismatch(
-                f"{terms.model} has no layer {layer}.",
+                f"{params.model} has no layer {layer}.",
                 available=f"Its layers are 0 to {last}.",
                 hint="Choose other --layers.",
             )

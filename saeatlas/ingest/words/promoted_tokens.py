@@ -1,37 +1,72 @@
 """The tokens that a feature promotes: its decoder vector, through the model's unembedding."""
 
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.ingest.models import files, unembedding
-from saeatlas.ingest.models import tokenizer as tokens
-from saeatlas.ingest.steps import Step
+from saeatlas.ingest.models import tokenizer as tokenizers
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import remove, runs, sae_vectors, saes
 
-Array = np.ndarray[Any, Any]
-
 _COLUMNS = ("sae", "run", "feature", "rank", "token_id", "token", "logit", "n_characters")
 
-_STAGE = "tokens of features"
-
-_LOGITS = 2**26
+LOGITS = 2**26
 """Logits at a time: 256 MiB."""
 
 _RESIDUAL = re.compile(r"resid_|_out$|embed$|(?:layers|h)\.\d+$")
-"""Hooks at which what an SAE gives is a part, or the whole, of the residual stream."""
+"""Hooks at which the output of an SAE is a part, or the whole, of the residual stream."""
 
 
-def find(
-    engine: sa.Engine, sae: int, *, model: str, top: int = 10, device: str | None = None
-) -> Iterator[Step]:
+@dataclass(frozen=True)
+class TokensOutcome:
+    """The tokens that the features of an SAE promote.
+
+    Parameters
+    ----------
+    run : int
+        ``run.id``.
+    created : bool
+        False if the same tokens were there already.
+    n_features : int
+        Features that have tokens.
+    n_zero : int
+        Features whose decoder vector is all zero.
+    """
+
+    run: int
+    created: bool
+    n_features: int = 0
+    n_zero: int = 0
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        if not self.created:
+            return f"Run {self.run}: already there, unchanged"
+        left_out = (
+            f"; {self.n_zero:,} have an all-zero decoder vector and none" if self.n_zero else ""
+        )
+        return f"Run {self.run}: tokens of {self.n_features:,} features{left_out}"
+
+
+def find_tokens(
+    engine: sa.Engine,
+    sae: int,
+    *,
+    model: str,
+    top: int = 10,
+    device: str | None = None,
+    report: Report = silent,
+) -> TokensOutcome:
     """Find the tokens that each feature of an SAE promotes most; replace those found before.
 
     The effect on a token's logit is W_U (scale * v), where v is the decoder vector, less its mean
@@ -40,7 +75,7 @@ def find(
     tokens is the same with it. Biases, and the tanh that caps Gemma 2's logits, are left out too.
 
     Writes a row of ``run`` and at most `top` rows of ``feature_token`` a feature, in one
-    transaction. The same again changes nothing.
+    transaction, after the model is loaded. The same again changes nothing.
 
     Parameters
     ----------
@@ -53,10 +88,12 @@ def find(
         Tokens of each feature; all there are, if fewer.
     device : str, optional
         Default: cuda or mps where there is one, else cpu.
+    report : callable, optional
+        Called with the features done.
 
-    Yields
-    ------
-    Step
+    Returns
+    -------
+    TokensOutcome
 
     Raises
     ------
@@ -67,55 +104,58 @@ def find(
 
     Notes
     -----
-    This is what a feature does by itself at the last step. What later layers make of it is not in
-    it: of a feature of an early layer its tokens may say little.
+    This is what a feature does by itself at the last step, without what later layers make of it:
+    of a feature of an early layer its tokens may say little.
     """
-    config = files.read_config(model)
-    tokenizer = tokens.load(model)
-    with engine.begin() as connection:
-        # so that nobody finds the tokens of the same SAE meanwhile
-        row = saes.read(connection, sae, hold=True)
+    config = files.read_model_config(model)
+    tokenizer = tokenizers.load_tokenizer(model)
+    params = {"model_sha256": files.model_fingerprint(model, config), "top": top}
+    with engine.connect() as connection:
+        row = saes.read(connection, sae)
         _require_residual(row, model, int(config.hidden_size))
-        terms = {"model_sha256": files.fingerprint(model, config), "top": top}
         key = runs.input_hash(
-            weights=row.weights_sha256.hex(), tokenizer=tokenizer.fingerprint, **terms
+            weights=row.weights_sha256.hex(), tokenizer=tokenizer.fingerprint, **params
         )
         older = _runs(connection, sae)
+    if key in older:
+        return TokensOutcome(older[key], created=False)
+    out = unembedding.load_unembedding(model, len(tokenizer), device)  # long: no lock meanwhile
+    with engine.begin() as connection:
+        saes.read(connection, sae, hold=True)  # so that no other process finds its tokens meanwhile
+        older = _runs(connection, sae)
         if key in older:
-            yield Step("done", summary=f"Run {older[key]}: already there, unchanged")
-            return
+            return TokensOutcome(older[key], created=False)
         for number in older.values():
             remove.remove_run(connection, number)
-        out = unembedding.load(model, len(tokenizer), device)
         vectors = sae_vectors.read(connection, sae)
         features = np.flatnonzero(vectors.any(axis=1))
-        n_zero = len(vectors) - len(features)
+        quality = {"n_features": len(features), "n_zero": len(vectors) - len(features)}
         run = runs.create(
-            connection, "tokens", key, sae=sae, params={"model": model} | terms,
-            quality={"n_features": len(features), "n_zero": n_zero},
-        )  # fmt: skip
-        yield from _write(
-            connection, (sae, run), features, vectors, out, tokenizer=tokenizer, top=top
+            connection, "tokens", key, sae=sae, params={"model": model} | params, quality=quality
         )
-    left_out = f"; {n_zero:,} have an all-zero decoder vector and none" if n_zero else ""
-    yield Step("done", summary=f"Run {run}: tokens of {len(features):,} features{left_out}")
+        _write(
+            connection, (sae, run), features, vectors, out,
+            tokenizer=tokenizer, top=top, report=report,
+        )  # fmt: skip
+    return TokensOutcome(run, created=True, **quality)
 
 
 def _write(
     connection: sa.Connection,
     numbers: tuple[int, int],
-    features: Array,
-    vectors: Array,
+    features: npt.NDArray[np.intp],
+    vectors: npt.NDArray[np.float32],
     out: unembedding.Unembedding,
     *,
-    tokenizer: tokens.Tokenizer,
+    tokenizer: tokenizers.Tokenizer,
     top: int,
-) -> Iterator[Step]:
+    report: Report,
+) -> None:
     """Write the tokens of features, some features at a time."""
     text = cache(lambda token: tokenizer.piece(token).replace("\0", "\ufffd"))
-    size = max(1, _LOGITS // len(out.weight))
+    size = max(1, LOGITS // len(out.weight))
     for begin in range(0, len(features), size):
-        yield Step(_STAGE, begin, len(features))
+        report(Progress("tokens of features", begin, len(features)))
         part = features[begin : begin + size]
         ids, logits = out.strongest(vectors[part], min(top, len(out.weight)))
         rows = (
@@ -126,7 +166,7 @@ def _write(
             for rank, (token, logit) in enumerate(zip(own, strengths, strict=True), 1)
         )
         copy_rows(connection, tables.feature_token, _COLUMNS, rows)
-    yield Step(_STAGE, len(features), len(features))
+    report(Progress("tokens of features", len(features), len(features)))
 
 
 def _runs(connection: sa.Connection, sae: int) -> dict[bytes, int]:

@@ -75,7 +75,7 @@ class Stored:
 
     @property
     def summary(self) -> str:
-        """What became of it, in a line."""
+        """What was done, in a line."""
         made = self.relation
         counts = (
             (made.n_same, "with input equal to output"),
@@ -87,7 +87,7 @@ class Stored:
         return f"Relation {self.id}  {made.name}  {len(made.pairs):,} pairs{said}: {done}"
 
 
-def read(path: Path) -> Relation:
+def read_relation(path: Path) -> Relation:
     """Read a file of word pairs; its stem is the relation's name.
 
     Parameters
@@ -119,7 +119,7 @@ def read(path: Path) -> Relation:
     return Relation(path.stem, distinct, len(pairs) - len(distinct))
 
 
-def store(connection: sa.Connection, relation: Relation) -> Stored:
+def store_relation(connection: sa.Connection, relation: Relation) -> Stored:
     """Write a relation; the same pairs again change nothing.
 
     Writes one row of ``relation`` and one of ``word_pair`` a pair.
@@ -154,14 +154,33 @@ def store(connection: sa.Connection, relation: Relation) -> Stored:
     number = connection.execute(
         insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
     ).scalar_one_or_none()
-    if number is None:  # another process has made it at this very moment
-        return store(connection, relation)
+    if number is None:  # another process has created it at this moment
+        return store_relation(connection, relation)
     rows = ((number, rank, *pair) for rank, pair in enumerate(relation.pairs, 1))
     copy_rows(connection, tables.word_pair, ["relation", "rank", "input", "output"], rows)
     return Stored(number, relation, created=True)
 
 
-def pairs_of(connection: sa.Connection, relations: Sequence[int] | None = None) -> list[Pair]:
+def require_free_name(connection: sa.Connection, relation: Relation) -> None:
+    """Check that the catalog has no other pairs under a relation's name.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    relation : Relation
+
+    Raises
+    ------
+    NameTaken
+    """
+    table = tables.relation
+    query = sa.select(table).where(table.c.name == relation.name)
+    row = connection.execute(query).one_or_none()
+    if row is not None:
+        _require_same_pairs(row, relation)
+
+
+def stored_pairs(connection: sa.Connection, relations: Sequence[int] | None = None) -> list[Pair]:
     """Read the pairs of relations of the catalog.
 
     Parameters
@@ -219,13 +238,13 @@ def _word(path: Path, place: int, row: Any, field: str) -> str:
         raise errors.BadWords(
             f"{path.name}: the {field} of pair {place} has {len(word):,} characters.",
             available=f"A word, or words, has 1 to {MAX_CHARACTERS}, white space around it apart.",
-            hint="Leave the pair out, or hint it.",
+            hint="Leave the pair out, or correct it.",
         )
     if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
         raise errors.BadWords(
             f"{path.name}: the {field} of pair {place} is no text that can be stored: {word!r}.",
             available="It has a NUL character, or half of a surrogate pair.",
-            hint="Leave the pair out, or hint it.",
+            hint="Leave the pair out, or correct it.",
         )
     return word
 
@@ -237,6 +256,11 @@ def _same_pairs(connection: sa.Connection, relation: Relation) -> int | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
+    _require_same_pairs(row, relation)
+    return int(row.id)
+
+
+def _require_same_pairs(row: sa.Row[Any], relation: Relation) -> None:
     if row.sha256 != relation.sha256:
         raise errors.NameTaken(
             f"The catalog has other pairs under the name {relation.name}.",
@@ -244,4 +268,3 @@ def _same_pairs(connection: sa.Connection, relation: Relation) -> int | None:
             hint="Give this file another name, or take those out: `saeatlas remove relation "
             f"{relation.name}`.",
         )
-    return int(row.id)

@@ -1,10 +1,11 @@
-"""The rows of spaces of word vectors: a space found or made, then filled with what it lacks."""
+"""The rows of spaces of word vectors: a space found or created, then filled with what it lacks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -28,7 +29,7 @@ class Word:
     """
 
     word: str
-    vector: np.ndarray[Any, Any]
+    vector: npt.NDArray[np.float32]
     log_frequency: float | None
     n_tokens: int | None = None
     last_token: str | None = None
@@ -47,7 +48,7 @@ class Space:
     n_words : int
         Words that it had.
     lacking : tuple of str
-        Words wanted that it had not, sorted.
+        Words wanted that it did not have, sorted.
     """
 
     id: int
@@ -57,7 +58,39 @@ class Space:
     lacking: tuple[str, ...]
 
 
-def find_or_make(connection: sa.Connection, row: dict[str, Any], wanted: Sequence[str]) -> Space:
+def words_to_add(
+    connection: sa.Connection, row: dict[str, Any], wanted: Sequence[str]
+) -> frozenset[str]:
+    """Find the words that a space lacks, without locking it; it need not be there yet.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    row : dict
+        Columns of ``word_space``.
+    wanted : sequence of str
+
+    Returns
+    -------
+    frozenset of str
+
+    Raises
+    ------
+    NameTaken
+        The words of this name were computed otherwise.
+    """
+    table = tables.word_space
+    query = sa.select(table).where(table.c.name == row["name"])
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        return frozenset(wanted)
+    _require_same(found, row)
+    return frozenset(wanted) - _words_of(connection, found.id)
+
+
+def find_or_create_space(
+    connection: sa.Connection, row: dict[str, Any], wanted: Sequence[str]
+) -> Space:
     """Open a space to add words to it; writes a row of ``word_space`` if there is none.
 
     Parameters
@@ -75,21 +108,20 @@ def find_or_make(connection: sa.Connection, row: dict[str, Any], wanted: Sequenc
     Raises
     ------
     NameTaken
-        The words of this name were read otherwise.
+        The words of this name were computed otherwise.
     """
-    table, word = tables.word_space, tables.word_vector
+    table = tables.word_space
     query = sa.select(table).where(table.c.name == row["name"]).with_for_update()
     found = connection.execute(query).one_or_none()
-    if found is None:  # or another process makes it at this very moment
+    if found is None:  # or another process creates it at this moment
         connection.execute(insert(table).values(row).on_conflict_do_nothing())
         found = connection.execute(query).one()
     _require_same(found, row)
-    stored = sa.select(word.c.word).where(word.c.space == found.id)
-    has = set(connection.execute(stored).scalars())
+    has = _words_of(connection, found.id)
     return Space(found.id, found.name, found.d, len(has), tuple(sorted(set(wanted) - has)))
 
 
-def add(connection: sa.Connection, space: Space, new: Iterable[Word]) -> None:
+def add_words(connection: sa.Connection, space: Space, new: Iterable[Word]) -> None:
     """Write words; one row of ``word_vector`` each.
 
     Parameters
@@ -123,8 +155,8 @@ def add(connection: sa.Connection, space: Space, new: Iterable[Word]) -> None:
     )
 
 
-def summary(space: Space, n_added: int) -> str:
-    """Say what became of a space, in a line.
+def space_summary(space: Space, n_added: int) -> str:
+    """Say in a line what was added to a space.
 
     Parameters
     ----------
@@ -140,16 +172,22 @@ def summary(space: Space, n_added: int) -> str:
     return f"Words {space.id}  {space.name}  {size}: {done}"
 
 
+def _words_of(connection: sa.Connection, space: int) -> frozenset[str]:
+    word = tables.word_vector
+    query = sa.select(word.c.word).where(word.c.space == space)
+    return frozenset(connection.execute(query).scalars())
+
+
 def _require_same(found: sa.Row[Any], row: dict[str, Any]) -> None:
-    """Compare what decides a word's vector: facts, and where they were heard."""
+    """Compare what decides a word's vector: facts, layer, site and width."""
     had, mine = dict(found.facts), dict(row["facts"])
     for column in ("layer", "site", "d"):
         had[column], mine[column] = found._mapping[column], row.get(column)
     other = sorted(name for name in had | mine if had.get(name) != mine.get(name))
     if other:
         raise errors.NameTaken(
-            f"The words under the name {found.name} were not read like these.",
+            f"The words under the name {found.name} were not computed like these.",
             available=f"They came from {found.source} and differ in {', '.join(other)}.",
-            hint="Read these in the same way, give them another --name, or take those out: "
+            hint="Compute these in the same way, give them another --name, or take those out: "
             f"`saeatlas remove words {found.name}`.",
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 
-def names(word: str, *, cased: bool) -> tuple[str, ...]:
+def spellings_of(word: str, *, cased: bool) -> tuple[str, ...]:
     """Spell a word as files of words do.
 
     Parameters
@@ -22,7 +22,7 @@ def names(word: str, *, cased: bool) -> tuple[str, ...]:
     return spelled if cased else (*spelled, *(name.lower() for name in spelled))
 
 
-def keys(words: Iterable[str]) -> frozenset[str]:
+def all_spellings(words: Iterable[str]) -> frozenset[str]:
     """Collect all names that words may have, whatever the file.
 
     Parameters
@@ -33,10 +33,10 @@ def keys(words: Iterable[str]) -> frozenset[str]:
     -------
     frozenset of str
     """
-    return frozenset(name for word in words for name in names(word, cased=False))
+    return frozenset(name for word in words for name in spellings_of(word, cased=False))
 
 
-def find(words: Iterable[str], there: Iterable[str], *, cased: bool) -> dict[str, str]:
+def find_spellings(words: Iterable[str], there: Iterable[str], *, cased: bool) -> dict[str, str]:
     """Say under which of its names a file has each word.
 
     Parameters
@@ -44,7 +44,7 @@ def find(words: Iterable[str], there: Iterable[str], *, cased: bool) -> dict[str
     words, there : iterable of str
         Words wanted, names that the file has.
     cased : bool
-        As for `names`.
+        As for `spellings_of`.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def find(words: Iterable[str], there: Iterable[str], *, cased: bool) -> dict[str
     known = set(there)
     found = {}
     for word in words:
-        name = next((name for name in names(word, cased=cased) if name in known), None)
+        name = next((name for name in spellings_of(word, cased=cased) if name in known), None)
         if name is not None:
             found[word] = name
     return found

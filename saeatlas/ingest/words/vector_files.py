@@ -45,7 +45,7 @@ class WordVectors:
     log_frequencies: dict[str, float]
 
 
-def read(path: Path, words: Sequence[str]) -> WordVectors:
+def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
     """Find the vectors of words in a file.
 
     Parameters
@@ -53,7 +53,7 @@ def read(path: Path, words: Sequence[str]) -> WordVectors:
     path : Path
         Read from end to end, a piece at a time; a .npz file is taken into memory as a whole.
     words : sequence of str
-        Each is looked for under its `word_names.names`; of a word that the file has twice the
+        Each is looked for under its `spellings.spellings_of`; of a word that the file has twice the
         first counts.
 
     Returns
@@ -72,7 +72,7 @@ def read(path: Path, words: Sequence[str]) -> WordVectors:
         return _read_npz(path, words) if path.suffix == ".npz" else _read_rows(path, words)
 
 
-def fingerprint(path: Path) -> str:
+def vectors_sha256(path: Path) -> str:
     """Hash a file of vectors.
 
     Parameters
@@ -93,11 +93,11 @@ def fingerprint(path: Path) -> str:
 
 
 def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
-    wanted = {key.encode(): key for key in spellings.keys(words)}
+    wanted = {key.encode(): key for key in spellings.all_spellings(words)}
     found: dict[str, tuple[int, Array]] = {}
     rank, cased = 0, False
     with _open(path) as file:
-        opened = vector_formats.begin(path.name, file)
+        opened = vector_formats.open_rows(path.name, file)
         for rank, (word, numbers) in enumerate(opened.rows, 1):
             cased = cased or _has_capital(word)
             name = wanted.get(word)
@@ -107,7 +107,7 @@ def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
         raise errors.BadWords(
             f"{path.name} has {rank:,} words; its first line says {opened.n:,}.", hint=FETCH
         )
-    chosen = spellings.find(words, found, cased=cased)
+    chosen = spellings.find_spellings(words, found, cased=cased)
     return WordVectors(
         opened.form,
         rank,
@@ -136,7 +136,9 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
     places: dict[str, int] = {}
     for place, name in enumerate(spelled.tolist()):
         places.setdefault(name, place)
-    chosen = spellings.find(words, places, cased=any(name != name.lower() for name in places))
+    chosen = spellings.find_spellings(
+        words, places, cased=any(name != name.lower() for name in places)
+    )
     found = {word: _finite(path, name, vectors[places[name]]) for word, name in chosen.items()}
     return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
 

@@ -68,7 +68,7 @@ class Rows:
         return np.array([float(field) for field in raw.split(b" ")])
 
 
-def begin(name: str, file: IO[bytes]) -> Rows:
+def open_rows(name: str, file: IO[bytes]) -> Rows:
     """Find out what a file is from its first two lines.
 
     Parameters

@@ -1,6 +1,6 @@
 """One job of a kind and key at a time: it locks a row as long as it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -36,63 +36,112 @@ def locked(engine: sa.Engine, kind: str, what: str, key: bytes) -> Iterator[None
     The lock is one on a row, in a transaction that stays open: it goes with its session, whatever
     ends that, and logins without rights on the table cannot take it.
     """
+    with all_locked(engine, kind, {key: what}):
+        yield
+
+
+@contextmanager
+def all_locked(engine: sa.Engine, kind: str, jobs: Mapping[bytes, str]) -> Iterator[None]:
+    """Keep other processes from several jobs meanwhile.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    kind : str
+    jobs : mapping of bytes to str
+        By key, the name in the message: as for `locked`.
+
+    Raises
+    ------
+    CatalogBusy
+        Another process does one of them now; none is locked then.
+    """
     with engine.connect() as connection:
-        connection.detach()  # the lock ends with this connection, so it must not go to the pool
-        lock(connection, kind, what, key)
+        connection.detach()  # the locks end with this connection, so it must not go to the pool
+        lock(connection, kind, jobs)
         try:
             yield
         finally:
-            release(connection, kind, key)
+            release(connection, kind, jobs)
 
 
-def lock(connection: sa.Connection, kind: str, what: str, key: bytes) -> None:
-    """Lock a job for as long as the connection's transaction lasts.
+def lock(connection: sa.Connection, kind: str, jobs: Mapping[bytes, str]) -> None:
+    """Lock jobs for as long as the connection's transaction lasts.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
         Not in a transaction, and not from the pool.
-    kind, what : str
-    key : bytes
+    kind : str
+    jobs : mapping of bytes to str
 
     Raises
     ------
     CatalogBusy
-        Another process does the same now.
+        Another process does one of them now.
     """
-    table = tables.running_job
-    row = {"kind": kind, "key": key}
-    mine = sa.select(table.c.key).where(table.c.kind == kind, table.c.key == key)
     connect.raw(connection).execute(statement(__name__, "keep_open"))
-    while True:
-        connection.execute(insert(table).values(row).on_conflict_do_nothing())
+    keys = sorted(jobs)
+    while keys:
+        rows = [{"kind": kind, "key": key} for key in keys]
+        connection.execute(insert(tables.running_job).values(rows).on_conflict_do_nothing())
         connection.commit()
-        try:
-            if connection.execute(mine.with_for_update(nowait=True)).first() is not None:
-                return
-        except errors.CatalogBusy as error:
-            connection.rollback()
-            raise errors.CatalogBusy(
-                f"Another process is working on the same {what}.",
-                hint="Wait for it; then run the same command again: it finds the result.",
-            ) from error
+        if all(_lock_row(connection, kind, key, jobs[key]) for key in keys):
+            return
+        connection.rollback()  # the process that just ended took a row away
 
 
-def release(connection: sa.Connection, kind: str, key: bytes) -> None:
-    """Take the row away and let go of it; if the connection is lost, it has let go already.
+def _lock_row(connection: sa.Connection, kind: str, key: bytes, what: str) -> bool:
+    """Lock the row of a job; return False if it is gone."""
+    table = tables.running_job
+    row = sa.select(table.c.key).where(table.c.kind == kind, table.c.key == key)
+    try:
+        return connection.execute(row.with_for_update(nowait=True)).first() is not None
+    except errors.CatalogBusy as error:
+        connection.rollback()
+        raise errors.CatalogBusy(
+            f"Another process is working on the same {what}.",
+            hint="Wait for it; then run the same command again: it finds the result.",
+        ) from error
+
+
+def release(connection: sa.Connection, kind: str, jobs: Iterable[bytes]) -> None:
+    """Delete the rows and end the transaction; if the connection is lost, it has ended already.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
-        That holds the lock.
+        That holds the locks.
     kind : str
-    key : bytes
+    jobs : iterable of bytes
     """
     if connection.invalidated or connection.closed:
         return
     table = tables.running_job
+    ours = table.c.kind == kind, table.c.key.in_(list(jobs))
     try:
-        connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.key == key))
+        connection.execute(sa.delete(table).where(*ours))
         connection.commit()
     except (sa.exc.DBAPIError, errors.DatabaseError):
         connection.invalidate()
+
+
+def wait_for(connection: sa.Connection, kind: str, key: bytes) -> None:
+    """Wait until no other transaction does the same job, and keep others waiting until ours ends.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In the transaction of the job.
+    kind : str
+    key : bytes
+    """
+    table = tables.running_job
+    ours = insert(table).values(kind=kind, key=key)
+    connection.execute(
+        ours.on_conflict_do_update(
+            index_elements=[table.c.kind, table.c.key], set_={"key": ours.excluded.key}
+        )
+    )
+    # others wait for our row all the same: whether it stays is not known before we commit
+    connection.execute(sa.delete(table).where(table.c.kind == kind, table.c.key == key))

@@ -33,7 +33,7 @@ from saeatlas.schema.rows.word_vectors import WordPairs
 from tests import tiny
 
 Array = np.ndarray[Any, Any]
-PLANTED = simulation.Terms(
+PLANTED = simulation.Params(
     features=1024, d_model=192, active=20.0, parallelograms=30, trapezoids=30, function_vectors=3,
     distractors=3,
 )  # fmt: skip
@@ -41,9 +41,8 @@ BARE = replace(PLANTED, parallelograms=0, trapezoids=0, distractors=0)
 QUICK = Params(sae=1)
 
 
-def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: Any) -> None:
-    for _ in job.simulate(engine, terms, blocks=60, **options):
-        pass
+def _simulate(engine: sa.Engine, terms: simulation.Params = PLANTED, **options: Any) -> None:
+    job.simulate(engine, terms, blocks=60, **options)
 
 
 def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:
@@ -332,7 +331,7 @@ def test_relations_of_words_are_told_apart_and_distractors_named(
     engine: sa.Engine, tmp_path: Path
 ) -> None:
     paths, vectors = _words(tmp_path)
-    words.take(engine, paths, vectors)
+    words.ingest_file_words(engine, paths, vectors)
     done = _measure(engine, "words.npz", trials=19)
     assert done.notes == ("3 pairs are left out: both words are the same.",)
     found = _ask(engine, "select * from function_vectors order by function_vector")
@@ -367,7 +366,7 @@ def test_shuffled_word_pairs_are_no_more_coherent_than_shuffled_ones(
         path.write_text(json.dumps(
             [pair | {"output": one} for pair, one in zip(pairs, outputs, strict=True)]
         ))  # fmt: skip
-    words.take(engine, paths, vectors)
+    words.ingest_file_words(engine, paths, vectors)
     _measure(engine, "1", trials=99)
     found = _ask(engine, "select * from function_vectors")
     assert (found.p > 0.01).all()
@@ -379,7 +378,7 @@ def test_words_without_relations_are_refused(engine: sa.Engine, tmp_path: Path) 
     path = tmp_path / "one.json"
     path.write_text(json.dumps([{"input": "a", "output": "b"}]))
     np.savez(tmp_path / "v.npz", words=np.array(["a", "b"]), vectors=np.eye(2, 4))
-    words.take(engine, [path], tmp_path / "v.npz")
+    words.ingest_file_words(engine, [path], tmp_path / "v.npz")
     with pytest.raises(errors.InputError, match="no relation of two pairs"):
         _measure(engine, "v.npz")
 
@@ -424,11 +423,11 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
                   ["--sae", "1", "--trials", "9"], ["--words", "1", "--fdr", "0.1"]):  # fmt: skip
         assert run(cli, ["analyze", "crystals", *given]).exit_code == 2
     paths, vectors = _words(tmp_path, d=192)
-    words.take(engine, paths, vectors)
+    words.ingest_file_words(engine, paths, vectors)
     done = run(cli, ["analyze", "crystals", "--sae", "1", "--words", "1", "--relations", "given"])
     assert done.exit_code == 0, done.output
     narrow, vectors = _words(tmp_path, d=8)
-    words.take(engine, narrow, vectors, name="narrow")
+    words.ingest_file_words(engine, narrow, vectors, name="narrow")
     failed = run(
         cli, ["analyze", "crystals", "--sae", "1", "--words", "narrow", "--relations", "given"]
     )

@@ -211,7 +211,7 @@ def _without_pairs(engine: sa.Engine) -> None:
         connection.exec_driver_sql("delete from atlas.cooccurrence")
 
 
-PLANTED = simulation.Terms(
+PLANTED = simulation.Params(
     features=160, d_model=12, lobes=4, active=30.0, blocks_per_document=2, preference=0.9,
     dead=0.1, parallelograms=0, trapezoids=0,
 )  # fmt: skip
@@ -220,8 +220,7 @@ PLANTED = simulation.Terms(
 @pytest.fixture
 def planted(engine: sa.Engine) -> int:
     """Run 1: counts of one half of the documents; four planted lobes, a tenth dead."""
-    for _ in job.simulate(engine, PLANTED, blocks=2_000):
-        pass
+    job.simulate(engine, PLANTED, blocks=2_000)
     return _count(engine, half="first")
 
 

@@ -27,7 +27,7 @@ from tests import performed, sparse
 from tests.matrices import Array, dense
 from tests.performed import interrupt, once
 
-PLANTED = simulation.Terms(
+PLANTED = simulation.Params(
     features=120, d_model=12, lobes=4, active=24.0, blocks_per_document=1, preference=1.0,
     geometry=1.0, density_exponent=0.2, spectrum_exponent=0.0, dead=0.1, parallelograms=0,
     trapezoids=0,
@@ -86,8 +86,7 @@ def _agreement(first: Labels, second: Array) -> float:
 @pytest.fixture
 def planted(engine: sa.Engine) -> int:
     """Run 1: counts of four planted lobes; a tenth of the features are dead."""
-    for _ in job.simulate(engine, PLANTED, blocks=1_500):
-        pass
+    job.simulate(engine, PLANTED, blocks=1_500)
     return _count(engine)
 
 

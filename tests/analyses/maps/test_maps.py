@@ -23,7 +23,7 @@ from saeatlas.schema.rows import maps as tables
 from saeatlas.schema.rows import sae_vectors
 from tests import tiny
 
-PLANTED = simulation.Terms(
+PLANTED = simulation.Params(
     features=400, d_model=32, lobes=4, active=10.0, geometry=0.0, dead=0.0, parallelograms=0,
     trapezoids=0,
 )  # fmt: skip
@@ -113,8 +113,7 @@ def test_neighbours_kept_is_the_share_of_common_neighbours() -> None:
 
 @pytest.fixture
 def planted(engine: sa.Engine) -> sa.Engine:
-    for _ in job.simulate(engine, PLANTED, blocks=3):
-        pass
+    job.simulate(engine, PLANTED, blocks=3)
     return engine
 
 

@@ -136,7 +136,7 @@ def _simulated_null(seed: int) -> Inputs:
     The arrays are taken from the simulator and counted by numpy: through PostgreSQL, which other
     tests go through, 200 catalogs would take several minutes and say the same.
     """
-    terms = simulation.Terms(
+    terms = simulation.Params(
         features=200, d_model=16, lobes=4, active=16.0, blocks_per_document=1, preference=0.9,
         geometry=0.0, parallelograms=0, trapezoids=0, seed=seed,
     )  # fmt: skip

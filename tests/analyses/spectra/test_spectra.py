@@ -24,7 +24,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.rows import remove, sae_vectors
 from tests import performed, tiny
 
-PLANTED = simulation.Terms(
+PLANTED = simulation.Params(
     features=1200, d_model=80, lobes=2, active=10.0, geometry=0.0, spectrum_exponent=0.6, dead=0.0,
     parallelograms=0, trapezoids=0,
 )  # fmt: skip
@@ -32,9 +32,8 @@ QUICK = Params(sae=1, components=(10,), neighbours=(1, 2))
 PAPER = Params(sae=1, preset="paper")
 
 
-def _simulate(engine: sa.Engine, terms: simulation.Terms = PLANTED, **options: Any) -> None:
-    for _ in job.simulate(engine, terms, blocks=3, **options):
-        pass
+def _simulate(engine: sa.Engine, terms: simulation.Params = PLANTED, **options: Any) -> None:
+    job.simulate(engine, terms, blocks=3, **options)
 
 
 def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:

@@ -96,9 +96,9 @@ def test_documents_too_large_for_one_product_are_taken_block_by_block(
 ) -> None:
     acts, counts, spans = _acts(40, 2), np.arange(40) % 5 > 0, [(1, 20), (20, 40)]
     for kind, sae in saes.items():
-        monkeypatch.setattr(block_maxima, "_MAX_DENSE", 2**26)
+        monkeypatch.setattr(block_maxima, "MAX_DENSE", 2**26)
         whole = block_maxima.block_maxima(sae, acts, spans, counts)
-        monkeypatch.setattr(block_maxima, "_MAX_DENSE", 1)
+        monkeypatch.setattr(block_maxima, "MAX_DENSE", 1)
         parts = block_maxima.block_maxima(sae, acts, spans, counts)
         for one, two in zip(whole.blocks, parts.blocks, strict=True):
             np.testing.assert_array_equal(one[0], two[0], err_msg=kind)

@@ -1,4 +1,4 @@
-"""Mean and covariance of what SAEs hear: against numpy, on a real model; exact when resumed."""
+"""Mean and covariance of input activations: against numpy, on a real model; exact when resumed."""
 
 import json
 from collections.abc import Sequence
@@ -20,18 +20,20 @@ from saeatlas.cli import cli
 from saeatlas.ingest.activations.block_maxima import block_maxima
 from saeatlas.ingest.activations.covariance import Sums
 from saeatlas.ingest.activations.options import Options
-from saeatlas.ingest.activations.record import Progress, record
+from saeatlas.ingest.activations.outcome import RecordOutcome
+from saeatlas.ingest.activations.record import record
 from saeatlas.ingest.corpora import open_corpus
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.rows import covariances
 from saeatlas.schema.rows.covariances import Covariance, Moments
 from saeatlas.schema.rows.remove import remove_recording
-from tests import tiny
+from tests import stops, tiny
 
 LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
-TERMS: dict[str, Any] = {
+PARAMS: dict[str, Any] = {
     "context": 65, "block": 16, "batch_tokens": 70, "force": True, "covariance": True
 }  # fmt: skip
 
@@ -85,7 +87,7 @@ def test_low_precision_is_summed_up_in_float64() -> None:
     _same(_total([x[:150], x[150:]], torch.bfloat16), rounded)
 
 
-def test_nothing_heard_has_no_moments() -> None:
+def test_without_tokens_there_are_no_moments() -> None:
     sums = Sums()
     sums.add(torch.zeros(0, 6))
     assert sums.moments() is None
@@ -137,7 +139,7 @@ def test_recordings_without_a_covariance_say_what_to_do(connection: sa.Connectio
         covariances.read(connection, number)
 
 
-# while listening
+# while a model runs
 
 
 @pytest.fixture(scope="module")
@@ -153,19 +155,18 @@ def corpus_file(tmp_path: Path) -> Path:
 def _ingest(engine: sa.Engine, *folders: Path) -> None:
     for folder in folders:
         with engine.begin() as connection:
-            store_sae(connection, load(path=folder))
+            store_sae(connection, load_sae(path=folder))
 
 
-def _steps(
-    engine: sa.Engine, model: Path, corpus: Path, saes: Sequence[str], **changes: Any
-) -> Any:
-    options = Options.of(**(TERMS | changes))
+def _record(
+    engine: sa.Engine, model: Path, corpus: Path, saes: Sequence[str], report: Report = silent,
+    **changes: Any,
+) -> RecordOutcome:  # fmt: skip
+    options = Options.of(**(PARAMS | changes))
     source = open_corpus(str(corpus), subset_field="meta.pile_set_name")
-    return record(engine, model=str(model), corpus=source, saes=saes, options=options)
-
-
-def _record(engine: sa.Engine, *where: Any, **changes: Any) -> Progress:
-    return list(_steps(engine, *where, **changes))[-1]
+    return record(
+        engine, model=str(model), corpus=source, saes=saes, options=options, report=report
+    )
 
 
 def _read(engine: sa.Engine, recording: int = 1) -> Covariance:
@@ -173,18 +174,18 @@ def _read(engine: sa.Engine, recording: int = 1) -> Covariance:
         return covariances.read(connection, recording)
 
 
-def _heard(model: Path, corpus: Path, *, layer: int = 1, tail: int = 16) -> np.ndarray:
+def _inputs(model: Path, corpus: Path, *, layer: int = 1, tail: int = 16) -> np.ndarray:
     """Vectors at the tokens of blocks, documents one by one through the whole model."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     network = transformers.AutoModel.from_pretrained(model, dtype=torch.float32)
     vectors = []
     for line in corpus.read_text().splitlines():
         ids = tokenizer(json.loads(line)["text"], add_special_tokens=False)["input_ids"]
-        ids = [tokenizer.bos_token_id, *ids][: TERMS["context"]]
+        ids = [tokenizer.bos_token_id, *ids][: PARAMS["context"]]
         with torch.inference_mode():
             hidden = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
-        for begin in range(1, len(ids), TERMS["block"]):
-            block = slice(begin, begin + TERMS["block"])
+        for begin in range(1, len(ids), PARAMS["block"]):
+            block = slice(begin, begin + PARAMS["block"])
             inside = [i not in tokenizer.all_special_ids for i in ids[block]]
             if len(inside) >= tail:
                 vectors.append(hidden[layer + 1][0][block][inside].double().numpy())
@@ -209,7 +210,7 @@ def test_it_is_the_covariance_of_the_tokens_that_count(
         file.write(json.dumps({"text": text, "meta": {"pile_set_name": "A"}}) + "\n")
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     _record(engine, model, corpus_file, ["one"], tail=str(tail), batch_tokens=200)
-    x = _heard(model, corpus_file, tail=tail)
+    x = _inputs(model, corpus_file, tail=tail)
     _close(_read(engine), x)
     with engine.connect() as connection:
         query = sa.select(sa.func.sum(tables.block.c.n_tokens))
@@ -224,10 +225,8 @@ def test_interrupted_and_continued_equals_undisturbed(
     one, two = tiny.make_sae(tmp_path / "r" / "one"), tiny.make_sae(tmp_path / "r" / "two", layer=0)
     _ingest(engine, one, two)
     for n_steps in (2, 1, 3):  # stopped three times, at different places
-        steps = _steps(engine, model, corpus_file, ["r"])
-        for _ in range(n_steps):
-            next(steps)
-        steps.close()
+        with pytest.raises(stops.Stopped):
+            _record(engine, model, corpus_file, ["r"], report=stops.at(n_steps))
         assert _covered(engine) == [True, True]  # in the transaction of the documents
     _record(engine, model, corpus_file, ["r"], covariance=False)  # it goes on as it was begun
     interrupted = [_read(engine, number) for number in (1, 2)]
@@ -239,7 +238,7 @@ def test_interrupted_and_continued_equals_undisturbed(
         np.testing.assert_allclose(undisturbed.mean, before.mean, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(undisturbed.matrix, before.matrix, rtol=1e-12, atol=1e-12)
     for number, layer in ((3, 0), (4, 1)):
-        _close(_read(engine, number), _heard(model, other, layer=layer))
+        _close(_read(engine, number), _inputs(model, other, layer=layer))
 
 
 def _covered(engine: sa.Engine) -> list[bool]:
@@ -267,13 +266,13 @@ def test_stopped_by_documents_and_joined_by_a_later_sae(
     _record(engine, model, corpus_file, ["two", "one"])
     before = _read(engine)
     _record(engine, model, corpus_file, ["one"])  # complete: nothing to add
-    x = _heard(model, corpus_file)
+    x = _inputs(model, corpus_file)
     _close(before, x)
     _close(_read(engine, 2), x)
     assert _read(engine).n == before.n
 
 
-def test_a_document_heard_again_near_a_threshold_counts_once(
+def test_a_document_run_again_near_a_threshold_counts_once(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     folder = tiny.make_sae(tmp_path / "r" / "one", "standard")
@@ -283,27 +282,25 @@ def test_a_document_heard_again_near_a_threshold_counts_once(
     assert block_maxima(sae, torch.randn(20, tiny.D_MODEL), [(0, 20)], np.ones(20, bool)).near
     _ingest(engine, folder)
     _record(engine, model, corpus_file, ["one"], batch_tokens=400)
-    _close(_read(engine), _heard(model, corpus_file))
+    _close(_read(engine), _inputs(model, corpus_file))
 
 
 def test_lower_precision(engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     _record(engine, model, corpus_file, ["one"], dtype="bfloat16")
-    cloud, expected = _read(engine), np.cov(_heard(model, corpus_file), rowvar=False)
+    cloud, expected = _read(engine), np.cov(_inputs(model, corpus_file), rowvar=False)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
     assert np.abs((cloud.matrix - expected) / scale).max() < 0.05
 
 
-def test_an_sae_that_hears_a_centred_model(
-    engine: sa.Engine, corpus_file: Path, tmp_path: Path
-) -> None:
-    """One hook, two sounds: each SAE's covariance is of what it hears itself."""
+def test_an_sae_of_a_centred_model(engine: sa.Engine, corpus_file: Path, tmp_path: Path) -> None:
+    """One hook, two input sites: each SAE's covariance is of its own input activations."""
     model = tiny.make_family(tmp_path / "model", "gpt2")
     said = {"model_from_pretrained_kwargs": {"center_writing_weights": True}}
     centred = tiny.make_sae(tmp_path / "r" / "centred", metadata=said)
     _ingest(engine, centred, tiny.make_sae(tmp_path / "r" / "plain"))
     _record(engine, model, corpus_file, ["centred", "plain"])
-    x = _heard(model, corpus_file)
+    x = _inputs(model, corpus_file)
     _close(_read(engine, 2), x)
     one = np.ones(tiny.D_MODEL)
     assert one @ _read(engine, 1).matrix @ one < 1e-9 < one @ _read(engine, 2).matrix @ one
@@ -325,13 +322,13 @@ def test_it_cannot_be_added_to_a_recording_begun_without(
     _record(engine, model, corpus_file, ["one", "two"], covariance=False)
     with pytest.raises(errors.UnknownName, match="made without"):
         _read(engine, 1)
-    _close(_read(engine, 2), _heard(model, corpus_file))
+    _close(_read(engine, 2), _inputs(model, corpus_file))
     with engine.begin() as connection:
         for number in (1, 2):
             remove_recording(connection, number)
         assert connection.execute(sa.select(tables.activation_covariance)).all() == []
     _record(engine, model, corpus_file, ["one"])
-    _close(_read(engine, 3), _heard(model, corpus_file))
+    _close(_read(engine, 3), _inputs(model, corpus_file))
 
 
 def test_the_command_line(
@@ -343,4 +340,4 @@ def test_the_command_line(
              "--force"]  # fmt: skip
     done = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    _close(_read(engine), _heard(model, corpus_file))
+    _close(_read(engine), _inputs(model, corpus_file))

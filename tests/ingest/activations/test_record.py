@@ -1,4 +1,4 @@
-"""The listening job on a real model, real SAEs and a real server: exact, resumable, shared."""
+"""Recording with a real model, real SAEs and a real server: exact, resumable, shared."""
 
 import json
 import os
@@ -19,15 +19,17 @@ from sae_lens import SAE
 
 from saeatlas import errors
 from saeatlas.ingest.activations.options import Options
-from saeatlas.ingest.activations.record import Progress, record
+from saeatlas.ingest.activations.outcome import RecordOutcome
+from saeatlas.ingest.activations.record import record
 from saeatlas.ingest.corpora import open_corpus
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
+from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
-from tests import tiny
+from tests import stops, tiny
 
 LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
-TERMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 70, "force": True}
+PARAMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 70, "force": True}
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +44,22 @@ def corpus_file(tmp_path: Path) -> Path:
 
 def _ingest(engine: sa.Engine, folder: Path) -> None:
     with engine.begin() as connection:
-        store_sae(connection, load(path=folder))
+        store_sae(connection, load_sae(path=folder))
 
 
 def _record(
-    engine: sa.Engine, model: Path, corpus: Path, saes: Sequence[str], **changes: Any
-) -> Progress:
-    options = Options.of(**(TERMS | changes))
+    engine: sa.Engine,
+    model: Path,
+    corpus: Path,
+    saes: Sequence[str],
+    report: Report = silent,
+    **changes: Any,
+) -> RecordOutcome:
+    options = Options.of(**(PARAMS | changes))
     source = open_corpus(str(corpus), subset_field="meta.pile_set_name")
-    steps = list(record(engine, model=str(model), corpus=source, saes=saes, options=options))
-    return steps[-1]
+    return record(
+        engine, model=str(model), corpus=source, saes=saes, options=options, report=report
+    )
 
 
 def _stored(engine: sa.Engine, recording: int = 1) -> dict[int, dict[int, float]]:
@@ -86,12 +94,12 @@ def _reference(
     blocks = []
     for line in corpus.read_text().splitlines():
         ids = tokenizer(json.loads(line)["text"], add_special_tokens=False)["input_ids"]
-        ids = [tokenizer.bos_token_id, *ids][: TERMS["context"]]
+        ids = [tokenizer.bos_token_id, *ids][: PARAMS["context"]]
         with torch.inference_mode():
             hidden = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
             acts = sae.encode(hidden[layer + 1][0]).numpy()
-        for begin in range(1, len(ids) - TERMS["block"] + 1, TERMS["block"]):
-            peaks = acts[begin : begin + TERMS["block"]].max(0)
+        for begin in range(1, len(ids) - PARAMS["block"] + 1, PARAMS["block"]):
+            peaks = acts[begin : begin + PARAMS["block"]].max(0)
             blocks.append({int(f): float(peaks[f]) for f in np.flatnonzero(peaks > keep_above)})
     return blocks
 
@@ -152,14 +160,9 @@ def test_interrupted_and_continued_equals_undisturbed(
 ) -> None:
     for name in ("one", "two"):
         _ingest(engine, tiny.make_sae(tmp_path / "r" / name, seed=len(name) + ord(name[0])))
-    source = open_corpus(str(corpus_file), subset_field="meta.pile_set_name")
     for n_steps in (2, 1, 3):  # stopped three times, at different places
-        steps = record(
-            engine, model=str(model), corpus=source, saes=["r"], options=Options.of(**TERMS)
-        )
-        for _ in range(n_steps):
-            next(steps)
-        steps.close()
+        with pytest.raises(stops.Stopped):
+            _record(engine, model, corpus_file, ["r"], report=stops.at(n_steps))
     with engine.connect() as connection:
         states = connection.execute(sa.select(tables.recording.c.state)).scalars().all()
     assert states == ["running", "running"]
@@ -332,8 +335,8 @@ def test_bad_documents_are_counted_where_asked(
     source = open_corpus(
         str(corpus_file), subset_field="meta.pile_set_name", on_bad_document="skip"
     )
-    options = Options.of(**TERMS)
-    done = list(record(engine, model=str(model), corpus=source, saes=["one"], options=options))[-1]
+    options = Options.of(**PARAMS)
+    done = record(engine, model=str(model), corpus=source, saes=["one"], options=options)
     assert done.unreadable == 1 and "left out" in done.summary
     with engine.connect() as connection:
         problem = connection.execute(
@@ -346,24 +349,25 @@ def test_two_processes_cannot_make_one_recording(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
-    source = open_corpus(str(corpus_file), subset_field="meta.pile_set_name")
-    first = record(
-        engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**TERMS)
-    )
-    next(first), next(first)
-    with pytest.raises(errors.CatalogBusy, match="recording 1"):
-        _record(engine, model, corpus_file, ["one"])
-    first.close()
-    _record(engine, model, corpus_file, ["one"])
+
+    def another() -> None:
+        with pytest.raises(errors.CatalogBusy, match="recording of SAE r/one"):
+            _record(engine, model, corpus_file, ["one"])
+        raise stops.Stopped
+
+    for n_steps in (1, 2):  # before the first document is recorded, and after some
+        with pytest.raises(stops.Stopped):
+            _record(engine, model, corpus_file, ["one"], report=stops.doing(n_steps, another))
+    assert _record(engine, model, corpus_file, ["one"]).documents == len(LENGTHS)
 
 
-def test_a_bare_decoder_cannot_listen(
+def test_a_bare_decoder_has_no_activations(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "bare.npy"
     np.save(path, np.eye(tiny.D_MODEL, dtype=np.float32))
     with engine.begin() as connection:
-        store_sae(connection, load(path=path, hook_name="blocks.1.hook_resid_post"))
+        store_sae(connection, load_sae(path=path, hook_name="blocks.1.hook_resid_post"))
     with pytest.raises(errors.UnsupportedSae, match="bare decoder"):
         _record(engine, model, corpus_file, ["bare"])
 

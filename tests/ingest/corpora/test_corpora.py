@@ -510,7 +510,7 @@ def test_rows_of_a_data_set_without_known_features():
     import datasets
 
     dataset = datasets.IterableDataset.from_generator(lambda: iter([{"text": "a"}, {"text": "b"}]))
-    assert list(hub.rows(dataset, "me/mine", 1)) == [("me/mine:2", {"text": "b"})]
+    assert list(hub.hub_rows(dataset, "me/mine", 1)) == [("me/mine:2", {"text": "b"})]
 
 
 @pytest.mark.parametrize("source", ["gsm8k", "monology/pile-uncopyrighted", "a/b@v1.0"])

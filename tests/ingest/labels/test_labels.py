@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest.labels import Ingested, ingest_labels, open_source
+from saeatlas.ingest.labels import LabelsOutcome, ingest_labels, open_labels
 from saeatlas.schema import tables
 from saeatlas.schema.rows.remove import remove_labels, remove_sae
 from tests.test_cli import run
@@ -50,12 +50,12 @@ def _words(engine: sa.Engine) -> set[str]:
         return set(connection.execute(sa.select(tables.label_word.c.word)).scalars())
 
 
-def _counts(done: Ingested) -> list[tuple[int, int, int, int]]:
+def _counts(done: LabelsOutcome) -> list[tuple[int, int, int, int]]:
     return [(part.new, part.changed, part.unchanged, part.dropped) for part in done.stored]
 
 
-def _ingest(engine: sa.Engine, sae: str | None = None, **files: Any) -> Ingested:
-    return ingest_labels(engine, open_source(**files), sae=sae)
+def _ingest(engine: sa.Engine, sae: str | None = None, **files: Any) -> LabelsOutcome:
+    return ingest_labels(engine, open_labels(**files), sae=sae)
 
 
 # CSV
@@ -248,7 +248,7 @@ def test_each_label_goes_to_the_sae_it_is_of(engine: sa.Engine, tmp_path: Path) 
     mixed = _batch(tmp_path, 0, _row(1, "canonical 1"), _row(1, "paper 1", PAPER))
     done = _ingest(engine, neuronpedia=[tmp_path / "v1", mixed])
     assert done.left == {f"{MODEL}/20-gemmascope-res-16k"}
-    assert "Left out, of no SAE asked for: gemma-2-2b/20-gemmascope-res-16k." in done.summary
+    assert "Left out, of other SAEs: gemma-2-2b/20-gemmascope-res-16k." in done.summary
     for sae, _, _, _, text, *_ in _stored(engine):
         assert text.split()[0] == list(SAES)[sae - 1]
     assert [part.sae for part in done.stored] == [1, 2]

@@ -1,4 +1,4 @@
-"""Models of every kind: what is heard at each place, compared with TransformerLens' own hooks."""
+"""Models of every kind: activations at each hook, compared with TransformerLens' own."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def _ids(*shape: int) -> torch.Tensor:
 
 
 def _places(folder: Path) -> list[str]:
-    parallel = "neox" in files.read_config(str(folder)).model_type
+    parallel = "neox" in files.read_model_config(str(folder)).model_type
     return [place for place in PLACES if not (parallel and place == "hook_resid_mid")]
 
 
@@ -52,13 +52,13 @@ def _hooks(folder: Path, layer: int = LAYER) -> dict[str, str]:
     return {place: f"blocks.{layer}.{place}" for place in _places(folder)}
 
 
-def _hear(folder: Path, hooks: list[str], ids: torch.Tensor, mask: Any = None) -> dict[str, Any]:
-    listener = hooked_model.open_model(str(folder), hooks, device="cpu")
-    return listener(ids, torch.ones_like(ids) if mask is None else mask)
+def _run(folder: Path, hooks: list[str], ids: torch.Tensor, mask: Any = None) -> dict[str, Any]:
+    hooked = hooked_model.open_model(str(folder), hooks, device="cpu")
+    return hooked(ids, torch.ones_like(ids) if mask is None else mask)
 
 
 def _lens(folder: Path, ids: torch.Tensor, *, processed: bool = False) -> Any:
-    """What TransformerLens hears at its own hooks, in the whole model."""
+    """What TransformerLens has at its own hooks, in the whole model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bridge = TransformerBridge.boot_transformers(str(folder), device="cpu")
@@ -75,12 +75,12 @@ def test_the_tiny_models_are_all_that_are_known() -> None:
 def test_each_place_is_where_transformerlens_has_it(family: Path) -> None:
     ids = _ids(1, 24)  # longer than the sliding window
     hooks = _hooks(family)
-    heard, cache = _hear(family, list(hooks.values()), ids), _lens(family, ids)
+    acts, cache = _run(family, list(hooks.values()), ids), _lens(family, ids)
     for hook in hooks.values():
         expected = cache[hook].reshape(*ids.shape, -1)
-        assert heard[hook].shape == expected.shape, hook
+        assert acts[hook].shape == expected.shape, hook
         assert expected.std() > 0.1, hook
-        torch.testing.assert_close(heard[hook], expected, atol=2e-5, rtol=0, msg=hook)
+        torch.testing.assert_close(acts[hook], expected, atol=2e-5, rtol=0, msg=hook)
 
 
 def test_each_layer_gives_the_full_models_hidden_states(family: Path) -> None:
@@ -91,10 +91,10 @@ def test_each_layer_gives_the_full_models_hidden_states(family: Path) -> None:
     for layer in range(4):
         hook = f"blocks.{layer}.hook_resid_pre"
         torch.testing.assert_close(
-            _hear(family, [hook], ids)[hook], states[layer], atol=1e-5, rtol=0
+            _run(family, [hook], ids)[hook], states[layer], atol=1e-5, rtol=0
         )
     before, after = (
-        _hear(family, [hook], ids)[hook] for hook in ("blocks.2.hook_resid_post", "model.layers.2")
+        _run(family, [hook], ids)[hook] for hook in ("blocks.2.hook_resid_post", "model.layers.2")
     )
     assert torch.equal(before, after)
     torch.testing.assert_close(before, states[3], atol=1e-5, rtol=0)
@@ -103,14 +103,14 @@ def test_each_layer_gives_the_full_models_hidden_states(family: Path) -> None:
 def test_the_residual_stream_adds_up(family: Path) -> None:
     ids = _ids(2, 24)
     hooks = _hooks(family)
-    heard = _hear(family, list(hooks.values()), ids)
+    acts = _run(family, list(hooks.values()), ids)
     pre, post, mlp, attn = (
-        heard[hooks[place]]
+        acts[hooks[place]]
         for place in ("hook_resid_pre", "hook_resid_post", "hook_mlp_out", "hook_attn_out")
     )
     torch.testing.assert_close(pre + attn + mlp, post, atol=1e-5, rtol=0)
     if "hook_resid_mid" in hooks:
-        torch.testing.assert_close(pre + attn, heard[hooks["hook_resid_mid"]], atol=1e-5, rtol=0)
+        torch.testing.assert_close(pre + attn, acts[hooks["hook_resid_mid"]], atol=1e-5, rtol=0)
 
 
 def test_padded_batches_equal_documents_alone(family: Path) -> None:
@@ -119,23 +119,23 @@ def test_padded_batches_equal_documents_alone(family: Path) -> None:
     for row, n in enumerate(lengths):
         ids[row, n:], mask[row, :n] = 0, 1
     hooks = list(_hooks(family).values())
-    listener = hooked_model.open_model(str(family), hooks, device="cpu")
-    together = listener(ids, mask)
+    hooked = hooked_model.open_model(str(family), hooks, device="cpu")
+    together = hooked(ids, mask)
     for row, n in enumerate(lengths):
-        alone = listener(ids[row : row + 1, :n], mask[row : row + 1, :n])
+        alone = hooked(ids[row : row + 1, :n], mask[row : row + 1, :n])
         for hook in hooks:
             torch.testing.assert_close(
                 together[hook][row, :n], alone[hook][0], atol=1e-5, rtol=1e-5, msg=hook
             )
 
 
-def test_no_more_is_loaded_than_is_heard(family: Path) -> None:
+def test_no_more_is_loaded_than_the_hooks_need(family: Path) -> None:
     full = transformers.AutoModel.from_pretrained(family)
-    listener = hooked_model.open_model(
+    hooked = hooked_model.open_model(
         str(family), ["blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"], device="cpu"
     )
-    cut = listener._model
-    kind = sites.FAMILIES[listener.config.model_type]
+    cut = hooked.module
+    kind = sites.FAMILIES[hooked.config.model_type]
     assert len(cut.get_submodule(kind.layers)) == 2
     assert isinstance(cut.get_submodule(kind.norm), torch.nn.Identity)
     left_out = [*full.get_submodule(kind.layers)[2:], full.get_submodule(kind.norm)]
@@ -145,18 +145,18 @@ def test_no_more_is_loaded_than_is_heard(family: Path) -> None:
     types = getattr(full.config, "layer_types", None)
     if types:
         assert cut.config.layer_types == types[:2]
-    assert listener.facts["n_layers"] == 4  # the model's own
+    assert hooked.facts["n_layers"] == 4  # the model's own
 
 
 def test_processing_that_transformerlens_does_on_demand(gpt2: Path) -> None:
     ids = _ids(1, 24)
     hooks = _hooks(gpt2)
-    heard, cache = _hear(gpt2, list(hooks.values()), ids), _lens(gpt2, ids, processed=True)
+    found, cache = _run(gpt2, list(hooks.values()), ids), _lens(gpt2, ids, processed=True)
     processing = {"center_writing_weights": True}
     for place, hook in hooks.items():
         if place in {"attn.hook_z", "mlp.hook_in"}:
             continue
-        acts = heard[hook]
+        acts = found[hook]
         assert sites.is_centred(hook, sites.FAMILIES["gpt2"], processing) == (place in CENTRED)
         if place in CENTRED:
             assert (acts - cache[hook]).abs().max() > 0.01, hook
@@ -175,12 +175,12 @@ def test_processing_that_cannot_be_followed_is_refused() -> None:
     assert not sites.is_centred("blocks.1.hook_resid_post", sites.FAMILIES["gemma2"], centre)
 
 
-def test_several_sites_at_once_are_heard_as_each_alone(gemma2: Path) -> None:
+def test_several_sites_at_once_give_the_activations_of_each_alone(gemma2: Path) -> None:
     ids = _ids(1, 24)
     hooks = [f"blocks.{layer}.{place}" for layer in (0, 3) for place in PLACES]
-    together = _hear(gemma2, hooks, ids)
+    together = _run(gemma2, hooks, ids)
     for hook in hooks:
-        torch.testing.assert_close(together[hook], _hear(gemma2, [hook], ids)[hook], msg=hook)
+        torch.testing.assert_close(together[hook], _run(gemma2, [hook], ids)[hook], msg=hook)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_several_sites_at_once_are_heard_as_each_alone(gemma2: Path) -> None:
     ],
 )
 def test_names_of_places(hook: str, layer: int, kind: str) -> None:
-    assert sites.parse(hook) == sites.Site(layer, kind)  # type: ignore[arg-type]
-    assert sites.layer_of(hook) == layer
+    assert sites.parse_hook(hook) == sites.Site(layer, kind)  # type: ignore[arg-type]
+    assert sites.layer_of_hook(hook) == layer
 
 
 @pytest.mark.parametrize(
@@ -207,15 +207,17 @@ def test_names_of_places(hook: str, layer: int, kind: str) -> None:
 )
 def test_names_that_are_no_places(hook: str) -> None:
     with pytest.raises(errors.UnsupportedSae, match=r"not known where(.|\n)*hook_resid_post"):
-        sites.parse(hook)
+        sites.parse_hook(hook)
 
 
 def test_gemma_scope_2_calls_the_mlps_input_by_another_name() -> None:
     module = "model.layers.3.pre_feedforward_layernorm.output"
-    assert sites.heard("blocks.3.hook_mlp_in", module) == "blocks.3.mlp.hook_in"
-    assert sites.heard("blocks.3.hook_mlp_in", None) == "blocks.3.hook_mlp_in"
-    assert sites.heard("blocks.3.hook_resid_post", "model.layers.3.output").endswith("resid_post")
-    assert sites.heard(None, None) is None
+    assert sites.lens_hook_name("blocks.3.hook_mlp_in", module) == "blocks.3.mlp.hook_in"
+    assert sites.lens_hook_name("blocks.3.hook_mlp_in", None) == "blocks.3.hook_mlp_in"
+    assert sites.lens_hook_name("blocks.3.hook_resid_post", "model.layers.3.output").endswith(
+        "resid_post"
+    )
+    assert sites.lens_hook_name(None, None) is None
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_gemma_scope_2_calls_the_mlps_input_by_another_name() -> None:
     ],
 )
 def test_sites_of_places(hook: str | None, site: str | None) -> None:
-    assert sites.site_of(hook) == site
+    assert sites.region_of_hook(hook) == site
 
 
 @pytest.fixture
@@ -246,7 +248,7 @@ def bones(gemma2: Path, tmp_path: Path) -> Path:
 def test_fit_is_checked_without_weights(bones: Path) -> None:
     name = str(bones)
     hooked_model.require_fit(name, [("blocks.3.hook_resid_post", 24), ("blocks.0.attn.hook_z", 48)])
-    with pytest.raises(errors.ModelMismatch, match=r"listens to 24 dimensions.* has 48 there"):
+    with pytest.raises(errors.ModelMismatch, match=r"reads 24 dimensions.* has 48 there"):
         hooked_model.require_fit(name, [("blocks.0.attn.hook_z", 24)])
     with pytest.raises(errors.ModelMismatch, match="25 dimensions"):  # of two at one hook
         hooked_model.require_fit(
@@ -260,7 +262,7 @@ def test_fit_is_checked_without_weights(bones: Path) -> None:
 
 def test_a_place_that_a_model_does_not_have_is_refused(tmp_path: Path) -> None:
     transformers.AutoConfig.for_model("gpt_neox").save_pretrained(tmp_path)
-    with pytest.raises(errors.UnsupportedSae, match="gpt_neox model has no place"):
+    with pytest.raises(errors.UnsupportedSae, match="gpt_neox model has no input site"):
         hooked_model.require_fit(str(tmp_path), [("blocks.1.hook_resid_mid", 24)])
 
 
@@ -320,8 +322,8 @@ def test_fingerprints_tell_models_apart(gemma2: Path, tmp_path: Path) -> None:
 
 def test_precisions(gemma2: Path) -> None:
     ids, hook = _ids(1, 24), "blocks.2.hook_resid_post"
-    exact = _hear(gemma2, [hook], ids)[hook]
+    exact = _run(gemma2, [hook], ids)[hook]
     half = hooked_model.open_model(str(gemma2), [hook], dtype="bfloat16", device="cpu")
-    heard = half(ids, torch.ones_like(ids))[hook]
-    assert heard.dtype == torch.bfloat16
-    assert 0 < (heard.float() - exact).norm() / exact.norm() < 0.05
+    acts = half(ids, torch.ones_like(ids))[hook]
+    assert acts.dtype == torch.bfloat16
+    assert 0 < (acts.float() - exact).norm() / exact.norm() < 0.05

@@ -61,7 +61,7 @@ def tokenizer(
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "bpe":
         tiny.make_tokenizer(folder)
-        return tokens.load(str(folder))
+        return tokens.load_tokenizer(str(folder))
     made = _unigram() if request.param == "unigram" else _wordpiece()
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
     return tokens.Tokenizer(request.param, fast)
@@ -71,11 +71,11 @@ def tokenizer(
 def bpe(tmp_path_factory: pytest.TempPathFactory) -> tokens.Tokenizer:
     folder = tmp_path_factory.mktemp("bpe")
     tiny.make_tokenizer(folder)
-    return tokens.load(str(folder))
+    return tokens.load_tokenizer(str(folder))
 
 
 def _whole(tokenizer: tokens.Tokenizer, text: str) -> list[int]:
-    ids: list[int] = tokenizer._inner(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids: list[int] = tokenizer.inner(text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
 
@@ -103,7 +103,7 @@ def test_one_bos_stands_before_a_text_that_has_tokens(
     rows = bpe.tokenize(texts, context=context, prepend_bos=True)
     for text, row in zip(texts, rows, strict=True):
         whole = _whole(bpe, text)
-        assert row.tolist() == ([bpe._bos(), *whole][:context] if whole else [])
+        assert row.tolist() == ([bpe.bos(), *whole][:context] if whole else [])
 
 
 def test_much_text_a_token_is_read_on(bpe: tokens.Tokenizer) -> None:
@@ -112,19 +112,19 @@ def test_much_text_a_token_is_read_on(bpe: tokens.Tokenizer) -> None:
     assert row.tolist() == _whole(bpe, text)[:3000]
     marks = "<bos>" * 4000  # five characters a token, and special
     (row,) = bpe.tokenize([marks], context=1000, prepend_bos=True)
-    assert row.tolist() == [bpe._bos()] * 1000
+    assert row.tolist() == [bpe.bos()] * 1000
 
 
 def test_long_documents_are_not_read_to_their_end(bpe: tokens.Tokenizer) -> None:
     read: list[int] = []
-    inner = bpe._inner
+    inner = bpe.inner
 
     def counting(texts: list[str], **options: Any) -> Any:
         read.append(sum(map(len, texts)))
         return inner(texts, **options)
 
     counted = tokens.Tokenizer("bpe", inner)
-    counted._inner = counting
+    counted.inner = counting
     (row,) = counted.tokenize(["the of and " * 100_000], context=64, prepend_bos=False)
     assert len(row) == 64 and sum(read) < 10_000
 
@@ -155,20 +155,20 @@ def test_special_tokens_are_known(bpe: tokens.Tokenizer) -> None:
 
 def test_fingerprints_tell_tokenizers_apart(tmp_path: Path) -> None:
     tiny.make_tokenizer(tmp_path)
-    first, again = tokens.load(str(tmp_path)), tokens.load(str(tmp_path))
+    first, again = tokens.load_tokenizer(str(tmp_path)), tokens.load_tokenizer(str(tmp_path))
     assert first.fingerprint == again.fingerprint
-    again._inner.add_tokens(["new"])
+    again.inner.add_tokens(["new"])
     assert first.fingerprint != again.fingerprint
 
 
 def test_a_folder_without_tokenizer(tmp_path: Path) -> None:
     for name in (str(tmp_path), "nobody/has-this"):
         with pytest.raises(errors.ModelMismatch, match=r"cannot be loaded(.|\n)*--model"):
-            tokens.load(name)
+            tokens.load_tokenizer(name)
     for damaged in ("{", '{"version": "1.0", "model": {"type": "new"}}', "\xff"):
         (tmp_path / "tokenizer.json").write_text(damaged, "latin-1")
         with pytest.raises(errors.ModelMismatch, match=r"cannot be loaded(.|\n)*--model"):
-            tokens.load(str(tmp_path))
+            tokens.load_tokenizer(str(tmp_path))
 
 
 @given(
@@ -178,7 +178,7 @@ def test_a_folder_without_tokenizer(tmp_path: Path) -> None:
     least=st.integers(1, 90),
 )
 def test_blocks_tile_the_context(n_tokens: int, bos: bool, block: int, least: int) -> None:
-    spans = tokens.cut(n_tokens, bos=bos, block=block, min_tokens=least)
+    spans = tokens.split_into_blocks(n_tokens, bos=bos, block=block, min_tokens=least)
     covered = [i for a, b in spans for i in range(a, b)]
     assert covered == list(range(int(bos), int(bos) + len(covered)))  # in order, no gap, no overlap
     assert all(b - a == block for a, b in spans[:-1])
@@ -190,14 +190,14 @@ def test_blocks_tile_the_context(n_tokens: int, bos: bool, block: int, least: in
 
 
 def test_blocks_of_the_paper() -> None:
-    assert tokens.cut(1024, bos=True, block=256, min_tokens=256) == [
+    assert tokens.split_into_blocks(1024, bos=True, block=256, min_tokens=256) == [
         (1, 257),
         (257, 513),
         (513, 769),
     ]
-    assert tokens.cut(1024, bos=True, block=256, min_tokens=1)[-1] == (769, 1024)
-    assert tokens.cut(1, bos=True, block=4, min_tokens=1) == []
-    assert tokens.cut(0, bos=False, block=4, min_tokens=1) == []
+    assert tokens.split_into_blocks(1024, bos=True, block=256, min_tokens=1)[-1] == (769, 1024)
+    assert tokens.split_into_blocks(1, bos=True, block=4, min_tokens=1) == []
+    assert tokens.split_into_blocks(0, bos=False, block=4, min_tokens=1) == []
 
 
 def test_pieces_are_what_tokens_stand_for_within_a_text(tokenizer: tokens.Tokenizer) -> None:
@@ -218,6 +218,6 @@ def test_a_space_is_read_before_a_text_by_some(tokenizer: tokens.Tokenizer) -> N
 
 
 def test_whether_there_is_bos_and_how_many_tokens(bpe: tokens.Tokenizer) -> None:
-    assert bpe.has_bos and len(bpe) == len(bpe._inner.get_vocab())
+    assert bpe.has_bos and len(bpe) == len(bpe.inner.get_vocab())
     bare = transformers.PreTrainedTokenizerFast(tokenizer_object=_unigram(), unk_token="<unk>")
     assert not tokens.Tokenizer("bare", bare).has_bos

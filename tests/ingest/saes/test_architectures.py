@@ -18,13 +18,13 @@ from saeatlas import errors
 from saeatlas.ingest.activations.options import Options
 from saeatlas.ingest.activations.record import record
 from saeatlas.ingest.corpora import open_corpus
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
 from saeatlas.schema import tables
 from tests import tiny
 
 LENGTHS = [40, 3, 75, 64, 33, 90]
-TERMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 140, "force": True}
+PARAMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 140, "force": True}
 TRANSCODERS = {name for name in SAE_CLASS_REGISTRY if "transcoder" in name}
 
 Blocks = list[dict[int, float]]
@@ -48,11 +48,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _record(engine: sa.Engine, model: Path, corpus: Path, *folders: Path, **changes: Any) -> Any:
     with engine.begin() as connection:
         for folder in folders:
-            store_sae(connection, load(path=folder))
+            store_sae(connection, load_sae(path=folder))
     source = open_corpus(str(corpus), subset_field="meta.pile_set_name")
     names = [folder.name for folder in folders]
-    options = Options.of(**(TERMS | changes))
-    list(record(engine, model=str(model), corpus=source, saes=names, options=options))
+    options = Options.of(**(PARAMS | changes))
+    record(engine, model=str(model), corpus=source, saes=names, options=options)
     with engine.connect() as connection:
         return connection.execute(sa.select(tables.recording).order_by("id")).all()
 
@@ -75,7 +75,7 @@ def _documents(model: Path, corpus: Path) -> list[list[int]]:
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     texts = [json.loads(line)["text"] for line in corpus.read_text().splitlines()]
     rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    return [[tokenizer.bos_token_id, *row][: TERMS["context"]] for row in rows]
+    return [[tokenizer.bos_token_id, *row][: PARAMS["context"]] for row in rows]
 
 
 def _reference(bridge: Any, documents: list[list[int]], folder: Path) -> Blocks:
@@ -92,8 +92,8 @@ def _reference(bridge: Any, documents: list[list[int]], folder: Path) -> Blocks:
             else:
                 heard = heard.flatten(2)
             acts = sae.encode(heard)[0].numpy()
-        for begin in range(1, len(ids) - TERMS["block"] + 1, TERMS["block"]):
-            peaks = acts[begin : begin + TERMS["block"]].max(0)
+        for begin in range(1, len(ids) - PARAMS["block"] + 1, PARAMS["block"]):
+            peaks = acts[begin : begin + PARAMS["block"]].max(0)
             blocks.append({int(f): float(peaks[f]) for f in np.flatnonzero(peaks > 0)})
     return blocks
 
@@ -189,11 +189,11 @@ def test_a_transcoder_between_places_of_two_widths(
         row = connection.execute(sa.select(tables.sae)).one()
     assert (row.d_in, row.config["d_in"], row.config["d_out"]) == (40, tiny.D_MODEL, 40)
     other = _make(tmp_path / "r" / "two", "transcoder", d_in=40, d_out=tiny.D_MODEL)
-    with pytest.raises(errors.ModelMismatch, match="listens to 40 dimensions"):
+    with pytest.raises(errors.ModelMismatch, match="reads 40 dimensions"):
         _record(engine, model, corpus, other)
 
 
-def test_an_sae_of_a_centred_model_hears_it_centred(
+def test_an_sae_of_a_centred_model_reads_centred_activations(
     engine: sa.Engine, gpt2: Path, corpus: Path, tmp_path: Path
 ) -> None:
     """As gpt2-small-res-jb: TransformerLens' processing is done to what is heard."""
@@ -249,9 +249,9 @@ def test_saes_in_training_are_refused_until_they_are_saved_for_use(
     sae = sae_class(config_class(d_in=tiny.D_MODEL, d_sae=tiny.D_SAE, k=5, **extra))
     sae.save_model(tmp_path / "training")
     with pytest.raises(errors.UnsupportedSae, match=rf"{kind}'(.|\n)*save_inference_model"):
-        load(path=tmp_path / "training")
+        load_sae(path=tmp_path / "training")
     sae.save_inference_model(tmp_path / "use")
-    assert load(path=tmp_path / "use").architecture == "jumprelu"
+    assert load_sae(path=tmp_path / "use").architecture == "jumprelu"
 
 
 def test_a_model_that_overflows_is_refused(engine: sa.Engine, corpus: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from sae_lens.registry import SAE_CLASS_REGISTRY
 from saeatlas import errors
 from saeatlas.cli import cli
 from saeatlas.ingest.saes import store
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.schema import tables
 from saeatlas.schema.rows import sae_vectors
 from saeatlas.schema.rows.remove import remove_sae
@@ -24,7 +24,7 @@ from tests import tiny
 
 def _put(engine: sa.Engine, path: Path, *, encoder: bool = True) -> store.StoredSae:
     with engine.begin() as connection:
-        return store.store_sae(connection, load(path=path), encoder=encoder)
+        return store.store_sae(connection, load_sae(path=path), encoder=encoder)
 
 
 def _read(engine: sa.Engine, sae: int = 1, *features: int, of: Any = "encoder") -> np.ndarray:

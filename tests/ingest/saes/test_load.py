@@ -16,7 +16,7 @@ from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_direc
 from safetensors.torch import load_file, save_file
 
 from saeatlas import errors
-from saeatlas.ingest.saes.load import LoadedSae, load
+from saeatlas.ingest.saes.load import LoadedSae, load_sae
 from tests import tiny
 
 GEMMA = "gemma-scope-2b-pt-{}/layer_7/width_16k/average_l0_41"
@@ -58,7 +58,7 @@ def _edit_weights(folder: Path, edit: Callable[[dict[str, torch.Tensor]], Any]) 
 def _refused(kind: type[errors.AtlasError], message: str, path: Path, **options: Any) -> None:
     """An error of our own, with a way out, and without sae-lens' many lines."""
     with pytest.raises(kind, match=message) as caught:
-        load(path=path, **options)
+        load_sae(path=path, **options)
     assert type(caught.value) is kind
     assert caught.value.hint
     assert "\n" not in caught.value.wrong
@@ -68,7 +68,7 @@ def _refused(kind: type[errors.AtlasError], message: str, path: Path, **options:
 
 
 def test_a_sae_lens_folder(folder: Path) -> None:
-    loaded, sae = load(path=folder), SAE.load_from_disk(folder)
+    loaded, sae = load_sae(path=folder), SAE.load_from_disk(folder)
     assert (loaded.release, loaded.sae_id, loaded.source) == ("mine", "one", str(folder))
     assert (loaded.architecture, loaded.hook_name) == ("jumprelu", "blocks.1.hook_resid_post")
     assert (loaded.layer, loaded.site, loaded.prepend_bos) == (1, "resid", True)
@@ -82,19 +82,19 @@ def test_a_sae_lens_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cfg.json", "sae_weights.safetensors"])
 def test_a_file_of_the_folder_stands_for_it(folder: Path, name: str) -> None:
-    loaded = load(path=folder / name)
+    loaded = load_sae(path=folder / name)
     assert (loaded.release, loaded.sae_id) == ("mine", "one")
-    assert loaded.weights_sha256 == load(path=folder).weights_sha256
+    assert loaded.weights_sha256 == load_sae(path=folder).weights_sha256
 
 
 def test_names_are_given_or_the_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = load("r", "s", folder)
+    loaded = load_sae("r", "s", folder)
     assert (loaded.release, loaded.sae_id, loaded.source) == ("r", "s", str(folder))
     monkeypatch.chdir(folder.parent)
-    relative = load(path=Path("one"))
+    relative = load_sae(path=Path("one"))
     assert (relative.release, relative.sae_id, relative.source) == ("mine", "one", str(folder))
     monkeypatch.setenv("HOME", str(folder.parent))
-    assert load(path=Path("~/one")).source == str(folder)
+    assert load_sae(path=Path("~/one")).source == str(folder)
 
 
 def test_links_keep_their_names_as_in_the_hubs_cache(folder: Path, tmp_path: Path) -> None:
@@ -104,17 +104,17 @@ def test_links_keep_their_names_as_in_the_hubs_cache(folder: Path, tmp_path: Pat
         blob = tmp_path / f"blob{i}"
         shutil.copy(file, blob)
         (linked / file.name).symlink_to(blob)
-    assert load(path=linked / "cfg.json").weights_sha256 == load(path=folder).weights_sha256
+    assert load_sae(path=linked / "cfg.json").weights_sha256 == load_sae(path=folder).weights_sha256
     np.save(tmp_path / "blob.npy", np.eye(3, dtype=np.float32))
     (tmp_path / "blob.npy").rename(tmp_path / "blob")
     (linked / "W.npy").symlink_to(tmp_path / "blob")
-    assert load(path=linked / "W.npy").sae_id == "W"
+    assert load_sae(path=linked / "W.npy").sae_id == "W"
 
 
 def test_half_precision_weights(folder: Path) -> None:
     _edit_weights(folder, lambda w: w.update({k: v.to(torch.bfloat16) for k, v in w.items()}))
     _edit_config(folder, dtype="bfloat16")
-    loaded = load(path=folder)
+    loaded = load_sae(path=folder)
     assert loaded.decoder.dtype == np.float32
     assert loaded.sae is not None and loaded.sae.W_enc.dtype == torch.float32
 
@@ -126,14 +126,16 @@ def test_a_configuration_of_sae_lens_before_6(folder: Path) -> None:
         "architecture": "jumprelu", "normalize_activations": False,
     }  # fmt: skip
     (folder / "cfg.json").write_text(json.dumps(old))
-    loaded = load(path=folder)
+    loaded = load_sae(path=folder)
     assert (loaded.hook_name, loaded.layer, loaded.site) == ("blocks.2.hook_mlp_out", 2, "mlp")
     assert (loaded.prepend_bos, loaded.architecture) == (False, "jumprelu")
     assert loaded.model_name in {"gpt2", "openai-community/gpt2"}  # as the hub calls it
 
 
 def test_the_users_hook_and_model_name(folder: Path) -> None:
-    loaded = load(path=folder, hook_name="blocks.2.hook_mlp_out", model_name="google/gemma-2-2b")
+    loaded = load_sae(
+        path=folder, hook_name="blocks.2.hook_mlp_out", model_name="google/gemma-2-2b"
+    )
     assert (loaded.hook_name, loaded.layer, loaded.site) == ("blocks.2.hook_mlp_out", 2, "mlp")
     assert loaded.model_name == "google/gemma-2-2b"
     assert loaded.config["metadata"]["hook_name"] == "blocks.2.hook_mlp_out"
@@ -155,7 +157,7 @@ def test_a_gemma_scope_folder(
     path = tmp_path / "researcher9b-it" / GEMMA.format(repository) / "params.npz"
     _write(path, **params)
     for place in (path, path.parent):
-        loaded = load(path=place)
+        loaded = load_sae(path=place)
         assert (loaded.hook_name, loaded.layer, loaded.site) == (hook, 7, site)
         assert (loaded.model_name, loaded.prepend_bos) == (model, True)
         np.testing.assert_array_equal(loaded.decoder, params["W_dec"])
@@ -176,11 +178,11 @@ def test_a_gemma_scope_folder_whose_path_says_nothing(
     # the older spelling, as in some releases
     renamed = {name.replace("W_", "w_"): values for name, values in params.items()}
     path = _write(tmp_path / "layer_3_mlp_res_2b" / "params.npz", **renamed)
-    loaded = load(path=path)
+    loaded = load_sae(path=path)
     assert (loaded.hook_name, loaded.model_name, loaded.layer) == (None, None, None)
     assert loaded.architecture == "jumprelu"
     np.testing.assert_array_equal(loaded.decoder, params["W_dec"])
-    named = load(path=path, hook_name="blocks.3.hook_resid_post", model_name="gemma-2-9b")
+    named = load_sae(path=path, hook_name="blocks.3.hook_resid_post", model_name="gemma-2-9b")
     assert (named.layer, named.model_name) == (3, "google/gemma-2-9b")
 
 
@@ -188,7 +190,7 @@ def test_gemma_scopes_embedding_saes_are_scaled_as_sae_lens_does(
     tmp_path: Path, params: dict[str, np.ndarray]
 ) -> None:
     path = tmp_path / "gemma-scope-2b-pt-res" / "embedding" / "width_4k" / "average_l0_6"
-    loaded = load(path=_write(path / "params.npz", **params))
+    loaded = load_sae(path=_write(path / "params.npz", **params))
     np.testing.assert_allclose(loaded.decoder, params["W_dec"] * np.sqrt(6), rtol=1e-6)
     assert (loaded.hook_name, loaded.site) == ("hook_embed", None)
 
@@ -206,26 +208,26 @@ def test_a_bare_decoder(tmp_path: Path, suffix: str, name: str) -> None:
         path.parent.mkdir()
         tensors = {key: torch.from_numpy(value) for key, value in ({name: stored} | others).items()}
         save_file(tensors, path)
-    loaded = load(path=path, hook_name="blocks.3.hook_resid_post")
+    loaded = load_sae(path=path, hook_name="blocks.3.hook_resid_post")
     np.testing.assert_array_equal(loaded.decoder, decoder)
     assert (loaded.release, loaded.sae_id) == ("folder", "sae")
     assert (loaded.sae, loaded.architecture, loaded.threshold) == (None, None, None)
     assert (loaded.layer, loaded.site, loaded.prepend_bos) == (3, "resid", None)
-    assert load(path=path).hook_name is None
+    assert load_sae(path=path).hook_name is None
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
 def test_a_bare_array(tmp_path: Path, dtype: str) -> None:
     decoder = np.arange(12).reshape(4, 3) + 1
     np.save(tmp_path / "W.npy", decoder.astype(dtype))
-    loaded = load(path=tmp_path / "W.npy")
+    loaded = load_sae(path=tmp_path / "W.npy")
     np.testing.assert_array_equal(loaded.decoder, decoder)
     assert loaded.decoder.dtype == np.float32
 
 
 def test_weights_without_configuration_are_a_bare_decoder(folder: Path, tmp_path: Path) -> None:
     (folder / "cfg.json").unlink()
-    loaded = load(path=folder / "sae_weights.safetensors")
+    loaded = load_sae(path=folder / "sae_weights.safetensors")
     assert loaded.sae is None and loaded.decoder.shape == (tiny.D_SAE, tiny.D_MODEL)
     _refused(errors.UnknownName, "neither cfg.json nor params.npz", folder)
 
@@ -234,7 +236,7 @@ def test_weights_without_configuration_are_a_bare_decoder(folder: Path, tmp_path
 
 
 def test_the_hash_knows_no_order_of_keys_and_no_precision(folder: Path, tmp_path: Path) -> None:
-    first = load(path=folder).weights_sha256
+    first = load_sae(path=folder).weights_sha256
     path = folder / "cfg.json"
     config = json.loads(path.read_text())
     config["metadata"] = dict(reversed(config["metadata"].items()))
@@ -242,14 +244,14 @@ def test_the_hash_knows_no_order_of_keys_and_no_precision(folder: Path, tmp_path
     _edit_config(folder, device="cuda", dtype="float64", metadata={"dataset_path": "x", "new": 1})
     _edit_weights(folder, lambda w: w.update({k: v.double() for k, v in w.items()}))
     moved = shutil.move(folder, tmp_path / "elsewhere")
-    assert load(path=Path(moved)).weights_sha256 == first
+    assert load_sae(path=Path(moved)).weights_sha256 == first
 
 
 @pytest.mark.parametrize("tensor", ["W_enc", "W_dec", "b_enc", "b_dec", "threshold"])
 def test_the_hash_knows_every_number(folder: Path, tensor: str) -> None:
-    first = load(path=folder).weights_sha256
+    first = load_sae(path=folder).weights_sha256
     _edit_weights(folder, lambda w: w[tensor].view(-1)[3].add_(1e-3))
-    assert load(path=folder).weights_sha256 != first
+    assert load_sae(path=folder).weights_sha256 != first
 
 
 @pytest.mark.parametrize(
@@ -278,16 +280,16 @@ def test_the_hash_knows_what_changes_activations(
     tmp_path: Path, kind: str, changes: dict[str, Any]
 ) -> None:
     folder = tiny.make_sae(tmp_path / kind, kind)
-    first = load(path=folder).weights_sha256
+    first = load_sae(path=folder).weights_sha256
     _edit_config(folder, **changes)
-    assert load(path=folder).weights_sha256 != first
+    assert load_sae(path=folder).weights_sha256 != first
 
 
 def test_processing_that_changes_nothing_is_not_hashed(folder: Path) -> None:
-    first = load(path=folder).weights_sha256
+    first = load_sae(path=folder).weights_sha256
     for kwargs in ({}, {"center_writing_weights": False}, {"n_devices": 2}, None):
         _edit_config(folder, metadata={"model_from_pretrained_kwargs": kwargs})
-        assert load(path=folder).weights_sha256 == first
+        assert load_sae(path=folder).weights_sha256 == first
 
 
 # what is refused
@@ -296,7 +298,7 @@ def test_processing_that_changes_nothing_is_not_hashed(folder: Path) -> None:
 def test_a_path_that_does_not_exist(folder: Path) -> None:
     _refused(errors.UnknownName, "There is no .*/mine/on", folder.parent / "on")
     with pytest.raises(errors.UnknownName, match="Nearest: one"):
-        load(path=folder.parent / "on")
+        load_sae(path=folder.parent / "on")
     _refused(errors.UnknownName, "There is no", folder / "no" / "where")
     _refused(errors.UnknownName, "There is no", folder / "params.npz")
 
@@ -305,15 +307,15 @@ def test_a_folder_without_any_known_file(tmp_path: Path) -> None:
     _refused(errors.UnknownName, "holds no SAE", tmp_path)
     (tmp_path / "weights.pt").write_bytes(b"")
     with pytest.raises(errors.UnknownName, match=r"holds weights\.pt"):
-        load(path=tmp_path)
+        load_sae(path=tmp_path)
     with pytest.raises(errors.UnknownName, match=r"weights\.pt is not a file(.|\n)*\.safetensors"):
-        load(path=tmp_path / "weights.pt")
+        load_sae(path=tmp_path / "weights.pt")
 
 
 def test_neither_name_nor_path() -> None:
     for names in ({}, {"release": "gpt2-small-res-jb"}, {"sae_id": "x"}):
         with pytest.raises(errors.InputError, match=r"--release and --sae-id, or by --path"):
-            load(**names)
+            load_sae(**names)
 
 
 def test_weights_are_missing(folder: Path) -> None:
@@ -412,7 +414,7 @@ def test_a_decoder_of_another_name(tmp_path: Path) -> None:
     path = _write(tmp_path / "W.npz", dec=np.ones((2, 2)), enc=np.ones((2, 2)))
     _refused(errors.BadWeights, "holds no decoder", path)
     with pytest.raises(errors.BadWeights, match=r"It holds dec, enc\.(.|\n)*W_dec, w_dec, decoder"):
-        load(path=path)
+        load_sae(path=path)
     _refused(errors.BadWeights, "holds no decoder", _write(tmp_path / "none.npz"))
 
 
@@ -420,7 +422,7 @@ def test_a_decoder_that_lies_on_its_side(tmp_path: Path) -> None:
     np.save(tmp_path / "W.npy", np.ones((2, 16_001), np.float32))
     _refused(errors.BadWeights, "2 features of 16,001 dimensions", tmp_path / "W.npy")
     with pytest.raises(errors.BadWeights, match="Transpose"):
-        load(path=tmp_path / "W.npy")
+        load_sae(path=tmp_path / "W.npy")
 
 
 def test_gemma_scope_without_encoder(tmp_path: Path, params: dict[str, np.ndarray]) -> None:
@@ -433,7 +435,7 @@ def test_gemma_scope_with_a_factor_that_is_left_out(
 ) -> None:
     path = _write(tmp_path / "params.npz", **params, scaling_factor=np.full(10, 2.0))
     _refused(errors.UnsupportedSae, "scaling_factor", path)
-    load(path=_write(path, **params, scaling_factor=np.ones(10)))
+    load_sae(path=_write(path, **params, scaling_factor=np.ones(10)))
 
 
 def test_gemma_scope_whose_shapes_disagree(tmp_path: Path, params: dict[str, np.ndarray]) -> None:
@@ -463,7 +465,7 @@ def test_features_without_direction(folder: Path, tmp_path: Path) -> None:
 
     _edit_weights(folder, zero)
     _refused(errors.BadWeights, r"2 of 96 features .* the first is 4", folder)
-    assert load(path=folder, allow_zero_rows=True).decoder_norm[[4, 9]].tolist() == [0, 0]
+    assert load_sae(path=folder, allow_zero_rows=True).decoder_norm[[4, 9]].tolist() == [0, 0]
     np.save(tmp_path / "W.npy", np.zeros((2, 2), np.float32))
     _refused(errors.BadWeights, r"2 of 2 features", tmp_path / "W.npy")
 
@@ -508,7 +510,7 @@ def test_configurations_that_contradict_the_weights(
 def test_an_unknown_architecture_shows_the_known(folder: Path) -> None:
     _edit_config(folder, architecture="crosscoder")
     with pytest.raises(errors.UnsupportedSae, match=r"jumprelu, .*topk(.|\n)*decoder alone"):
-        load(path=folder)
+        load_sae(path=folder)
 
 
 @pytest.mark.parametrize(
@@ -553,7 +555,7 @@ def _path(release: str, sae_id: str) -> tuple[str, str]:
 
 def _from_hub(hub: Any, folder: Path, release: str, sae_id: str) -> LoadedSae:
     hub(*_path(release, sae_id), folder)
-    return load(release, sae_id)
+    return load_sae(release, sae_id)
 
 
 def test_an_sae_of_the_registry(hub: Any, tmp_path: Path) -> None:
@@ -609,26 +611,26 @@ def test_a_factor_that_the_registry_lacks_is_missed(hub: Any, tmp_path: Path) ->
 
 def test_a_hub_repository(hub: Any, tmp_path: Path, folder: Path) -> None:
     hub("somebody/saes", "layer1/one", folder)
-    loaded = load("somebody/saes", "layer1/one")
+    loaded = load_sae("somebody/saes", "layer1/one")
     assert (loaded.release, loaded.sae_id) == ("somebody/saes", "layer1/one")
     assert (loaded.hook_name, loaded.model_name) == ("blocks.1.hook_resid_post", "tiny")
-    assert loaded.weights_sha256 == load(path=folder).weights_sha256
+    assert loaded.weights_sha256 == load_sae(path=folder).weights_sha256
     assert (loaded.l0, loaded.explained_variance, loaded.neuronpedia_id) == (None, None, None)
 
 
 def test_names_that_are_not_there() -> None:
     with pytest.raises(errors.UnknownName, match="no release 'gpt2-smal-res-jb'") as caught:
-        load("gpt2-smal-res-jb", "blocks.8.hook_resid_pre")
+        load_sae("gpt2-smal-res-jb", "blocks.8.hook_resid_pre")
     assert "Nearest: gpt2-small-res-jb," in str(caught.value)
     with pytest.raises(errors.UnknownName, match="no SAE 'blocks.8.hook_resid'") as caught:
-        load("gpt2-small-res-jb", "blocks.8.hook_resid")
+        load_sae("gpt2-small-res-jb", "blocks.8.hook_resid")
     assert "blocks.8.hook_resid_pre" in str(caught.value)
 
 
 def test_a_hub_that_cannot_be_reached(hub: Any) -> None:
     for names in (("gpt2-small-res-jb", "blocks.8.hook_resid_pre"), ("nobody/saes", "one")):
         with pytest.raises(errors.UnknownName, match=r"cannot be loaded(.|\n)*hub can be reached"):
-            load(*names)
+            load_sae(*names)
 
 
 def test_damaged_files_from_the_hub(hub: Any, folder: Path) -> None:
@@ -636,7 +638,7 @@ def test_damaged_files_from_the_hub(hub: Any, folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     hub("somebody/saes", "one", folder)
     with pytest.raises(errors.UnknownName, match="somebody/saes/one cannot be loaded"):
-        load("somebody/saes", "one")
+        load_sae("somebody/saes", "one")
 
 
 def test_loading_leaves_the_terminal_and_the_switches_alone(
@@ -646,6 +648,6 @@ def test_loading_leaves_the_terminal_and_the_switches_alone(
 
     before = (logging.root.manager.disable, dict(os.environ))
     _edit_config(folder, metadata={"model_from_pretrained_kwargs": {"fold_ln": True}})
-    load(path=folder)
+    load_sae(path=folder)
     assert capfd.readouterr() == ("", "")
     assert (logging.root.manager.disable, dict(os.environ)) == before

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.ingest.saes import store
-from saeatlas.ingest.saes.load import load
+from saeatlas.ingest.saes.load import load_sae
 from saeatlas.schema import tables
 from saeatlas.schema.rows import saes
 from tests import tiny
@@ -20,7 +20,7 @@ from tests import tiny
 
 def _put(engine: sa.Engine, path: Path, *names: str, **options: Any) -> store.StoredSae:
     with engine.begin() as connection:
-        return store.store_sae(connection, load(*(names or (None, None)), path, **options))
+        return store.store_sae(connection, load_sae(*(names or (None, None)), path, **options))
 
 
 def _rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_all_of_an_sae_is_stored(engine: sa.Engine, tmp_path: Path) -> None:
     folder = tiny.make_sae(tmp_path / "mine" / "one", layer=2)
-    loaded = load(path=folder)
+    loaded = load_sae(path=folder)
     stored = _put(engine, folder)
     assert stored == store.StoredSae(1, "mine", "one", tiny.D_SAE, tiny.D_MODEL, True)
     (row,) = _rows(engine, tables.sae)
@@ -135,7 +135,7 @@ def test_a_model_is_written_once(engine: sa.Engine, folder: Path, tmp_path: Path
 
 
 def test_nothing_half_written_remains(engine: sa.Engine, folder: Path) -> None:
-    loaded = load(path=folder)
+    loaded = load_sae(path=folder)
     spoilt = type(loaded)(**loaded.__dict__ | {"threshold": np.ones(3, np.float32)})
     with pytest.raises(IndexError), engine.begin() as connection:
         store.store_sae(connection, spoilt)

@@ -17,22 +17,23 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.ingest import simulation
-from saeatlas.ingest.simulation import Terms, job
-from saeatlas.ingest.simulation.job import Progress
+from saeatlas.ingest.simulation import Params, job
+from saeatlas.ingest.simulation.job import SimulationOutcome
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove
+from tests import stops
 
 # 512 documents a chunk: 1,024 blocks
-TERMS = Terms(
+PARAMS = Params(
     features=96, d_model=16, active=8.0, blocks_per_document=2, dead=0.1,
     parallelograms=3, trapezoids=2, function_vectors=2,
 )  # fmt: skip
 
 
 def _simulate(
-    engine: sa.Engine, terms: Terms = TERMS, blocks: int = 2_500, **names: Any
-) -> Progress:
-    return list(job.simulate(engine, terms, blocks=blocks, **names))[-1]
+    engine: sa.Engine, params: Params = PARAMS, blocks: int = 2_500, **names: Any
+) -> SimulationOutcome:
+    return job.simulate(engine, params, blocks=blocks, **names)
 
 
 def _rows(engine: sa.Engine, table: sa.Table, *leave_out: str) -> list[tuple[Any, ...]]:
@@ -70,20 +71,20 @@ def _start_afresh(engine: sa.Engine) -> None:
 
 def test_the_catalog_and_its_truth(engine: sa.Engine) -> None:
     last = _simulate(engine, layer=7)
-    assert last.stored.created and last.blocks == 2_500 and last.documents == last.total == 1_250
-    planted = simulation.plant_features(TERMS)
-    decoder = simulation.draw_decoder(TERMS, planted)
+    assert last.stored.created and last.blocks == 2_500 and last.documents == 1_250
+    planted = simulation.plant_features(PARAMS)
+    decoder = simulation.draw_decoder(PARAMS, planted)
     with engine.connect() as connection:
         sae = connection.execute(sa.select(tables.sae)).one()
         recording = connection.execute(sa.select(tables.recording)).one()
         corpus = connection.execute(sa.select(tables.corpus)).one()
     assert (sae.release, sae.sae_id, sae.source) == ("simulated", "96x16-seed0", "simulated")
     assert (sae.layer, sae.architecture, sae.hook_name) == (7, None, None)
-    assert sae.config == TERMS.config()
+    assert sae.config == PARAMS.config()
     assert (sae.d_sae, sae.d_in) == (96, 16)
     vectors = np.array([row[2] for row in _rows(engine, tables.feature)], np.float32)
     assert (vectors == decoder.vectors).all()
-    hashed = json.dumps(TERMS.config(), sort_keys=True).encode() + decoder.vectors.tobytes()
+    hashed = json.dumps(PARAMS.config(), sort_keys=True).encode() + decoder.vectors.tobytes()
     assert sae.weights_sha256 == hashlib.sha256(hashed).digest()
     assert corpus.source.startswith("simulated:seed=0:")
     assert (corpus.n_documents, corpus.n_blocks) == (1_250, 2_500)
@@ -98,8 +99,8 @@ def test_the_catalog_and_its_truth(engine: sa.Engine) -> None:
 
 def test_activations_are_those_drawn(engine: sa.Engine) -> None:
     _simulate(engine)
-    planted = simulation.plant_features(TERMS)
-    source = simulation.Blocks(TERMS, planted)
+    planted = simulation.plant_features(PARAMS)
+    source = simulation.Blocks(PARAMS, planted)
     chunks = [source.draw(i) for i in range(3)]
     drawn = [row for chunk in chunks for row in chunk.blocks][:2_500]
     stored = _rows(engine, tables.activation, "recording")
@@ -152,7 +153,7 @@ def test_seeded(engine: sa.Engine) -> None:
     _simulate(engine, blocks=600)
     assert _everything(engine) == first
     _start_afresh(engine)
-    _simulate(engine, replace(TERMS, seed=1), blocks=600)
+    _simulate(engine, replace(PARAMS, seed=1), blocks=600)
     other = _everything(engine)
     for name in first.keys() - {"block", "recording"}:
         assert other[name] != first[name], name
@@ -217,14 +218,14 @@ def _wait_until_alone(engine: sa.Engine) -> None:
             time.sleep(0.01)
 
 
-def test_other_terms_need_another_name(engine: sa.Engine) -> None:
+def test_other_parameters_need_another_name(engine: sa.Engine) -> None:
     _simulate(engine, blocks=100)
     before = _everything(engine)
     for change in ({"preference": 0.4}, {"geometry": 0.1}, {"dead": 0.0}):
         with pytest.raises(errors.NameTaken, match="saeatlas remove sae"):
-            _simulate(engine, replace(TERMS, **change), blocks=100)
+            _simulate(engine, replace(PARAMS, **change), blocks=100)
     assert _everything(engine) == before
-    _simulate(engine, replace(TERMS, preference=0.4), blocks=100, sae_id="weaker")
+    _simulate(engine, replace(PARAMS, preference=0.4), blocks=100, sae_id="weaker")
     assert len(_rows(engine, tables.recording)) == len(_rows(engine, tables.corpus)) == 2
 
 
@@ -244,11 +245,11 @@ def test_rows_drawn_otherwise_are_not_mixed(engine: sa.Engine, documents: int) -
 
 
 def test_two_at_a_time_are_refused(engine: sa.Engine) -> None:
-    running = job.simulate(engine, TERMS, blocks=100)
-    next(running)
-    with pytest.raises(errors.CatalogBusy, match="same command again"):
-        _simulate(engine, blocks=100)
-    assert list(running)[-1].blocks == 100
+    def another() -> None:
+        with pytest.raises(errors.CatalogBusy, match="same command again"):
+            _simulate(engine, blocks=100)
+
+    assert _simulate(engine, blocks=100, report=stops.doing(1, another)).blocks == 100
 
 
 def test_nothing_is_not_simulated(engine: sa.Engine) -> None:
@@ -284,7 +285,7 @@ def test_from_the_command_line(engine: sa.Engine) -> None:
     assert "301 documents. This run stored 602 blocks" in done.stdout
     with engine.connect() as connection:
         sae = connection.execute(sa.select(tables.sae)).one()
-    assert sae.config == TERMS.config() and (sae.release, sae.sae_id) == ("mine", "one")
+    assert sae.config == PARAMS.config() and (sae.release, sae.sae_id) == ("mine", "one")
     again = _run(*words)
     assert again.returncode == 0, again.stderr
     assert "already there" in again.stdout and "stored 0 blocks" in again.stdout

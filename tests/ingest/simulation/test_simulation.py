@@ -8,28 +8,28 @@ import pytest
 
 from saeatlas import errors
 from saeatlas.ingest import simulation
-from saeatlas.ingest.simulation import Blocks, Decoder, Terms, blocks, features
+from saeatlas.ingest.simulation import Blocks, Decoder, Params, blocks, features
 
 BARE = {"parallelograms": 0, "trapezoids": 0}
-SMALL = Terms(features=400, d_model=48, active=40.0, dead=0.1)
+SMALL = Params(features=400, d_model=48, active=40.0, dead=0.1)
 
 
-def _matrix(terms: Terms, n_chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _matrix(params: Params, n_chunks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The 0/1 matrix of blocks and features; each block's type and lobe."""
-    source = Blocks(terms, simulation.plant_features(terms))
+    source = Blocks(params, simulation.plant_features(params))
     drawn = [source.draw(chunk) for chunk in range(n_chunks)]
     rows = [active for chunk in drawn for active, _ in chunk.blocks]
-    matrix = np.zeros((len(rows), terms.features), bool)
+    matrix = np.zeros((len(rows), params.features), bool)
     for row, active in zip(matrix, rows, strict=True):
         row[active] = True
-    per = terms.blocks_per_document
+    per = params.blocks_per_document
     types = np.repeat(np.concatenate([chunk.types for chunk in drawn]), per)
     return matrix, types, np.repeat(np.concatenate([chunk.lobes for chunk in drawn]), per)
 
 
-def _decoder(terms: Terms) -> tuple[Decoder, features.Features]:
-    planted = simulation.plant_features(terms)
-    return simulation.draw_decoder(terms, planted), planted
+def _decoder(params: Params) -> tuple[Decoder, features.Features]:
+    planted = simulation.plant_features(params)
+    return simulation.draw_decoder(params, planted), planted
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.5])
@@ -46,8 +46,8 @@ def test_densities_are_a_power_law_below_the_cap(exponent: float, share: float) 
 
 
 def test_lobes_are_even_and_do_not_know_densities() -> None:
-    terms = replace(SMALL, features=3_000, lobes=7)
-    planted = simulation.plant_features(terms)
+    params = replace(SMALL, features=3_000, lobes=7)
+    planted = simulation.plant_features(params)
     sizes = np.bincount(planted.lobe[planted.lobe >= 0])
     assert len(sizes) == 7 and sizes.sum() == 2_700 and np.ptp(sizes) <= 1
     assert (planted.density[planted.lobe == features.NO_LOBE] == 0).all()
@@ -61,10 +61,10 @@ def test_lobes_are_even_and_do_not_know_densities() -> None:
 @pytest.mark.parametrize("subsets", [None, 2, 7])
 @pytest.mark.parametrize("preference", [0.0, 0.3, 1.0])
 def test_probabilities_average_to_the_density(preference: float, subsets: int | None) -> None:
-    terms = replace(SMALL, preference=preference, subsets=subsets)
-    planted = simulation.plant_features(terms)
-    own, other = blocks.probabilities(terms, planted)
-    share = blocks.lobe_shares(terms)
+    params = replace(SMALL, preference=preference, subsets=subsets)
+    planted = simulation.plant_features(params)
+    own, other = blocks.probabilities(params, planted)
+    share = blocks.lobe_shares(params)
     assert share.sum() == pytest.approx(1)
     live = planted.lobe >= 0
     s = share[planted.lobe[live]]
@@ -75,9 +75,9 @@ def test_probabilities_average_to_the_density(preference: float, subsets: int | 
 
 @pytest.mark.parametrize("preference", [0.0, 0.5, 1.0])
 def test_densities_are_met_and_dead_features_are_silent(preference: float) -> None:
-    terms = replace(SMALL, preference=preference)
-    matrix, _, _ = _matrix(terms, 6)
-    n, p = len(matrix), simulation.plant_features(terms).density
+    params = replace(SMALL, preference=preference)
+    matrix, _, _ = _matrix(params, 6)
+    n, p = len(matrix), simulation.plant_features(params).density
     counts = matrix.sum(0)
     assert (p == 0).sum() == 40 and not counts[p == 0].any()
     live = p > 0
@@ -88,13 +88,13 @@ def test_densities_are_met_and_dead_features_are_silent(preference: float) -> No
 
 
 def test_documents_are_balanced_in_every_chunk() -> None:
-    terms = replace(SMALL, lobes=4, subsets=9)
+    params = replace(SMALL, lobes=4, subsets=9)
     for chunk in range(3):
-        drawn = Blocks(terms, simulation.plant_features(terms)).draw(chunk)
-        n = simulation.documents_a_chunk(terms)
+        drawn = Blocks(params, simulation.plant_features(params)).draw(chunk)
+        n = simulation.documents_a_chunk(params)
         assert len(drawn.types) == len(drawn.lobes) == n == 512
         assert np.ptp(np.bincount(drawn.types, minlength=9)) <= 2
-        expected = n * blocks.lobe_shares(terms)
+        expected = n * blocks.lobe_shares(params)
         assert np.abs(np.bincount(drawn.lobes, minlength=4) - expected).max() < 9 + 4
         assert np.mean(drawn.lobes == drawn.types % 4) == pytest.approx(0.8 + 0.2 / 4, abs=0.03)
         assert np.abs(np.corrcoef(drawn.types, np.arange(n))[0, 1]) < 4 / np.sqrt(n)  # shuffled
@@ -102,9 +102,9 @@ def test_documents_are_balanced_in_every_chunk() -> None:
 
 def _chi_square(preference: float) -> tuple[float, int, np.ndarray]:
     """Of types against lobes of active features; its degrees of freedom; shares of lobes."""
-    terms = replace(SMALL, preference=preference)
-    matrix, types, _ = _matrix(terms, 4)
-    lobe = simulation.plant_features(terms).lobe
+    params = replace(SMALL, preference=preference)
+    matrix, types, _ = _matrix(params, 4)
+    lobe = simulation.plant_features(params).lobe
     table = np.array(
         [[matrix[types == t][:, lobe == k].sum() for k in range(3)] for t in range(9)], float
     )
@@ -123,9 +123,9 @@ def test_types_prefer_their_lobes_when_asked() -> None:
 
 @pytest.mark.parametrize("preference", [0.0, 0.5])
 def test_features_of_a_lobe_occur_together_when_asked(preference: float) -> None:
-    terms = replace(SMALL, preference=preference, density_exponent=0.3)
-    matrix, _, _ = _matrix(terms, 6)
-    planted = simulation.plant_features(terms)
+    params = replace(SMALL, preference=preference, density_exponent=0.3)
+    matrix, _, _ = _matrix(params, 6)
+    planted = simulation.plant_features(params)
     order = np.flatnonzero(planted.lobe >= 0)
     phi = np.corrcoef(matrix[:, order].T.astype(float))
     lobe = planted.lobe[order]
@@ -159,15 +159,15 @@ def test_blocks_are_what_the_catalog_takes() -> None:
 
 def test_wide_chunks_are_drawn_too() -> None:
     # keys beyond 32 bits
-    terms = Terms(features=2**21, active=50.0, blocks_per_document=1_024, **BARE)
-    drawn = Blocks(terms, simulation.plant_features(terms)).draw(0)
+    params = Params(features=2**21, active=50.0, blocks_per_document=1_024, **BARE)
+    drawn = Blocks(params, simulation.plant_features(params)).draw(0)
     assert len(drawn.bounds) == 1_025
     assert len(drawn.features) / 1_024 == pytest.approx(50, rel=0.03)
     assert drawn.features.max() < 2**21 and drawn.features.min() >= 0
 
 
-def _draws(terms: Terms, *chunks: int) -> list[list[Any]]:
-    source = Blocks(terms, simulation.plant_features(terms))
+def _draws(params: Params, *chunks: int) -> list[list[Any]]:
+    source = Blocks(params, simulation.plant_features(params))
     return [[a.tolist() for a in vars(source.draw(chunk)).values()] for chunk in chunks]
 
 
@@ -184,8 +184,8 @@ def test_seeded() -> None:
 
 def _centroid_accuracy(geometry: float) -> float:
     """Balanced enough: lobes are even. Centroids of even rows, tested on odd ones."""
-    terms = Terms(features=4_000, d_model=64, geometry=geometry, dead=0.0, lobes=4, **BARE)
-    decoder, planted = _decoder(terms)
+    params = Params(features=4_000, d_model=64, geometry=geometry, dead=0.0, lobes=4, **BARE)
+    decoder, planted = _decoder(params)
     train, test = decoder.vectors[::2], decoder.vectors[1::2]
     centroids = np.stack([train[planted.lobe[::2] == lobe].mean(0) for lobe in range(4)])
     nearest = ((test[:, None] - centroids) ** 2).sum(-1).argmin(1)
@@ -199,8 +199,8 @@ def test_vectors_know_lobes_as_much_as_asked() -> None:
 
 
 def test_at_full_geometry_half_of_a_vector_is_its_lobe() -> None:
-    terms = Terms(features=900, d_model=256, geometry=1.0, spectrum_exponent=0.0, **BARE)
-    decoder, planted = _decoder(terms)
+    params = Params(features=900, d_model=256, geometry=1.0, spectrum_exponent=0.0, **BARE)
+    decoder, planted = _decoder(params)
     cosine = decoder.vectors @ decoder.vectors.T
     live = planted.lobe >= 0
     same = (planted.lobe[:, None] == planted.lobe) & live[:, None] & live & ~np.eye(900, dtype=bool)
@@ -211,8 +211,8 @@ def test_at_full_geometry_half_of_a_vector_is_its_lobe() -> None:
 
 @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
 def test_spectrum_falls_as_asked(exponent: float) -> None:
-    terms = Terms(features=30_000, d_model=200, geometry=0.0, spectrum_exponent=exponent, **BARE)
-    vectors = _decoder(terms)[0].vectors
+    params = Params(features=30_000, d_model=200, geometry=0.0, spectrum_exponent=exponent, **BARE)
+    vectors = _decoder(params)[0].vectors
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     eigenvalues = np.linalg.eigvalsh(np.cov(vectors.T))[::-1][10:150]
@@ -220,7 +220,7 @@ def test_spectrum_falls_as_asked(exponent: float) -> None:
     assert slope == pytest.approx(-exponent, abs=0.1)
 
 
-CRYSTALLINE = Terms(features=900, parallelograms=60, trapezoids=40, function_vectors=4)
+CRYSTALLINE = Params(features=900, parallelograms=60, trapezoids=40, function_vectors=4)
 
 
 def _sides(decoder: Decoder, without: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -260,8 +260,8 @@ def test_crystals_hold_in_few_dimensions(d_model: int) -> None:
 
 
 def test_no_feature_is_in_two_crystals_and_none_is_dead() -> None:
-    terms = replace(CRYSTALLINE, features=500, dead=0.2)  # all live features are needed
-    decoder, planted = _decoder(terms)
+    params = replace(CRYSTALLINE, features=500, dead=0.2)  # all live features are needed
+    decoder, planted = _decoder(params)
     corners = [corner for x in decoder.crystals for corner in (x.a, x.b, x.c, x.d)]
     assert len(corners) == len(set(corners)) == 400
     assert (planted.lobe[corners] >= 0).all()
@@ -289,11 +289,11 @@ def test_distractors_hide_crystals_until_projected_out(n: int) -> None:
     assert np.linalg.norm(decoder.vectors, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_terms_name_themselves() -> None:
-    assert Terms(features=16_384).mean_active == 1_090
-    assert Terms(active=2 * Terms(features=512).mean_active).config() == Terms().config()
-    assert Terms(subsets=9).config() == Terms().config() != Terms(seed=1).config()
-    assert Terms().config()["simulated"] is True
+def test_parameters_name_themselves() -> None:
+    assert Params(features=16_384).mean_active == 1_090
+    assert Params(active=2 * Params(features=512).mean_active).config() == Params().config()
+    assert Params(subsets=9).config() == Params().config() != Params(seed=1).config()
+    assert Params().config()["simulated"] is True
 
 
 @pytest.mark.parametrize(
@@ -317,6 +317,6 @@ def test_terms_name_themselves() -> None:
 )
 def test_wishes_that_cannot_be_met(wishes: dict[str, Any], says: str) -> None:
     with pytest.raises(errors.InputError) as caught:
-        Terms(**wishes)
+        Params(**wishes)
     assert says in str(caught.value)
     assert caught.value.hint

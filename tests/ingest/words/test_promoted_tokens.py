@@ -18,6 +18,7 @@ from saeatlas.cli import cli
 from saeatlas.ingest.models import hooks, unembedding
 from saeatlas.ingest.saes import load, store
 from saeatlas.ingest.words import promoted_tokens
+from saeatlas.progress import Progress
 from saeatlas.schema.rows import remove, sae_vectors
 from tests import tiny
 
@@ -37,13 +38,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ingest(engine: sa.Engine, folder: Path, kind: str = "jumprelu", **terms: Any) -> int:
     tiny.make_sae(folder, kind, **terms)
     with engine.begin() as connection:
-        return store.store_sae(connection, load.load(path=folder)).sae
+        return store.store_sae(connection, load.load_sae(path=folder)).sae
 
 
 def find(engine: sa.Engine, sae: int, model: Path, top: int = 10) -> str:
-    return list(promoted_tokens.find(engine, sae, model=str(model), top=top, device="cpu"))[
-        -1
-    ].summary
+    done = promoted_tokens.find_tokens(engine, sae, model=str(model), top=top, device="cpu")
+    return done.summary
 
 
 def rows(engine: sa.Engine, sae: int = 1) -> list[dict[str, Any]]:
@@ -100,7 +100,7 @@ def test_a_feature_moves_the_logits_as_its_tokens_say(tmp_path: Path) -> None:
         folder = tiny.make_family(tmp_path / name, name)
         full = transformers.AutoModelForCausalLM.from_pretrained(folder)
         norm = full.base_model.get_submodule(hooks.FAMILIES[full.config.model_type].norm)
-        out = unembedding.load(str(folder), 10**6, "cpu")
+        out = unembedding.load_unembedding(str(folder), 10**6, "cpu")
         random = np.random.default_rng(0)
         stream = 1000 * random.normal(size=24)
         feature = random.normal(size=24)
@@ -142,9 +142,10 @@ def test_blocks_of_features_change_nothing(
     with engine.begin() as connection:
         remove.remove_run(connection, 1)
     assert not rows(engine)
-    monkeypatch.setattr(promoted_tokens, "_LOGITS", 2_000)  # six features at a time
-    steps = list(promoted_tokens.find(engine, sae, model=str(model), device="cpu"))
-    assert len(steps) == 18 and steps[1].done == 6
+    monkeypatch.setattr(promoted_tokens, "LOGITS", 2_000)  # six features at a time
+    steps: list[Progress] = []
+    promoted_tokens.find_tokens(engine, sae, model=str(model), device="cpu", report=steps.append)
+    assert len(steps) == 17 and steps[1].done == 6
     parts = rows(engine)
     assert [row["token_id"] for row in parts] == [row["token_id"] for row in whole]
     np.testing.assert_allclose(
@@ -188,7 +189,7 @@ def test_features_without_direction_have_no_tokens(
     decoder[2] = 0
     np.save(tmp_path / "bare.npy", decoder)
     with engine.begin() as connection:
-        loaded = load.load(path=tmp_path / "bare.npy", allow_zero_rows=True)
+        loaded = load.load_sae(path=tmp_path / "bare.npy", allow_zero_rows=True)
         sae = store.store_sae(connection, loaded).sae
     assert find(engine, sae, model, top=2).endswith("1 have an all-zero decoder vector and none")
     assert [row["feature"] for row in rows(engine)] == [0, 0, 1, 1, 3, 3, 4, 4]
@@ -197,13 +198,13 @@ def test_features_without_direction_have_no_tokens(
     assert quality == {"n_features": 4, "n_zero": 1}
 
 
-def test_the_same_again_changes_nothing_and_other_terms_replace(
+def test_the_same_again_changes_nothing_and_other_parameters_replace(
     engine: sa.Engine, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sae = ingest(engine, tmp_path / "saes" / "one")
     find(engine, sae, model, top=3)
     with monkeypatch.context() as patch:
-        patch.setattr(unembedding, "load", None)
+        patch.setattr(unembedding, "load_unembedding", None)
         assert find(engine, sae, model, top=3) == "Run 1: already there, unchanged"
     find(engine, sae, model, top=5)
     found = rows(engine)

@@ -71,7 +71,7 @@ FORMS: dict[str, Callable[..., Path]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_vectors_that_it_was_written_from(tmp_path: Path, form: str) -> None:
     path = FORMS[form](tmp_path / "vectors")
-    found = vector_files.read(path, ["Paris", "New York", "日本", "1999", "2", "nowhere"])
+    found = vector_files.read_vectors(path, ["Paris", "New York", "日本", "1999", "2", "nowhere"])
     assert (found.form, found.n, found.d) == (form, 9, 5)
     assert found.vectors.keys() == {"Paris", "New York", "日本", "1999", "2"}
     for word, place in (("Paris", 3), ("New York", 2), ("日本", 7), ("1999", 5), ("2", 8)):
@@ -109,7 +109,7 @@ def test_any_words_and_numbers_come_back(
         path = FORMS[form](path, vocabulary, vectors)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_formats, "_CHUNK", chunk)
-        found = vector_files.read(path, vocabulary)
+        found = vector_files.read_vectors(path, vocabulary)
     assert found.form == form
     for word, vector in zip(vocabulary, vectors, strict=True):
         assert (found.vectors[word] == vector).all()
@@ -120,18 +120,18 @@ def test_a_gzipped_file_is_read_as_it_is(tmp_path: Path) -> None:
         plain = FORMS[name](tmp_path / "plain")
         packed = tmp_path / "packed.gz"
         packed.write_bytes(gzip.compress(plain.read_bytes()))
-        assert (vector_files.read(packed, ["Wien"]).vectors["Wien"] == VECTORS[6]).all()
+        assert (vector_files.read_vectors(packed, ["Wien"]).vectors["Wien"] == VECTORS[6]).all()
     packed.write_bytes(packed.read_bytes()[:-12])
     with pytest.raises(errors.BadWords, match="cannot be read"):
-        vector_files.read(packed, ["Wien"])
+        vector_files.read_vectors(packed, ["Wien"])
 
 
 def test_small_letters_stand_for_capitals_only_where_there_are_none(tmp_path: Path) -> None:
     small = ["new_york", "paris", "us"]
     for form in FORMS.values():
-        cased = vector_files.read(form(tmp_path / "cased"), ["THE", "Paris"])
+        cased = vector_files.read_vectors(form(tmp_path / "cased"), ["THE", "Paris"])
         assert cased.vectors.keys() == {"Paris"}
-        found = vector_files.read(
+        found = vector_files.read_vectors(
             form(tmp_path / "small", small, VECTORS[:3]), ["New York", "PARIS", "US", "us"]
         )
         assert (found.vectors["New York"] == VECTORS[0]).all()
@@ -140,19 +140,21 @@ def test_small_letters_stand_for_capitals_only_where_there_are_none(tmp_path: Pa
 
 def test_capitals_of_any_script_count(tmp_path: Path) -> None:
     path = glove(tmp_path / "v.txt", ["Москва", "париж"], VECTORS[:2])
-    assert vector_files.read(path, ["Париж", "Москва"]).vectors.keys() == {"Москва"}
+    assert vector_files.read_vectors(path, ["Париж", "Москва"]).vectors.keys() == {"Москва"}
 
 
 def test_of_a_word_that_stands_there_twice_the_first_counts(tmp_path: Path) -> None:
     for form in FORMS.values():
-        found = vector_files.read(form(tmp_path / "two", ["a", "b", "a"], VECTORS[:3]), ["a"])
+        found = vector_files.read_vectors(
+            form(tmp_path / "two", ["a", "b", "a"], VECTORS[:3]), ["a"]
+        )
         assert (found.vectors["a"] == VECTORS[0]).all()
 
 
 def test_words_with_spaces_and_other_white_space(tmp_path: Path) -> None:
     path = tmp_path / "odd.txt"
     path.write_text("the 1 2\n. . . 3 4\nat name@domain.com 5 6\n\nParis\t7\t8\r\n1999\t9\t10\n")
-    found = vector_files.read(path, ["the", ". . .", "Paris", "1999"])
+    found = vector_files.read_vectors(path, ["the", ". . .", "Paris", "1999"])
     assert {word: v.tolist() for word, v in found.vectors.items()} == {
         "the": [1, 2], ". . .": [3, 4], "Paris": [7, 8], "1999": [9, 10],
     }  # fmt: skip
@@ -187,13 +189,13 @@ def test_broken_files_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "broken.bin"
     path.write_bytes(content)
     with pytest.raises(errors.BadWords, match=message):
-        vector_files.read(path, ["a", "b"])
+        vector_files.read_vectors(path, ["a", "b"])
 
 
 def test_only_vectors_that_are_wanted_must_be_numbers(tmp_path: Path) -> None:
     path = tmp_path / "some.txt"
     path.write_text("a 1 2\nb 1 nan\n")
-    assert vector_files.read(path, ["a"]).vectors["a"].tolist() == [1, 2]
+    assert vector_files.read_vectors(path, ["a"]).vectors["a"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -214,12 +216,12 @@ def test_npz_without_such_arrays_is_refused(
 ) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(errors.BadWords, match=message):
-        vector_files.read(tmp_path / "bad.npz", ["a"])
+        vector_files.read_vectors(tmp_path / "bad.npz", ["a"])
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(errors.BadWords, match=r"There is no file(.|\n)*word2vec"):
-        vector_files.read(tmp_path / "none.bin", ["a"])
+        vector_files.read_vectors(tmp_path / "none.bin", ["a"])
     damaged = npz(tmp_path / "damaged")
     content = bytearray(damaged.read_bytes())
     with zipfile.ZipFile(damaged) as file:
@@ -227,28 +229,28 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     content[at] ^= 1
     damaged.write_bytes(content)
     with pytest.raises(errors.BadWords, match="cannot be read"):
-        vector_files.read(damaged, ["the"])
+        vector_files.read_vectors(damaged, ["the"])
     damaged.write_bytes(b"PK")
     with pytest.raises(errors.BadWords, match="cannot be read"):
-        vector_files.read(damaged, ["the"])
+        vector_files.read_vectors(damaged, ["the"])
 
 
 @pytest.mark.parametrize("content", ["the,3\nus,2\n", "word,n\nthe,3\nus,2\n", "the\t3\nus\t2\n"])
 def test_frequencies_as_csv_and_tsv(tmp_path: Path, content: str) -> None:
     path = tmp_path / "counts"
     path.write_text(content)
-    found = frequencies.read(path, ["the", "US", "nowhere"])
+    found = frequencies.read_frequencies(path, ["the", "US", "nowhere"])
     assert found == {"the": pytest.approx(np.log(3)), "US": pytest.approx(np.log(2))}
     path.write_text("The,3\nus,2\n")
-    assert frequencies.read(path, ["the", "US"]) == {}
+    assert frequencies.read_frequencies(path, ["the", "US"]) == {}
 
 
 def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> None:
     path = tmp_path / "counts"
     path.write_text('"\t9\nthe\t3\n')
-    assert frequencies.read(path, ['"', "the"]).keys() == {'"', "the"}
+    assert frequencies.read_frequencies(path, ['"', "the"]).keys() == {'"', "the"}
     path.write_text('"1,000",9\nthe,3\n')
-    assert frequencies.read(path, ["1,000"]) == {"1,000": pytest.approx(np.log(9))}
+    assert frequencies.read_frequencies(path, ["1,000"]) == {"1,000": pytest.approx(np.log(9))}
 
 
 @pytest.mark.parametrize(
@@ -265,9 +267,9 @@ def test_broken_frequencies_are_refused(tmp_path: Path, content: bytes, message:
     path = tmp_path / "counts.csv"
     path.write_bytes(content)
     with pytest.raises(errors.BadWords, match=message):
-        frequencies.read(path, ["the", "of"])
+        frequencies.read_frequencies(path, ["the", "of"])
     with pytest.raises(errors.BadWords, match="cannot be read"):
-        frequencies.read(tmp_path / "none.csv", ["the"])
+        frequencies.read_frequencies(tmp_path / "none.csv", ["the"])
 
 
 PAIRS = [("Paris", "the"), ("New York", "Wien"), ("Paris", "Tokyo"), ("Wien", "Wien")]
@@ -277,7 +279,7 @@ PAIRS = [("Paris", "the"), ("New York", "Wien"), ("Paris", "Tokyo"), ("Wien", "W
 def test_ready_vectors_in_the_catalog(engine: sa.Engine, tmp_path: Path, form: str) -> None:
     pairs = write(tmp_path / "pairs.json", PAIRS)
     path = FORMS[form](tmp_path / "vectors")
-    said = words.take(engine, [pairs], path, name="mine")
+    said = words.ingest_file_words(engine, [pairs], path, name="mine").summary
     assert "Words 1  mine  4 words of 5 dimensions: 4 added" in said
     assert "1 of 5 words are not in " in said and ": Tokyo." in said
     assert "3 of 4 pairs have both words." in said
@@ -291,22 +293,24 @@ def test_ready_vectors_in_the_catalog(engine: sa.Engine, tmp_path: Path, form: s
     assert (paris["n_characters"], paris["last_token_length"]) == (5, None)
     expected = None if form == "npz" else pytest.approx(-np.log(4))
     assert paris["log_frequency"] == expected
-    again = words.take(engine, [pairs], path, name="mine")
+    again = words.ingest_file_words(engine, [pairs], path, name="mine").summary
     assert again.count("already there, unchanged") == 2
     more = write(tmp_path / "more.json", [("1999", "2"), ("Paris", "2")])
-    assert "6 words of 5 dimensions: 2 added" in words.take(engine, [more], path, name="mine")
+    assert "6 words of 5 dimensions: 2 added" in words.ingest_file_words(
+        engine, [more], path, name="mine"
+    )
 
 
 def test_other_vectors_under_the_same_name_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.json", PAIRS)
-    words.take(engine, [pairs], text(tmp_path / "v.txt"))
+    words.ingest_file_words(engine, [pairs], text(tmp_path / "v.txt"))
     with pytest.raises(errors.NameTaken, match=r"differ in sha256(.|\n)*remove words v.txt"):
-        words.take(engine, [pairs], text(tmp_path / "v.txt", vectors=-VECTORS))
+        words.ingest_file_words(engine, [pairs], text(tmp_path / "v.txt", vectors=-VECTORS))
     counts = tmp_path / "counts.csv"
     counts.write_text("the,7\n")
-    said = words.take(
+    said = words.ingest_file_words(
         engine, [], text(tmp_path / "v.txt"), name="counted", frequency_file=counts
-    )  # fmt: skip
+    ).summary  # fmt: skip
     assert "3 of 4 words are not in counts.csv" in said
     logs = {word: row["log_frequency"] for word, row in stored(engine, 2).items()}
     assert logs == {"the": pytest.approx(np.log(7)), "Paris": None, "New York": None, "Wien": None}
@@ -315,7 +319,7 @@ def test_other_vectors_under_the_same_name_are_refused(engine: sa.Engine, tmp_pa
 def test_a_file_without_a_whole_pair_is_refused(engine: sa.Engine, tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.json", [("Paris", "Tokyo"), ("Kyoto", "the")])
     with pytest.raises(errors.BadWords, match=r"no pair of words whole: 2 of 4(.|\n)*Kyoto, Tokyo"):
-        words.take(engine, [pairs], text(tmp_path / "v.txt"))
+        words.ingest_file_words(engine, [pairs], text(tmp_path / "v.txt"))
     with engine.connect() as connection:
         assert not connection.exec_driver_sql("select * from atlas.relation").all()
 

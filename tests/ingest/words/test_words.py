@@ -17,7 +17,7 @@ from saeatlas import errors
 from saeatlas.cli import cli
 from saeatlas.ingest.models import files, hooked_model, hooks
 from saeatlas.ingest.words import model_vectors, relations, words
-from saeatlas.ingest.words.model_vectors import Terms
+from saeatlas.ingest.words.model_vectors import Params
 from saeatlas.schema.rows import remove, word_vectors
 from tests import tiny
 from tests.ingest.models.test_tokenizer import _unigram
@@ -54,13 +54,13 @@ def pairs(tmp_path: Path) -> Path:
     return write(tmp_path / "pairs.json", PAIRS)
 
 
-def listen(engine: sa.Engine, paths: list[Path], model: Path, *, name: str | None = None,
-           frequency_file: Path | None = None, **terms: Any) -> str:  # fmt: skip
-    terms = {"layers": [1], "device": "cpu"} | terms
-    steps = words.listen(
-        engine, paths, Terms(str(model), **terms), name=name, frequency_file=frequency_file
+def ingest(engine: sa.Engine, paths: list[Path], model: Path, *, name: str | None = None,
+           frequency_file: Path | None = None, **params: Any) -> str:  # fmt: skip
+    params = {"layers": [1], "device": "cpu"} | params
+    done = words.ingest_model_words(
+        engine, paths, Params(str(model), **params), name=name, frequency_file=frequency_file
     )
-    return list(steps)[-1].summary
+    return done.summary
 
 
 def stored(engine: sa.Engine, space: int = 1) -> dict[str, dict[str, Any]]:
@@ -96,7 +96,7 @@ def _close(found: Any, expected: Any) -> None:
 
 
 def test_vectors_are_the_hidden_states(engine: sa.Engine, family: Path, pairs: Path) -> None:
-    listen(engine, [pairs], family, layers=[0, 2, LAST])
+    ingest(engine, [pairs], family, layers=[0, 2, LAST])
     first, middle, last = (stored(engine, number) for number in (1, 2, 3))
     assert set(first) == _all_words()
     full = transformers.AutoModel.from_pretrained(family)
@@ -115,7 +115,7 @@ def test_vectors_are_the_hidden_states(engine: sa.Engine, family: Path, pairs: P
 def test_before_a_layer_the_vectors_are_those_of_the_paper(
     engine: sa.Engine, model: Path, pairs: Path
 ) -> None:
-    said = listen(engine, [pairs], model, layers=[0, 2], site="resid_pre")
+    said = ingest(engine, [pairs], model, layers=[0, 2], site="resid_pre")
     assert f"{model.name}/2/resid_pre" in said
     embedded, second = stored(engine, 1), stored(engine, 2)
     for word in _all_words():
@@ -124,21 +124,21 @@ def test_before_a_layer_the_vectors_are_those_of_the_paper(
         _close(second[word]["vector"], states[2])
 
 
-def test_an_sae_hears_the_same(engine: sa.Engine, model: Path, pairs: Path) -> None:
-    listen(engine, [pairs], model, layers=[1])
-    listener = hooked_model.open_model(str(model), ["blocks.1.hook_resid_post"], device="cpu")
+def test_vectors_are_the_inputs_of_saes(engine: sa.Engine, model: Path, pairs: Path) -> None:
+    ingest(engine, [pairs], model, layers=[1])
+    hooked = hooked_model.open_model(str(model), ["blocks.1.hook_resid_post"], device="cpu")
     for word, row in stored(engine).items():
         ids = _ids(model, word)
-        heard = listener(ids, torch.ones_like(ids))["blocks.1.hook_resid_post"]
-        _close(row["vector"], heard[0, -1])
+        acts = hooked(ids, torch.ones_like(ids))["blocks.1.hook_resid_post"]
+        _close(row["vector"], acts[0, -1])
 
 
 def test_words_one_by_one_equal_words_together(
     engine: sa.Engine, model: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listen(engine, [pairs], model)
-    monkeypatch.setattr(model_vectors, "_TOKENS", 1)
-    listen(engine, [pairs], model, name="alone")
+    ingest(engine, [pairs], model)
+    monkeypatch.setattr(model_vectors, "TOKENS", 1)
+    ingest(engine, [pairs], model, name="alone")
     together, alone = stored(engine, 1), stored(engine, 2)
     assert together.keys() == alone.keys() == _all_words()
     for word, row in together.items():
@@ -149,7 +149,7 @@ def test_words_one_by_one_equal_words_together(
 
 
 def test_what_is_measured_of_a_word(engine: sa.Engine, model: Path, pairs: Path) -> None:
-    listen(engine, [pairs], model)
+    ingest(engine, [pairs], model)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     for word, row in stored(engine).items():
         ids = tokenizer(" " + word, add_special_tokens=False)["input_ids"]
@@ -168,7 +168,7 @@ def test_a_tokenizer_without_bos_gets_none(engine: sa.Engine, tmp_path: Path, pa
     config = json.loads((model / "tokenizer_config.json").read_text())
     del config["bos_token"]
     (model / "tokenizer_config.json").write_text(json.dumps(config))
-    listen(engine, [pairs], model)
+    ingest(engine, [pairs], model)
     full = transformers.AutoModel.from_pretrained(model)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     for word, row in stored(engine).items():
@@ -198,7 +198,7 @@ def test_a_tokenizer_that_adds_a_space_itself_gets_no_second(
         tokenizer_object=inner, bos_token="<bos>", unk_token="<unk>"
     )
     tokenizer.save_pretrained(model)
-    listen(engine, [pairs], model)
+    ingest(engine, [pairs], model)
     for word, row in stored(engine).items():
         ids = inner.encode(word, add_special_tokens=False).ids
         assert row["n_tokens"] == len(ids)
@@ -208,14 +208,14 @@ def test_a_tokenizer_that_adds_a_space_itself_gets_no_second(
 def test_the_same_again_changes_nothing_and_loads_no_weights(
     engine: sa.Engine, model: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = listen(engine, [pairs], model)
+    said = ingest(engine, [pairs], model)
     n = len(_all_words())
     assert "7 pairs, 1 with input equal to output, 1 with an input that an earlier one has: " \
         "ingested" in said  # fmt: skip
     assert f"Words 1  {model.name}/1/resid_post  {n} words of 24 dimensions: {n} added" in said
     before = stored(engine)
     monkeypatch.setattr(hooked_model, "open_model", None)
-    said = listen(engine, [pairs], model)
+    said = ingest(engine, [pairs], model)
     assert said.count("already there, unchanged") == 2
     after = stored(engine)
     assert before.keys() == after.keys()
@@ -226,14 +226,14 @@ def test_more_relations_add_the_words_that_are_missing(
     engine: sa.Engine, model: Path, pairs: Path, tmp_path: Path
 ) -> None:
     more = write(tmp_path / "more.json", [("the", "not"), ("by", "of")])
-    listen(engine, [pairs], model)
-    said = listen(engine, [more], model)
+    ingest(engine, [pairs], model)
+    said = ingest(engine, [more], model)
     assert ": 2 added" in said
     assert stored(engine).keys() == _all_words() | {"not", "by"}
     # a new layer takes the words of the relations named, and without any those of all
-    listen(engine, [more], model, layers=[2])
+    ingest(engine, [more], model, layers=[2])
     assert stored(engine, 2).keys() == {"the", "not", "by", "of"}
-    said = listen(engine, [], model, layers=[1, 2])
+    said = ingest(engine, [], model, layers=[1, 2])
     assert "unchanged" in said and ": 10 added" in said
     assert stored(engine, 2).keys() == stored(engine, 1).keys()
     with engine.connect() as connection:
@@ -245,17 +245,17 @@ def test_more_relations_add_the_words_that_are_missing(
 def test_a_name_holds_words_read_in_one_way(
     engine: sa.Engine, model: Path, pairs: Path, tmp_path: Path
 ) -> None:
-    listen(engine, [pairs], model, name="mine")
+    ingest(engine, [pairs], model, name="mine")
     other = tiny.make_model(tmp_path / "other", seed=1)
     with pytest.raises(errors.NameTaken, match=r"model_sha256(.|\n)*remove words mine/1/resid"):
-        listen(engine, [pairs], other, name="mine")
+        ingest(engine, [pairs], other, name="mine")
     with pytest.raises(errors.NameTaken, match="differ in dtype"):
-        listen(engine, [pairs], model, name="mine", dtype="bfloat16")
+        ingest(engine, [pairs], model, name="mine", dtype="bfloat16")
     counts = tmp_path / "counts.csv"
     counts.write_text("the,10\n")
     with pytest.raises(errors.NameTaken, match="differ in frequencies_sha256"):
-        listen(engine, [pairs], model, name="mine", frequency_file=counts)
-    listen(engine, [pairs], other)
+        ingest(engine, [pairs], model, name="mine", frequency_file=counts)
+    ingest(engine, [pairs], other)
     assert (stored(engine, 1)["the"]["vector"] != stored(engine, 2)["the"]["vector"]).any()
 
 
@@ -264,7 +264,7 @@ def test_frequencies_come_from_a_file(
 ) -> None:
     counts = tmp_path / "counts.tsv"
     counts.write_text("word\tcount\nthe\t1000\nof\t500.5\nurumqi\t3\nandorra_la_vella\t2\n")
-    said = listen(engine, [pairs], model, frequency_file=counts)
+    said = ingest(engine, [pairs], model, frequency_file=counts)
     assert "9 of 12 words are not in counts.tsv" in said
     known = stored(engine)
     assert known["the"]["log_frequency"] == pytest.approx(np.log(1000))
@@ -278,17 +278,17 @@ def test_a_failure_leaves_nothing_behind(
 ) -> None:
     long = write(tmp_path / "long.json", [("the", "x" * 400)])
     with pytest.raises(errors.BadWords, match=r"'xxx.*128 tokens or more"):
-        listen(engine, [pairs, long], model)
+        ingest(engine, [pairs, long], model)
     with pytest.raises(errors.ModelMismatch, match=r"no layer 3(.|\n)*0 to 2"):
-        listen(engine, [pairs], model, layers=[0, 3])
-    hear = hooked_model.Listener.hear
+        ingest(engine, [pairs], model, layers=[0, 3])
+    run = hooked_model.HookedModel.run
     monkeypatch.setattr(
-        hooked_model.Listener,
-        "hear",
-        lambda self, rows: {hook: acts * np.nan for hook, acts in hear(self, rows).items()},
+        hooked_model.HookedModel,
+        "run",
+        lambda self, rows: {hook: acts * np.nan for hook, acts in run(self, rows).items()},
     )
     with pytest.raises(errors.ModelMismatch, match="NaN or infinity at blocks.1"):
-        listen(engine, [pairs], model)
+        ingest(engine, [pairs], model)
     with engine.connect() as connection:
         for table in ("relation", "word_pair", "word_space", "word_vector", "model"):
             count = connection.exec_driver_sql(f"select count(*) from atlas.{table}")
@@ -297,7 +297,7 @@ def test_a_failure_leaves_nothing_behind(
 
 def test_without_pairs_there_is_nothing_to_read(engine: sa.Engine, model: Path) -> None:
     with pytest.raises(errors.UnknownName, match=r"no word pairs(.|\n)*ingest words PAIRS.json"):
-        listen(engine, [], model)
+        ingest(engine, [], model)
 
 
 def test_pairs_are_stored_as_they_are(engine: sa.Engine, tmp_path: Path) -> None:
@@ -313,11 +313,11 @@ def test_pairs_are_stored_as_they_are(engine: sa.Engine, tmp_path: Path) -> None
             ]
         )
     )
-    read = relations.read(path)
+    read = relations.read_relation(path)
     assert (read.name, read.n_duplicates, read.n_same, read.n_repeated) == ("odd", 1, 1, 1)
     with engine.begin() as connection:
-        assert relations.store(connection, read).created
-        again = relations.store(connection, relations.read(path))
+        assert relations.store_relation(connection, read).created
+        again = relations.store_relation(connection, relations.read_relation(path))
         assert not again.created and "already there, unchanged" in again.summary
         rows = connection.exec_driver_sql("select * from atlas.word_pairs order by rank").all()
         counts = connection.exec_driver_sql(
@@ -333,14 +333,14 @@ def test_pairs_are_stored_as_they_are(engine: sa.Engine, tmp_path: Path) -> None
 
 
 def test_other_pairs_under_the_same_name_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
-    first = relations.read(write(tmp_path / "one.json", [("a", "b"), ("c", "d")]))
-    other = relations.read(write(tmp_path / "one.json", [("c", "d"), ("a", "b")]))
+    first = relations.read_relation(write(tmp_path / "one.json", [("a", "b"), ("c", "d")]))
+    other = relations.read_relation(write(tmp_path / "one.json", [("c", "d"), ("a", "b")]))
     with engine.begin() as connection:
-        relations.store(connection, first)
+        relations.store_relation(connection, first)
         with pytest.raises(errors.NameTaken, match="saeatlas remove relation one"):
-            relations.store(connection, other)
+            relations.store_relation(connection, other)
         remove.remove_relation(connection, "one")
-        assert relations.store(connection, other).created
+        assert relations.store_relation(connection, other).created
         with pytest.raises(errors.UnknownName, match="Nearest: one"):
             remove.remove_relation(connection, "ones")
 
@@ -367,23 +367,23 @@ def test_files_that_are_not_pairs(tmp_path: Path, content: str, message: str) ->
     path = tmp_path / "bad.json"
     path.write_text(content)
     with pytest.raises(errors.BadWords, match=message):
-        relations.read(path)
+        relations.read_relation(path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(errors.BadWords, match="There is no file"):
-        relations.read(tmp_path / "none.json")
+        relations.read_relation(tmp_path / "none.json")
     with pytest.raises(errors.BadWords, match="cannot be read"):
-        relations.read(tmp_path)
+        relations.read_relation(tmp_path)
     (tmp_path / "latin.json").write_bytes('[{"input": "ä", "output": "b"}]'.encode("latin-1"))
     with pytest.raises(errors.BadWords, match="not UTF-8: byte 13 is 0xe4"):
-        relations.read(tmp_path / "latin.json")
+        relations.read_relation(tmp_path / "latin.json")
 
 
 def test_removed_words_take_nothing_else_with_them(
     engine: sa.Engine, model: Path, pairs: Path
 ) -> None:
-    listen(engine, [pairs], model, layers=[0, 1])
+    ingest(engine, [pairs], model, layers=[0, 1])
     with engine.begin() as connection:
         row = remove.remove_words(connection, f"{model.name}/0/resid_post")
         assert row.id == 1
@@ -413,5 +413,5 @@ def test_from_the_command_line(engine: sa.Engine, model: Path, pairs: Path) -> N
 
 
 def test_a_models_configuration_is_read_without_weights(model: Path) -> None:
-    facts = files.facts(files.read_config(str(model)))
+    facts = files.model_facts(files.read_model_config(str(model)))
     assert facts == {"architecture": "gemma2", "n_layers": 3, "d_model": 24}

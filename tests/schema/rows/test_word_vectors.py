@@ -27,7 +27,7 @@ def _fill(engine: sa.Engine, folder: Path, given: dict[str, Any], known: dict[st
         paths.append(folder / f"{name}.json")
         paths[-1].write_text(json.dumps([{"input": a, "output": b} for a, b in pairs]))
     np.savez(folder / "v.npz", words=np.array(list(known)), vectors=np.array(list(known.values())))
-    return words.take(engine, paths, folder / "v.npz")
+    return words.ingest_file_words(engine, paths, folder / "v.npz").summary
 
 
 @given(
@@ -111,7 +111,7 @@ def test_a_relation_whose_words_are_all_missing_is_left_out_unless_named(
 ) -> None:
     _fill(engine, tmp_path, {"one": [("a", "b")]}, {"a": [1.0, 2.0], "b": [0.0, 1.0]})
     with engine.begin() as connection:
-        relations.store(connection, relations.Relation("two", (("x", "y"), ("a", "y")), 0))
+        relations.store_relation(connection, relations.Relation("two", (("x", "y"), ("a", "y")), 0))
         assert word_vectors.read(connection, 1).relations == ("one",)
         assert word_vectors.read(connection, 1, []).words == []
         found = word_vectors.read(connection, 1, [2])

@@ -42,8 +42,8 @@ _REAL = {
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Terms of a simulation; how many blocks are drawn is not one of them.
+class Params:
+    """Params of a simulation; how many blocks are drawn is not one of them.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class Terms:
         return self.parallelograms + self.trapezoids
 
     def config(self) -> dict[str, Any]:
-        """Return all terms as JSON, defaults filled in: what ``sae.config`` keeps.
+        """Return all params as JSON, defaults filled in: what ``sae.config`` keeps.
 
         Returns
         -------
