@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from saeatlas import errors
+from saeatlas.schema import affinities
 
 Command = Callable[..., Any]
 
@@ -40,7 +41,7 @@ SEED = click.option(
 AFFINITIES = click.option(
     "--affinity", "affinities", multiple=True,
     callback=lambda _context, _parameter, names: [name.replace("-", "_") for name in names],
-    type=click.Choice(["phi", "jaccard", "dice", "overlap", "simple-matching"]),
+    type=click.Choice([name.replace("_", "-") for name in affinities.AFFINITIES]),
     help="How much features go together; repeatable.  [default: all]",
 )  # fmt: skip
 

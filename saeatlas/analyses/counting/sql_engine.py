@@ -16,8 +16,8 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, partitions, wire
 from saeatlas.schema.database.copy import copy_rows, read_rows
 from saeatlas.schema.database.statements import statement
-from saeatlas.schema.rows.pair_counts import TILE, Tile, write
-from saeatlas.schema.tables import SCHEMA
+from saeatlas.schema.rows.pair_counts import Tile, write
+from saeatlas.schema.tables import SCHEMA, TILE
 
 STRIP, STRIP_BYTES = 32, 2**20
 """Most features of a strip, and most bytes of their bitmaps: what a core's own cache holds."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from saeatlas.analyses.counting.sql_engine import Workspace
 from saeatlas.progress import Progress, Report, silent
-from saeatlas.schema.rows.pair_counts import TILE, cut
+from saeatlas.schema.rows.pair_counts import cut
+from saeatlas.schema.tables import TILE
 
 if TYPE_CHECKING:
     import torch

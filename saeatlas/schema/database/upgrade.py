@@ -7,6 +7,7 @@ import psycopg
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.schema import tables
 from saeatlas.schema.database import server
 from saeatlas.schema.database.statements import statement
 
@@ -91,7 +92,8 @@ def apply(connection: sa.Connection) -> None:
     migrate(connection)
     driver = _raw(connection)
     for view in sorted((SCHEMA_FOLDER / "views").glob("*.sql")):
-        driver.execute(view.read_text("utf-8").encode())
+        text = view.read_text("utf-8").replace("{tile}", str(tables.TILE))
+        driver.execute(text.encode())
 
 
 def migrate(connection: sa.Connection, target: str = "head") -> None:

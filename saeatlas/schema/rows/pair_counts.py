@@ -13,9 +13,6 @@ from saeatlas.schema.database.copy import copy_rows, read_numbers, read_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import runs
 
-TILE = 128
-"""Features of a side of a tile. The views know this number too."""
-
 Tile = tuple[int, int, np.ndarray[Any, Any]]
 
 
@@ -48,18 +45,18 @@ def cut(counts: np.ndarray[Any, Any], row: int = 0, column: int = 0) -> Iterator
     ----------
     counts : ndarray of int
     row, column : int, default=0
-        Places of its first row and column; multiples of `TILE`.
+        Places of its first row and column; multiples of `tables.TILE`.
 
     Yields
     ------
     (int, int, ndarray)
         tile_row, tile_column and counts.
     """
-    for i in range(0, counts.shape[0], TILE):
-        for j in range(0, counts.shape[1], TILE):
+    for i in range(0, counts.shape[0], tables.TILE):
+        for j in range(0, counts.shape[1], tables.TILE):
             if column + j <= row + i:
-                tile = counts[i : i + TILE, j : j + TILE]
-                yield (row + i) // TILE, (column + j) // TILE, tile
+                tile = counts[i : i + tables.TILE, j : j + tables.TILE]
+                yield (row + i) // tables.TILE, (column + j) // tables.TILE, tile
 
 
 def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
@@ -208,14 +205,14 @@ def parts(
     Yields
     ------
     (these, those, counts)
-        Features of the rows and of the columns, and the blocks with both, up to `TILE` each way. A
-        pair comes once, in either order; but where these are those, it comes in both.
+        Features of the rows and of the columns, and the blocks with both, up to `tables.TILE` each
+        way. A pair comes once, in either order; but where these are those, it comes in both.
     """
     live = np.flatnonzero(places >= 0)
     features = live[np.argsort(places[live])]
     for row, column, counts in _tiles(connection, run):
         n, m = counts.shape
-        yield features[TILE * row :][:n], features[TILE * column :][:m], counts
+        yield features[tables.TILE * row :][:n], features[tables.TILE * column :][:m], counts
 
 
 def _tiles(connection: sa.Connection, run: int) -> Iterator[Tile]:

@@ -1,5 +1,6 @@
 """The tables of the catalog, and the one place where their columns are explained."""
 
+from saeatlas.schema.affinities import AFFINITIES, GEOMETRY, MEASURES
 from saeatlas.schema.tables.base import SCHEMA, metadata
 from saeatlas.schema.tables.corpora import block, corpus, document
 from saeatlas.schema.tables.crystals import (
@@ -12,9 +13,6 @@ from saeatlas.schema.tables.crystals import (
 )
 from saeatlas.schema.tables.labels import label, label_word
 from saeatlas.schema.tables.lobes import (
-    AFFINITIES,
-    GEOMETRY,
-    MEASURES,
     block_lobe,
     clustering,
     lobe,
@@ -27,6 +25,7 @@ from saeatlas.schema.tables.models_and_saes import feature, model, sae
 from saeatlas.schema.tables.recordings import activation, recording
 from saeatlas.schema.tables.running_jobs import running_job
 from saeatlas.schema.tables.runs import (
+    TILE,
     bitmap,
     bitmap_chunk,
     cooccurrence,
@@ -46,6 +45,7 @@ __all__ = [
     "GEOMETRY",
     "MEASURES",
     "SCHEMA",
+    "TILE",
     "activation",
     "activation_covariance",
     "bitmap",

@@ -13,16 +13,6 @@ from saeatlas.schema.tables.base import (
 )
 from saeatlas.schema.tables.runs import run
 
-AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
-"""Measures that lobes can be made of. The SQL functions of the same names compute them."""
-
-MEASURES = (*AFFINITIES, "lift", "pmi")
-"""All of them."""
-
-GEOMETRY = "angular"
-"""The affinity of decoder vectors: 1 - angle / pi."""
-
-
 clustering = sa.Table(
     "clustering",
     metadata,

@@ -155,26 +155,30 @@ cooccurrence_feature = sa.Table(
     comment="In how many blocks each feature is active.",
 )
 
+TILE = 128
+"""Features of a side of a tile of ``cooccurrence``. Views are created with this number."""
+
 cooccurrence = sa.Table(
     "cooccurrence",
     metadata,
     Column("run", sa.Integer, primary_key=True, comment="Run that counted."),
-    Column("tile_row", sa.Integer, primary_key=True, comment="Place of its first row / 128."),
+    Column("tile_row", sa.Integer, primary_key=True, comment=f"Place of its first row / {TILE}."),
     Column(
         "tile_column",
         sa.Integer,
         primary_key=True,
-        comment="Place of its first column / 128; at most tile_row: the lower triangle.",
+        comment=f"Place of its first column / {TILE}; at most tile_row: the lower triangle.",
     ),
     Column(
         "counts",
         ARRAY(sa.Integer, dimensions=2),
         nullable=False,
-        comment="Blocks in which both are active; 128 rows of 128 columns, fewer at the edge.",
+        comment=f"Blocks in which both are active; {TILE} rows of {TILE} columns, fewer at the "
+        "edge.",
     ),
     sa.Index(None, "run", "tile_column"),  # serves the pairs of a feature below its own row
     postgresql_partition_by="LIST (run)",
-    comment="Counts of pairs in square tiles of 128 features. One partition a run.",
+    comment=f"Counts of pairs in square tiles of {TILE} features. One partition a run.",
 )
 
 planted_feature = sa.Table(

@@ -97,15 +97,15 @@ select
 from atlas.cooccurrence_runs as runs
 join atlas.cooccurrence_feature as self on self.run = runs.run
 join lateral (
-    select tile_column * 128 + i - 1 as place, n_both
-    from atlas.cooccurrence, unnest(counts[self.place % 128 + 1 : self.place % 128 + 1][:])
+    select tile_column * {tile} + i - 1 as place, n_both
+    from atlas.cooccurrence, unnest(counts[self.place % {tile} + 1 : self.place % {tile} + 1][:])
         with ordinality as line (n_both, i)
-    where run = runs.run and tile_row = self.place / 128
+    where run = runs.run and tile_row = self.place / {tile}
     union all
-    select tile_row * 128 + i - 1, n_both
-    from atlas.cooccurrence, unnest(counts[:][self.place % 128 + 1 : self.place % 128 + 1])
+    select tile_row * {tile} + i - 1, n_both
+    from atlas.cooccurrence, unnest(counts[:][self.place % {tile} + 1 : self.place % {tile} + 1])
         with ordinality as line (n_both, i)
-    where run = runs.run and tile_column = self.place / 128 and tile_row > tile_column
+    where run = runs.run and tile_column = self.place / {tile} and tile_row > tile_column
 ) as cell on cell.place <> self.place
 join atlas.cooccurrence_feature as other on other.run = runs.run and other.place = cell.place;
 comment on view atlas.pairs is
