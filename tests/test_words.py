@@ -16,7 +16,7 @@ OURS = {
     r"ears?": "attached SAE",
     r"hear(s|d|ing)?": "input activations, model",
     r"heard_from": "model",
-    r"listen(s|ed|ing|er|ers)?": "run the model, record",
+    r"listen(s|ed|ing|er|ers)?(?! on)": "run the model, record",
     r"claim(s|ed|ing)?": "reuse, lock",
     r"(?<!normalised )cut(s|ting)?": "cluster; split into blocks",
     r"judg(e|es|ed|ing|ement|ements)": "assign blocks to lobes, evaluate",
@@ -62,9 +62,12 @@ def test_pages(page: Path) -> None:
     assert _found(page.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize(("path", "text"), list(_helps(cli, "saeatlas")))
-def test_help_texts(path: str, text: str) -> None:
-    assert _found(text) == []
+HELPS = dict(_helps(cli, "saeatlas"))
+
+
+@pytest.mark.parametrize("command", sorted(HELPS))
+def test_help_texts(command: str) -> None:
+    assert _found(HELPS[command]) == []
 
 
 @pytest.mark.parametrize(
@@ -84,8 +87,8 @@ def test_comments_of_tables(table: object) -> None:
 def test_names_in_the_code() -> None:
     """Names, docstrings and comments of the package, migrations that are frozen apart."""
     rare = re.compile(
-        r"(?<![a-z])(ears?|hears?|heard|listen\w*|claimed|judg\w+|winners?|clouds?|balls?|faith"
-        r"|remarks?|mends?|twins?)(?![a-z])",
+        r"(?<![a-z])(ears?|hears?|heard|listen(?!_addresses|s? on)\w*|claimed|judg\w+"
+        r"|winners?|clouds?|balls?(?!_tree)|faith|remarks?|mends?|twins?)(?![a-z])",
         re.IGNORECASE,
     )
     found = [

@@ -11,7 +11,7 @@ from pg_catalog.pg_extension
 where extname = 'vector'
 
 -- name: saes
--- One row an SAE, with the number of recordings that listened through it.
+-- One row an SAE, with the number of recordings made with it.
 select
     saes.sae, saes.release, saes.sae_id, saes.model, saes.layer, saes.site, saes.architecture,
     saes.d_in, saes.d_sae, saes.l0,

@@ -72,7 +72,7 @@ select neighbor, round(cosine::numeric, 3) as cosine
 from saes, neighbors(saes.sae, 0, 5)
 where release = 'saeatlas-demo' and layer = 3
 
--- ? Where are the most excited features of layer 5, and what do they read there?
+-- ? Where do the features of layer 5 have their largest activations, and what is the text there?
 select
     feature, round(peak::numeric, 1) as peak, top.subset,
     left(regexp_replace(text, '\s+', ' ', 'g'), 60) as text

@@ -1,4 +1,4 @@
 -- name: read_covariance
--- What a recording's SAE heard, summed up: tokens, width, mean and sum of products as float64.
+-- Sums over the input activations of a recording's SAE: tokens, width, mean and sum of products as float64.
 -- Parameters: recording (recording.id).
 select n_tokens, d, mean, products from atlas.activation_covariance where recording = %(recording)s
