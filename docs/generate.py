@@ -47,6 +47,14 @@ def grammar() -> str:
     return f"```\n{parse.grammar().rstrip()}\n```\n"
 
 
+def index() -> str:
+    """README.md as the first page of the site: links lead from docs/."""
+    text = Path(__file__).parents[1].joinpath("README.md").read_text("utf-8")
+    text = re.sub(r"<!-- session -->\n", "", text)
+    text = re.sub(r"^\| \[[^\]]*\]\((?!docs/).*\n", "", text, flags=re.MULTILINE)
+    return text.replace("](docs/", "](")
+
+
 def references() -> str:
     """Every work cited, from references.bib, as Markdown: a heading a key."""
     text = Path(__file__).with_name("references.bib").read_text("utf-8")
@@ -92,4 +100,4 @@ def _with(what: str, ours: tuple[Field, ...]) -> tuple[Field, ...]:
 def _row(column: sa.Column[object], dialect: sa.Dialect) -> str:
     kind = column.type.compile(dialect=dialect).lower()
     null = "" if not column.nullable else ", may be NULL"
-    return f"| {column.name} | {kind}{null} | {column.comment} |"
+    return f"| {column.name} | `{kind}`{null} | {column.comment} |"
