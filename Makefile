@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs site clean
 .DEFAULT_GOAL := test
 
 .venv/ready: pyproject.toml constraints.txt
@@ -28,9 +28,18 @@ lint: .venv/ready-dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/cog --check --check-fail-msg "run make docs" README.md docs/*.md
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[bfq]*.yml
 
 docs: .venv/ready-dev ## write the generated parts of the pages anew
 	$(BIN)/cog -r README.md docs/*.md
+
+.venv/ready-docs: .venv/ready
+	$(PIP) --editable ".[docs]"
+	touch $@
+
+site: .venv/ready-docs ## the pages with an API reference, in build/site; offline once installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -86,7 +86,9 @@ def _head(colour: str) -> str:
     )
 
 
-def _arrow(boxes: dict[str, tuple[int, int, int, str]], a: str, b: str, colour: str, by: int) -> str:
+def _arrow(
+    boxes: dict[str, tuple[int, int, int, str]], a: str, b: str, colour: str, by: int
+) -> str:
     """Draw an arrow between the edges of two boxes; `by` moves a vertical one sideways."""
     (ax, ay, aw, _), (bx, by_, bw, _) = boxes[a], boxes[b]
     if ay == by_:

@@ -23,6 +23,8 @@ os.environ.setdefault(
 from saeatlas.schema.database import connect, embedded
 
 _numbers = itertools.count()
+_made: set[str] = set()
+_TEMPLATE = "template_atlas"
 
 # how long an example takes depends on what else the machine does
 hypothesis.settings.register_profile("atlas", deadline=None)
@@ -45,34 +47,53 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url(server_folder: Path) -> Iterator[URL]:
-    """A server of this test process' own, with a catalog to copy from."""
+    """A server with a catalog to copy from: SAEATLAS_TEST_DATABASE_URL, else this process' own."""
+    named = os.environ.get("SAEATLAS_TEST_DATABASE_URL")
     folder = server_folder / "own"
-    base = connect._with_driver(embedded.url(folder))
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it need not survive
-        _admin(base, f"alter system set {setting} = off")
-    _admin(base, "select pg_reload_conf()")
-    _admin(base, "create database template_atlas")
-    engine = connect.open_catalog(_url(base, "template_atlas"))
+    base = connect._with_driver(named or embedded.url(folder))
+    if not named:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it need not survive
+            _admin(base, f"alter system set {setting} = off")
+        _admin(base, "select pg_reload_conf()")
+    engine = connect.open_catalog(create_database(base, _TEMPLATE, template="template1"))
     engine.dispose()
     yield base
-    embedded.shut_down(folder)
+    if named:
+        for name in (_TEMPLATE, *_made):
+            _admin(base, f"drop database if exists {_own(name)} with (force)")
+    else:
+        embedded.shut_down(folder)
 
 
-def _url(base: URL, database: str) -> str:
-    plain = base.set(drivername="postgresql", database=database)
+def _own(name: str) -> str:
+    """Name a database of this process: workers may share a server."""
+    return f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}"
+
+
+def create_database(server: URL, name: str, template: str | None = None) -> str:
+    """Create a database with a catalog, in place of one that an earlier session left."""
+    copied = template or _own(_TEMPLATE)
+    _admin(server, f"drop database if exists {_own(name)} with (force)")
+    _admin(server, f"create database {_own(name)} template {copied}")
+    _made.add(name)
+    plain = server.set(drivername="postgresql", database=_own(name))
     return plain.render_as_string(hide_password=False)
+
+
+def drop_database(server: URL, name: str) -> None:
+    _admin(server, f"drop database {_own(name)} with (force)")
+    _made.discard(name)
 
 
 @pytest.fixture
 def database_url(server_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A fresh catalog; the environment points at it too."""
     name = f"test_{next(_numbers)}"
-    _admin(server_url, f"create database {name} template template_atlas")
-    url = _url(server_url, name)
+    url = create_database(server_url, name)
     monkeypatch.setenv("SAEATLAS_DATABASE_URL", url)
     monkeypatch.setenv("SAEATLAS_DATA_DIR", str(tmp_path / "data"))
     yield url
-    _admin(server_url, f"drop database {name} with (force)")
+    drop_database(server_url, name)
 
 
 @pytest.fixture
@@ -124,8 +145,7 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(server_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The demo's catalog with a few documents of each type. Read it; do not write to it."""
-    _admin(server_url, "create database demo template template_atlas")
-    return Demo(_url(server_url, "demo"), tmp_path_factory.mktemp("demo"))
+    return Demo(create_database(server_url, "demo"), tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture

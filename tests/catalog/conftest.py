@@ -14,7 +14,7 @@ from saeatlas.cli import cli
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import sae_vectors
-from tests.conftest import _admin, _url
+from tests.conftest import create_database
 
 TYPES = ("ArXiv", "Github", "FreeLaw")
 PLANTED = "--d-model 16 --lobes 3 --preference 0.9 --geometry 0.9 --parallelograms 0 --trapezoids 0"
@@ -59,8 +59,7 @@ CRYSTALS = (
 
 @pytest.fixture(scope="session")
 def asked_url(server_url: URL) -> str:
-    _admin(server_url, "create database asked template template_atlas")
-    url = _url(server_url, "asked")
+    url = create_database(server_url, "asked")
     with tempfile.TemporaryDirectory() as folder:
         for name, lines in LABELS.items():
             (Path(folder) / name).write_text("\n".join(lines), encoding="utf-8")

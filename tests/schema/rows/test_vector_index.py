@@ -20,7 +20,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, statistics
 from saeatlas.schema.rows import clusterings, remove, runs, vector_index
 from tests import plans, tiny
-from tests.conftest import _admin, _url
+from tests.conftest import create_database
 
 Array = np.ndarray[Any, Any]
 pytestmark = pytest.mark.xdist_group("wide")
@@ -66,8 +66,7 @@ def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
 
     The last 300 of them, turned around, are layer 20. Odd and even features are lobes.
     """
-    _admin(server_url, "create database wide template template_atlas")
-    engine = connect.open_catalog(_url(server_url, "wide"))
+    engine = connect.open_catalog(create_database(server_url, "wide"))
     vectors = _clustered(N, 2304)
     for layer, own in ((10, vectors), (20, vectors[:-301:-1])):
         tiny.store_bare(engine, own, f"layer {layer}", layer=layer)
