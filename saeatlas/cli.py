@@ -12,7 +12,7 @@ import click
 from saeatlas import __version__, errors
 from saeatlas.commands import analyze_vectors, ask, db, export, ingest_words, remove  # noqa: F401  they add to groups
 from saeatlas.commands.analyze import analyze
-from saeatlas.commands.console import bars, catalog, follow_stages, resumable
+from saeatlas.commands.console import bars, catalog, follow_stages, resumable, table
 from saeatlas.commands.ingest import ingest
 
 
@@ -46,7 +46,6 @@ def cli() -> None:
 @cli.command()
 def status() -> None:
     """Show what is in the catalog."""
-    from saeatlas.catalog import answers
     from saeatlas.catalog.status import read_status
 
     found = read_status(catalog())
@@ -56,7 +55,7 @@ def status() -> None:
         ("Words", found.words), ("Runs", found.runs),
     ):  # fmt: skip
         click.secho(f"\n{name}", bold=True)
-        click.echo(answers.render(rows, "table") if len(rows) else "none yet")
+        click.echo(table(rows) if len(rows) else "none yet")
 
 
 @cli.command()
@@ -64,7 +63,7 @@ def status() -> None:
               help="Documents of each type.")  # fmt: skip
 def demo(documents: int) -> None:
     """Fill the catalog with a small real model's SAEs and ask it questions."""
-    from saeatlas.catalog import answers, sql
+    from saeatlas.catalog import sql
     from saeatlas.demo import tour
 
     engine = catalog()
@@ -79,7 +78,7 @@ def demo(documents: int) -> None:
     for question in tour.questions():
         click.secho(f"\n{question.title}", bold=True)
         click.secho(question.sql, dim=True)
-        click.echo(answers.render(sql.answer_sql(engine, question.sql), "table"))
+        click.echo(table(sql.answer_sql(engine, question.sql)))
     click.echo(tour.NEXT)
 
 

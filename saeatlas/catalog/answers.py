@@ -3,24 +3,18 @@
 import csv
 import io
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from saeatlas import errors
-from saeatlas.catalog.carets import width
+from saeatlas.catalog import text_table
+from saeatlas.catalog.plain import as_json, plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Format = Literal["table", "csv", "json", "parquet", "markdown"]
-
-_WIDEST = 80
-"""Characters of a cell that a table shows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Answer:
     more : bool, default=False
         Whether there are rows beyond the limit.
     notes : tuple of str, optional
-        What a query was taken to mean.
+        Which run, recording or SAE was chosen where a query names none.
     """
 
     columns: tuple[str, ...]
@@ -56,7 +50,7 @@ class Answer:
         -------
         pandas.DataFrame
             Integers with NULLs come as ``Int64``, arrays and vectors as lists. ``attrs["notes"]``
-            says what a query was taken to mean.
+            says which run, recording or SAE was chosen where a query names none.
         """
         import pandas as pd
 
@@ -70,14 +64,17 @@ class Answer:
         return frame
 
 
-def render(answer: Answer, form: Format) -> str:
+def render(answer: Answer, form: Format, width: int | None = None) -> str:
     """Write an answer as text.
 
     Parameters
     ----------
     answer : Answer
     form : {'table', 'csv', 'json', 'markdown'}
-        json is one array of objects; table and markdown shorten long cells.
+        json is one array of objects.
+    width : int, optional
+        Columns of the terminal that a table is to fit: `text_table.render`. Default: nothing is
+        shortened. Other forms are never shortened.
 
     Returns
     -------
@@ -87,13 +84,13 @@ def render(answer: Answer, form: Format) -> str:
         return _csv(answer)
     if form == "json":
         _distinct(answer)
-        rows = [dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows]
+        rows = [dict(zip(answer.columns, map(plain, row), strict=True)) for row in answer.rows]
         return json.dumps(rows, ensure_ascii=False, default=str)
-    cells = [[_cell(value) for value in row] for row in answer.rows]
-    if form == "markdown":
-        lines = [answer.columns, ["---"] * len(answer.columns), *cells]
-        return "\n".join(f"| {' | '.join(_escaped(c) for c in line)} |" for line in lines)
-    return _table(answer, cells)
+    if form == "table":
+        return text_table.render(answer.columns, answer.rows, width)
+    cells = [[text_table.cell(value, None) for value in row] for row in answer.rows]
+    lines = [answer.columns, ["---"] * len(answer.columns), *cells]
+    return "\n".join(f"| {' | '.join(_escaped(c) for c in line)} |" for line in lines)
 
 
 def write(answer: Answer, form: Format, path: Path) -> None:
@@ -130,7 +127,7 @@ def _write_parquet(answer: Answer, path: Path) -> None:
     frame = answer.frame()
     for name in answer.columns:
         if frame[name].map(lambda value: isinstance(value, dict)).any():
-            frame[name] = frame[name].map(_text, na_action="ignore")  # columns of one type each
+            frame[name] = frame[name].map(as_json, na_action="ignore")  # columns of one type each
     frame.attrs = {}
     try:
         frame.to_parquet(path, index=False)
@@ -155,61 +152,10 @@ def _csv(answer: Answer) -> str:
     writer.writerow(answer.columns)
     for row in answer.rows:
         writer.writerow(
-            [_text(value) if isinstance(value, list | dict) else value for value in row]
+            [as_json(value) if isinstance(value, list | dict) else value for value in row]
         )
     return text.getvalue()
 
 
-def _table(answer: Answer, cells: Sequence[Sequence[str]]) -> str:
-    lines = [list(answer.columns), *cells]
-    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
-    numeric = [
-        any(isinstance(row[i], int | float | Decimal) for row in answer.rows)
-        for i in range(len(widths))
-    ]
-    aligned = (
-        " ".join(
-            f"{' ' * (most - width(cell))}{cell}"
-            if right
-            else f"{cell}{' ' * (most - width(cell))}"
-            for cell, most, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-    return "\n".join(aligned)
-
-
-def _cell(value: Any) -> str:
-    """Shorten a value to one line that no terminal takes for a command."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = _text(value) if isinstance(value, list | dict) else str(value)
-    line = " ".join(text.split()) if len(text) < 10_000 else " ".join(text[:10_000].split())
-    safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
-    return safe if len(safe) <= _WIDEST else safe[: _WIDEST - 3] + "..."
-
-
 def _escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", "\\|")
-
-
-def _text(value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False, default=str)
-
-
-def _plain(value: Any) -> Any:
-    """Turn a value into what JSON knows; not a number is null."""
-    if isinstance(value, float | Decimal):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value

@@ -5,7 +5,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -152,7 +152,7 @@ def run(
     """
     driver = connect.raw(connection)
     try:
-        query: LiteralString = text.encode()  # type: ignore[assignment]
+        query = text.encode()
         with failures.translated(), driver.cursor() as cursor:
             rows = [] if limit is None else _first(cursor, query, params, limit + 1)
             if not rows:  # streamed, no rows have no columns either
@@ -176,7 +176,7 @@ def run(
 
 
 def _first(
-    cursor: psycopg.Cursor[tuple[Any, ...]], query: LiteralString, params: Params, n: int
+    cursor: psycopg.Cursor[tuple[Any, ...]], query: bytes, params: Params, n: int
 ) -> list[tuple[Any, ...]]:
     """Fetch the first rows; the server stops there. It takes one statement, as prepared."""
     stream = cast("Generator[tuple[Any, ...]]", cursor.stream(query, params, size=100))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from saeatlas.commands.console import catalog
+from saeatlas.commands.console import catalog, table
 from saeatlas.commands.options import options
 
 if TYPE_CHECKING:
@@ -87,11 +87,12 @@ def _check(form: Format, output: Path | None) -> None:
 
 
 def _show(answer: Answer, form: Format, output: Path | None) -> None:
-    """Print an answer or write it; what it was taken to mean goes to standard error."""
+    """Print an answer or write it; its notes go to standard error."""
     from saeatlas.catalog import answers
 
     if output is None:
-        click.echo(answers.render(answer, form), nl=form != "csv")
+        text = table(answer) if form == "table" else answers.render(answer, form)
+        click.echo(text, nl=form != "csv")
     else:
         answers.write(answer, form, output)
     for note in answer.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from saeatlas.analyses.run_driver import Analysis, Outcome, Params
+    from saeatlas.catalog.answers import Answer
 
 
 def catalog() -> sa.Engine:
@@ -22,6 +24,18 @@ def catalog() -> sa.Engine:
     from saeatlas.schema.database.connect import open_catalog
 
     return open_catalog()
+
+
+def table(answer: Answer) -> str:
+    """Write an answer as wide as the terminal; in full where the output is not a terminal."""
+    import shutil
+
+    from saeatlas.catalog import answers
+
+    is_terminal = sys.stdout.isatty()
+    return answers.render(
+        answer, "table", shutil.get_terminal_size().columns if is_terminal else None
+    )
 
 
 def one_sae(engine: sa.Engine, name: str) -> int:

@@ -14,9 +14,10 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from saeatlas import errors, settings
-from saeatlas.catalog import answers, query, sql
+from saeatlas.catalog import query, sql
 from saeatlas.catalog.language.complete import suggest
 from saeatlas.catalog.language.kinds import KINDS
+from saeatlas.commands.console import table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -107,7 +108,7 @@ def _answer(engine: sa.Engine, line: str, **limits: Any) -> None:
     ask = sql.answer_sql if SQL.match(line) else query.answer
     try:
         found: Answer = ask(engine, line, **limits)
-        click.echo(answers.render(found, "table"))
+        click.echo(table(found))
         for note in found.notes:
             click.secho(f"note: {note}", dim=True)
         rows = f"{len(found):,} rows" + (" and more" if found.more else "")

@@ -55,8 +55,8 @@ def test_strange_values_have_a_form(engine: sa.Engine, tmp_path: Path) -> None:
             "s": "a|b\n\x1b[31m" + "long" * 30, "e": [],
         }
     ]  # fmt: skip
-    table = render(answer, "table")
-    assert "\x1b" not in table and len(table.splitlines()) == 2 and "..." in table
+    table = render(answer, "table", 120)
+    assert "\x1b" not in table and len(table.splitlines()) == 2 and "…" in table
     assert "a\\|b" in render(answer, "markdown")
     write(answer, "parquet", tmp_path / "out.parquet")
     assert pd.read_parquet(tmp_path / "out.parquet").j[0] == '{"a": [1, null]}'

@@ -16,9 +16,6 @@ _NO_KEYWORDS = {
     "RELEASE_FEATURE", "SAE_FEATURE", "$END",
 }  # fmt: skip
 
-_FIRST_WORDS = "|".join(name.split()[0] for name in KINDS if " " in name)
-"""Words that are only the beginning of a kind's name."""
-
 
 class Suggestion(NamedTuple):
     """A word that may come next, with its explanation, and how much of it is written already."""
@@ -43,9 +40,8 @@ def suggest(text: str, releases: Sequence[str] = ()) -> list[Suggestion]:
     list of Suggestion
         In the order of keywords, then fields or names; none where the text is no beginning.
     """
-    match = re.search(rf"(?:^(?:{_FIRST_WORDS}) +)?[\w.\-/]*$", text)
-    assert match is not None
-    word, head = match[0], text[: match.start()]
+    word = _begun(text)
+    head = text[: len(text) - len(word)]
     terminals = expected(head)
     said = re.sub(r"#[^\n]*", "", head).split()
     kind = _kind(said)
@@ -64,6 +60,13 @@ def suggest(text: str, releases: Sequence[str] = ()) -> list[Suggestion]:
         for name, comment in found
         if name.startswith(word) and name != word and (name[0].isalpha() or name[0] == '"')
     ]
+
+
+def _begun(text: str) -> str:
+    """Return the word at the end, or the words that begin the name of a kind."""
+    match = re.search(r"[\w.\-/]*$", text)
+    assert match is not None
+    return text if any(" " in text and name.startswith(text) for name in KINDS) else match[0]
 
 
 def _kind(said: Sequence[str]) -> Kind | None:
