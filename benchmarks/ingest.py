@@ -159,7 +159,7 @@ def measure_ingest(n_documents: int, rounds: int) -> float:
         corpus = open_corpus(str(path), subset_field="meta.pile_set_name")
         list(tour.ingest_saes(engine))
         with engine.connect() as connection:
-            rows = saes.find(connection, [tour.RELEASE])
+            rows = saes.find_saes(connection, [tour.RELEASE])
         loaded = forward.load_model_with_saes(str(tour.MODEL), rows, options)
         forward_alone(loaded, corpus, options)  # warm
         for _ in range(rounds):

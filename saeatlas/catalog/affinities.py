@@ -37,10 +37,10 @@ def parts(
         There is no such count or measure.
     """
     formula = measures.formula(measure)
-    n_blocks = pair_counts.blocks(connection, run)
+    n_blocks = pair_counts.count_blocks(connection, run)
     counted, places = pair_counts.read_features(connection, run)
     n = counted.astype(float)
-    for these, those, counts in pair_counts.parts(connection, run, places):
+    for these, those, counts in pair_counts.read_parts(connection, run, places):
         with np.errstate(invalid="ignore", divide="ignore"):
             values = formula(n_blocks, n[these, None], n[those], counts.astype(float))
         yield these, those, values
@@ -70,5 +70,5 @@ def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Arra
     """
     features = np.flatnonzero(pair_counts.read_features(connection, run)[1] >= 0)
     values = np.full((len(features), len(features)), np.nan, np.float32)
-    pair_counts.put_together(values, features, parts(connection, run, measure))
+    pair_counts.fill_matrix(values, features, parts(connection, run, measure))
     return features, values

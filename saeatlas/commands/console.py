@@ -50,7 +50,7 @@ def chosen_saes(
     engine: sa.Engine, saes: Sequence[str], release: str | None, layers: Sequence[int] | None
 ) -> list[int]:
     """Find SAEs by name, release and layer, in the order of layers."""
-    from saeatlas.schema.rows.saes import find as find_saes
+    from saeatlas.schema.rows.saes import find_saes
 
     if bool(saes) == bool(release):
         raise click.UsageError("Give --sae, or --release.")

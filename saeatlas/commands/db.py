@@ -17,7 +17,7 @@ def db() -> None:
 
 @db.command()
 def start() -> None:
-    """Start the embedded server and keep it running."""
+    """Start the embedded server, which then runs until `saeatlas db stop`."""
     from saeatlas.schema.database import embedded
 
     state = embedded.start()
@@ -53,8 +53,8 @@ def index(
                 if drop
                 else vector_index.create(connection, number)
             )
-        said = ("dropped" if done else "none") if drop else ("made" if done else "already there")
-        click.echo(f"SAE {number}  index of decoder vectors: {said}")
+        result = ("dropped" if done else "none") if drop else ("made" if done else "already there")
+        click.echo(f"SAE {number}  index of decoder vectors: {result}")
 
 
 @db.command()

@@ -1,4 +1,4 @@
-"""`saeatlas remove`: take things out of the catalog."""
+"""`saeatlas remove`: remove things from the catalog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from saeatlas.commands.console import catalog
 
 @click.group()
 def remove() -> None:
-    """Take something out of the catalog, with all that hangs on it."""
+    """Remove something from the catalog, with everything that depends on it."""
 
 
 @remove.command("sae")
@@ -17,7 +17,7 @@ def remove() -> None:
 def remove_sae(name: str) -> None:
     """Remove an SAE by name or number, its features and its recordings."""
     from saeatlas.schema.rows.remove import remove_sae as remove_one
-    from saeatlas.schema.rows.saes import find as find_saes
+    from saeatlas.schema.rows.saes import find_saes
 
     with catalog().begin() as connection:
         for row in find_saes(connection, [name]):
@@ -75,7 +75,7 @@ def remove_run(number: int) -> None:
 def remove_labels(sae: str, source: str | None) -> None:
     """Remove an SAE's labels."""
     from saeatlas.schema.rows.remove import remove_labels as remove_some
-    from saeatlas.schema.rows.saes import find as find_saes
+    from saeatlas.schema.rows.saes import find_saes
 
     with catalog().begin() as connection:
         numbers = [row.id for row in find_saes(connection, [sae])]

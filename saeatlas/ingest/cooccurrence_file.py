@@ -69,7 +69,9 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
         )
         pair_counts.write_features(connection, number, n, places)
         with partitions.filling(connection, tables.cooccurrence, number):
-            pair_counts.write(connection, number, pair_counts.cut(counts[np.ix_(live, live)]))
+            pair_counts.write_tiles(
+                connection, number, pair_counts.split_tiles(counts[np.ix_(live, live)])
+            )
     return number, True
 
 

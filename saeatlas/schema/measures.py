@@ -1,4 +1,4 @@
-"""How much two features go together, made of counts of blocks: what the SQL functions compute.
+"""Affinities of two features, from counts of blocks: the SQL functions compute the same.
 
 n is the number of blocks, n_i and n_j those with one feature active, n_ij those with both.
 """

@@ -16,7 +16,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, partitions, wire
 from saeatlas.schema.database.copy import copy_rows, read_rows
 from saeatlas.schema.database.statements import statement
-from saeatlas.schema.rows.pair_counts import Tile, write
+from saeatlas.schema.rows.pair_counts import Tile, write_tiles
 from saeatlas.schema.tables import SCHEMA, TILE
 
 STRIP, STRIP_BYTES = 32, 2**20
@@ -208,7 +208,7 @@ class Workspace:
             tile_row, tile_column and counts.
         """
         with self.engine.begin() as connection:
-            write(connection, self.number, tiles)
+            write_tiles(connection, self.number, tiles)
 
     def cancel(self) -> None:
         """Stop the statements of `count_column` that run now."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from saeatlas.analyses.counting.sql_engine import Workspace
 from saeatlas.progress import Progress, Report, silent
-from saeatlas.schema.rows.pair_counts import cut
+from saeatlas.schema.rows.pair_counts import split_tiles
 from saeatlas.schema.tables import TILE
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def count_tiles(
             for other in range(0, stop, SIDE):
                 part = slice(other, min(other + SIDE, stop))
                 counts[:, part] += _product(ones[first:], ones[part])
-        work.put_tiles(cut(counts.cpu().numpy(), first))
+        work.put_tiles(split_tiles(counts.cpu().numpy(), first))
         done += sum(range(first + 1, stop + 1))
         report(Progress("count pairs", done, live * (live + 1) // 2))
 

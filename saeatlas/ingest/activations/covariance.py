@@ -116,7 +116,7 @@ class Covariances:
         InputError
             It was begun without, and covariances are wanted.
         """
-        total = covariances.find(connection, recording.id)
+        total = covariances.find_moments(connection, recording.id)
         if total is not None:
             self._totals[recording.id] = total
         elif self._wanted:

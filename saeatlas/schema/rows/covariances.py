@@ -1,9 +1,9 @@
-"""Mean and covariance of what an SAE heard: summed up a chunk at a time, read as a matrix."""
+"""Mean and covariance of an SAE's input activations: summed by chunks, read as a matrix."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -11,7 +11,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures
 from saeatlas.schema.database.statements import statement
 
-Array = np.ndarray[Any, Any]
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Moments:
         Tokens.
     mean : ndarray of shape (d,), float64
     products : ndarray of shape (d, d), float64
-        Sum of (x - mean)(x - mean)'. Only the upper triangle, diagonal included, is kept.
+        Sum of (x - mean)(x - mean)'. Only the upper triangle, diagonal included, is stored.
     """
 
     n: int
@@ -44,7 +44,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Covariance:
-    """What an SAE heard, as a cloud of vectors.
+    """Mean and covariance of an SAE's input activations.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Covariance:
 
 
 def read(connection: sa.Connection, recording: int) -> Covariance:
-    """Read the mean and covariance of what a recording's SAE heard.
+    """Read the mean and covariance of the input activations of a recording's SAE.
 
     Parameters
     ----------
@@ -77,21 +77,21 @@ def read(connection: sa.Connection, recording: int) -> Covariance:
     Raises
     ------
     UnknownName
-        There is no such recording, it was made without ``--covariance``, or it has heard fewer
-        than two tokens.
+        There is no such recording, it was begun without ``--covariance``, or it has fewer than
+        two tokens.
     """
-    found = find(connection, recording)
+    found = find_moments(connection, recording)
     if found is None:
         raise _missing(connection, recording)
     if found.n < 2:
         raise errors.UnknownName(
-            f"Recording {recording} has heard {found.n} tokens; a covariance needs two or more.",
-            hint="Go on with `saeatlas ingest activations`, the same command as before.",
+            f"Recording {recording} has {found.n} tokens; a covariance needs two or more.",
+            hint="Continue with `saeatlas ingest activations`, the same command as before.",
         )
     return Covariance(found.n, found.mean, found.products / (found.n - 1))
 
 
-def find(connection: sa.Connection, recording: int) -> Moments | None:
+def find_moments(connection: sa.Connection, recording: int) -> Moments | None:
     """Read the sums of a recording.
 
     Parameters
@@ -102,7 +102,7 @@ def find(connection: sa.Connection, recording: int) -> Moments | None:
     Returns
     -------
     Moments or None
-        `products` whole, both triangles; None if the recording keeps no sums.
+        `products` whole, both triangles; None if the recording has none.
     """
     with failures.translated(), connect.raw(connection).cursor(binary=True) as cursor:
         cursor.execute(statement(__name__, "read_covariance"), {"recording": recording})
@@ -120,14 +120,14 @@ def find(connection: sa.Connection, recording: int) -> Moments | None:
 
 
 def begin(connection: sa.Connection, recording: int, d: int) -> Moments:
-    """Say that a recording keeps sums; writes a row of ``activation_covariance``.
+    """Write the row of ``activation_covariance`` that a recording's sums go into.
 
     Parameters
     ----------
     connection : sqlalchemy.Connection
         In a transaction that the caller commits.
     recording, d : int
-        ``recording.id``, and the width of what its SAE hears.
+        ``recording.id``, and the width of its SAE's input.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def save(connection: sa.Connection, recording: int, total: Moments) -> None:
     )
 
 
-def _upper(d: int) -> Array:
+def _upper(d: int) -> npt.NDArray[np.bool_]:
     """Mark the upper triangle; what it picks comes row by row."""
     return np.tri(d, dtype=bool).T
 
@@ -178,11 +178,11 @@ def _missing(connection: sa.Connection, recording: int) -> errors.UnknownName:
         )
     if row.model_sha256 is None:  # read from a table, or simulated
         return errors.UnknownName(
-            f"Recording {recording} was not made by running a model, so it has no covariance.",
+            f"Recording {recording} was ingested from a file, so it has no covariance.",
             hint=f"Record SAE {row.sae} with `saeatlas ingest activations --covariance`.",
         )
     return errors.UnknownName(
-        f"Recording {recording} was made without --covariance.",
+        f"Recording {recording} was begun without --covariance.",
         available="A covariance covers every document of a recording: it cannot be added "
         "afterwards.",
         hint=f"`saeatlas remove recording {recording}`, then run the same `saeatlas ingest "

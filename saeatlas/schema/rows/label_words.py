@@ -24,7 +24,7 @@ def add(connection: sa.Connection) -> None:
     Parameters
     ----------
     connection : sqlalchemy.Connection
-        Holds the lock.
+        In the transaction of `lock`.
     """
     connect.raw(connection).execute(statement(__name__, "add_label_words"))
     statistics.refresh(connection, tables.label_word)
@@ -36,6 +36,6 @@ def prune(connection: sa.Connection) -> None:
     Parameters
     ----------
     connection : sqlalchemy.Connection
-        Holds the lock.
+        In the transaction of `lock`.
     """
     connect.raw(connection).execute(statement(__name__, "prune_label_words"))

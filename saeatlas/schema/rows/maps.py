@@ -1,9 +1,9 @@
 """Maps, features as points of a plane or of space: written to their table, read as arrays."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
@@ -30,15 +30,15 @@ class Map:
     run: int
     method: str
     source: str
-    features: np.ndarray[Any, Any]
-    points: np.ndarray[Any, Any]
+    features: npt.NDArray[np.int64]
+    points: npt.NDArray[np.float32]
 
 
 def write(
     connection: sa.Connection,
     number: int,
-    features: np.ndarray[Any, Any],
-    points: np.ndarray[Any, Any],
+    features: npt.NDArray[np.int64],
+    points: npt.NDArray[np.float32],
 ) -> None:
     """Write the points, in the transaction that writes the run.
 

@@ -1,10 +1,10 @@
-"""Counts of pairs, kept in square tiles: cut, written and put together again."""
+"""Counts of pairs of features, stored in square tiles, and the matrix made of them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas.schema import tables
@@ -13,7 +13,8 @@ from saeatlas.schema.database.copy import copy_rows, read_numbers, read_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import runs
 
-Tile = tuple[int, int, np.ndarray[Any, Any]]
+Tile = tuple[int, int, npt.NDArray[np.int32]]
+"""tile_row, tile_column and counts of shape (n_rows, n_columns)."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class Counts:
     """
 
     n_blocks: int
-    n: np.ndarray[Any, Any]
-    features: np.ndarray[Any, Any]
-    n_both: np.ndarray[Any, Any]
+    n: npt.NDArray[np.int64]
+    features: npt.NDArray[np.int64]
+    n_both: npt.NDArray[np.int32]
 
 
-def cut(counts: np.ndarray[Any, Any], row: int = 0, column: int = 0) -> Iterator[Tile]:
-    """Cut a part of the matrix in tiles of its lower triangle.
+def split_tiles(counts: npt.NDArray[np.int32], row: int = 0, column: int = 0) -> Iterator[Tile]:
+    """Split a part of the matrix into tiles of its lower triangle.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def cut(counts: np.ndarray[Any, Any], row: int = 0, column: int = 0) -> Iterator
                 yield (row + i) // tables.TILE, (column + j) // tables.TILE, tile
 
 
-def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
+def write_tiles(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
     """Write tiles to the table of a run, attached or not.
 
     Parameters
@@ -77,8 +78,8 @@ def write(connection: sa.Connection, run: int, tiles: Iterable[Tile]) -> None:
 def write_features(
     connection: sa.Connection,
     run: int,
-    n: np.ndarray[Any, Any],
-    places: np.ndarray[Any, Any],
+    n: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
 ) -> None:
     """Write how often each feature is active and where it stands.
 
@@ -99,7 +100,7 @@ def write_features(
 
 def read_features(
     connection: sa.Connection, run: int
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Read what `write_features` wrote.
 
     Parameters
@@ -138,18 +139,18 @@ def read(connection: sa.Connection, run: int) -> Counts:
     UnknownName
         There is no such count.
     """
-    n_blocks = blocks(connection, run)
+    n_blocks = count_blocks(connection, run)
     n, places = read_features(connection, run)
     features = np.flatnonzero(places >= 0)
     matrix = np.zeros((len(features), len(features)), np.int32)
-    put_together(matrix, features, parts(connection, run, places))
+    fill_matrix(matrix, features, read_parts(connection, run, places))
     return Counts(n_blocks, n, features, matrix)
 
 
-def put_together(
-    matrix: np.ndarray[Any, Any],
-    features: np.ndarray[Any, Any],
-    parts: Iterable[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]],
+def fill_matrix(
+    matrix: npt.NDArray[np.generic],
+    features: npt.NDArray[np.int64],
+    parts: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.generic]]],
 ) -> None:
     """Write parts into the whole symmetric matrix.
 
@@ -160,7 +161,7 @@ def put_together(
     features : ndarray of shape (n_live,), int64
         Those of its rows and columns, ascending.
     parts : iterable of (ndarray, ndarray, ndarray)
-        As `parts` yields them, or values made of them.
+        As `read_parts` yields them, or values computed from them.
     """
     for these, those, values in parts:
         i, j = np.searchsorted(features, these), np.searchsorted(features, those)
@@ -168,8 +169,8 @@ def put_together(
         matrix[np.ix_(j, i)] = values.T
 
 
-def blocks(connection: sa.Connection, run: int) -> int:
-    """Say how many blocks a run counted.
+def count_blocks(connection: sa.Connection, run: int) -> int:
+    """Return the number of blocks that a run counted.
 
     Parameters
     ----------
@@ -189,10 +190,10 @@ def blocks(connection: sa.Connection, run: int) -> int:
     return int(runs.read(connection, run, "cooccurrence").quality["n_blocks"])
 
 
-def parts(
-    connection: sa.Connection, run: int, places: np.ndarray[Any, Any]
-) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """Read a run's counts part by part, for what needs not all of them at once.
+def read_parts(
+    connection: sa.Connection, run: int, places: npt.NDArray[np.int64]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+    """Read a run's counts part by part, for what does not need all of them at once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Take something out of the catalog, with all that hangs on it."""
+"""Remove something from the catalog, with everything that depends on it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from saeatlas.schema.rows import label_words, word_vectors
 
 
 def remove_run(connection: sa.Connection, run: int) -> None:
-    """Remove an analysis with all its rows, and with what was said of its lobes.
+    """Remove a run with all its rows, and the runs that analysed its lobes.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def remove_run(connection: sa.Connection, run: int) -> None:
     UnknownName
     """
     _require(connection, tables.run, run)
-    table = tables.run.c  # what was said of lobes means nothing without them
-    said = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality", "spectra"])
-    for other in _numbers(connection, tables.run, said):
+    table = tables.run.c
+    dependent = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality", "spectra"])
+    for other in _numbers(connection, tables.run, dependent):
         remove_run(connection, other)
     for parent in (tables.cooccurrence, tables.block_lobe):
         partitions.drop(connection, parent, run)
@@ -76,7 +76,7 @@ def remove_sae(connection: sa.Connection, sae: int) -> None:
     for recording in _numbers(connection, tables.recording, tables.recording.c.sae == sae):
         remove_recording(connection, recording)
     for run in _numbers(connection, tables.run, tables.run.c.sae == sae):
-        remove_run(connection, run)  # of no recording: counts made elsewhere
+        remove_run(connection, run)  # of no recording: counts from a file
     for parent in (tables.feature, tables.encoder):
         partitions.drop(connection, parent, sae)
     _drop_labels(connection, tables.label.c.sae == sae)
@@ -115,7 +115,7 @@ def remove_labels(connection: sa.Connection, saes: Sequence[int], source: str | 
         raise errors.UnknownName(
             "There are no such labels." if source is None else f"No label is from {source!r}.",
             available=errors.nearest(source or "", known),
-            hint="Bring some in with `saeatlas ingest labels`.",
+            hint="Add some with `saeatlas ingest labels`.",
         )
     return n
 
@@ -161,7 +161,7 @@ def remove_words(connection: sa.Connection, name: str) -> sa.Row[Any]:
     Returns
     -------
     sqlalchemy.Row
-        What the row of ``word_space`` was.
+        The removed row of ``word_space``.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def remove_relation(connection: sa.Connection, name: str) -> sa.Row[Any]:
     Returns
     -------
     sqlalchemy.Row
-        What the row of ``relation`` was.
+        The removed row of ``relation``.
 
     Raises
     ------
@@ -198,13 +198,13 @@ def remove_relation(connection: sa.Connection, name: str) -> sa.Row[Any]:
 def _numbers(
     connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]
 ) -> list[int]:
-    """List rows, the newest first: a run goes before the one that it was made of."""
+    """List rows, the newest first: a run goes before the run that it read."""
     query = sa.select(table.c.id).where(where).order_by(table.c.id.desc())
     return list(connection.execute(query).scalars())
 
 
 def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:
-    """Lock the row, so that nothing is added to it while what hangs on it is removed."""
+    """Lock the row, so that nothing is added to it while its dependents are removed."""
     row = sa.select(table.c.id).where(table.c.id == number).with_for_update()
     if connection.execute(row).first() is None:
         known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()

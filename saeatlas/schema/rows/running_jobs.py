@@ -1,4 +1,4 @@
-"""One job of a kind and key at a time: it locks a row as long as it runs."""
+"""One job of a kind and key at a time: a job locks a row while it runs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from saeatlas.schema.database.statements import statement
 
 @contextmanager
 def locked(engine: sa.Engine, kind: str, what: str, key: bytes) -> Iterator[None]:
-    """Keep other processes from the same job meanwhile.
+    """Let no other process run the same job meanwhile.
 
     Parameters
     ----------
@@ -24,17 +24,17 @@ def locked(engine: sa.Engine, kind: str, what: str, key: bytes) -> Iterator[None
     what : str
         Its name in the message, as ``run of lobes``.
     key : bytes
-        What makes two jobs of a kind the same one.
+        Hash of what identifies the job among its kind.
 
     Raises
     ------
     CatalogBusy
-        Another process does the same now.
+        Another process runs the same job now.
 
     Notes
     -----
-    The lock is one on a row, in a transaction that stays open: it goes with its session, whatever
-    ends that, and logins without rights on the table cannot take it.
+    The lock is on a row, in a transaction that stays open. It ends with its session, however that
+    ends, and logins without rights on the table cannot take it.
     """
     with all_locked(engine, kind, {key: what}):
         yield

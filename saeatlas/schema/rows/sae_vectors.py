@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from psycopg import sql
 
@@ -21,10 +22,10 @@ Kind = Literal["decoder", "encoder"]
 def read(
     connection: sa.Connection,
     sae: int,
-    features: np.ndarray[Any, Any] | None = None,
+    features: npt.NDArray[np.int64] | None = None,
     *,
     of: Kind = "decoder",
-) -> np.ndarray[Any, Any]:
+) -> npt.NDArray[np.float32]:
     """Read the decoder or the encoder vectors of an SAE.
 
     Parameters

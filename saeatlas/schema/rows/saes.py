@@ -9,7 +9,7 @@ from saeatlas import errors
 from saeatlas.schema import tables
 
 
-def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[Any]:
+def read(connection: sa.Connection, sae: int, *, lock: bool = False) -> sa.Row[Any]:
     """Read the row of an SAE.
 
     Parameters
@@ -17,8 +17,8 @@ def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[A
     connection : sqlalchemy.Connection
     sae : int
         ``sae.id``.
-    hold : bool, default=False
-        Keep it from being removed, or held by another, until the caller commits.
+    lock : bool, default=False
+        Lock its row until the caller commits: nobody removes it or locks it meanwhile.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[A
         There is no such SAE.
     """
     query = sa.select(tables.sae).where(tables.sae.c.id == sae)
-    if hold:
+    if lock:
         query = query.with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -41,7 +41,7 @@ def read(connection: sa.Connection, sae: int, *, hold: bool = False) -> sa.Row[A
     return row
 
 
-def find(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
+def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
     """Find SAEs by number, ``sae_id``, ``release/sae_id``, or all of a ``release``.
 
     Parameters
@@ -86,7 +86,7 @@ def find_one(connection: sa.Connection, name: str) -> sa.Row[Any]:
     UnknownName
         A name that fits nothing, or several.
     """
-    rows = find(connection, [name])
+    rows = find_saes(connection, [name])
     if len(rows) > 1:
         raise errors.UnknownName(
             f"{name!r} names {len(rows)} SAEs.",

@@ -1,10 +1,10 @@
 -- name: indexing_memory
--- An index of vectors is made several times quicker where it fits in memory.
+-- An index of vectors is built several times faster if it fits in memory.
 set local maintenance_work_mem = '2GB'
 
 -- name: create_index
 -- Index of decoder vectors in half precision. More links than pgvector's 16, and a wider search
--- while building: with those, of vectors that point everywhere a tenth of the nearest are lost.
+-- while building: with the defaults a tenth of the nearest are missed if vectors point in all directions.
 -- Placeholders: index, table (a partition of feature), d (its dimensions).
 create index {index} on {table} using hnsw ((decoder::halfvec({d})) halfvec_cosine_ops)
 with (m = 24, ef_construction = 128)

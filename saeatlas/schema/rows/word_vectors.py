@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, wire
 from saeatlas.schema.database.statements import statement
-
-Array = np.ndarray[Any, Any]
 
 ATTRIBUTES = ("n_characters", "n_tokens", "last_token_length", "log_frequency")
 """What is measured of a word besides its vector; columns of ``word_vector``."""
@@ -43,12 +42,12 @@ class WordPairs:
     """
 
     relations: tuple[str, ...]
-    relation: Array
+    relation: npt.NDArray[np.int64]
     words: list[str]
-    vectors: Array
-    inputs: Array
-    outputs: Array
-    attributes: dict[str, Array]
+    vectors: npt.NDArray[np.float32]
+    inputs: npt.NDArray[np.int64]
+    outputs: npt.NDArray[np.int64]
+    attributes: dict[str, npt.NDArray[np.float64]]
     n_missing: int
     n_same: int
 
@@ -166,7 +165,9 @@ def find_relations(connection: sa.Connection, names: Sequence[str]) -> list[sa.R
     return [found[name] for name in dict.fromkeys(names)]
 
 
-def _usable(pairs: Sequence[Any], known: list[str], vectors: Array) -> tuple[Array, int, int]:
+def _usable(
+    pairs: Sequence[Any], known: list[str], vectors: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], int, int]:
     """Return label and the places of both words for the pairs to keep; count the others."""
     places = {word: place for place, word in enumerate(known)}
     whole = [(row[0], *map(places.get, row[1:])) for row in pairs if places.keys() >= {*row[1:]}]

@@ -1,4 +1,4 @@
-"""The tables of labels: what features are said to be about, and the words that are said."""
+"""The tables of labels: descriptions of features, and the words in them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The tables that analyses write: a run, what it was asked, and its rows."""
+"""The tables of runs, co-occurrence and simulated SAEs: a run, its parameters and its rows."""
 
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Column

@@ -1,4 +1,4 @@
-"""The tables of clouds: encoder vectors, and mean and covariance of what an SAE hears."""
+"""The tables of encoder vectors, and of mean and covariance of an SAE's input activations."""
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR

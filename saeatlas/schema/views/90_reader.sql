@@ -1,6 +1,6 @@
 -- Role atlas_reader reads everything in the schema atlas and changes nothing. Without the right
 -- to make roles (a managed server) the catalog works all the same. On the embedded server, which
--- listens on no network, it may log in. Used by `saeatlas sql` and `saeatlas query`.
+-- accepts no network connections, it may log in. Used by `saeatlas sql` and `saeatlas query`.
 do $$
 begin
     create role atlas_reader nologin;

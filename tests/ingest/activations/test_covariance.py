@@ -113,12 +113,12 @@ def test_what_was_saved_is_read(connection: sa.Connection) -> None:
     number = _recording(connection)
     empty = covariances.begin(connection, number, 6)
     assert (empty.n, empty.mean.shape, empty.products.shape) == (0, (6,), (6, 6))
-    with pytest.raises(errors.UnknownName, match="has heard 0 tokens"):
+    with pytest.raises(errors.UnknownName, match="has 0 tokens"):
         covariances.read(connection, number)
     x = _cloud(50)
     total = _total([x])
     covariances.save(connection, number, total)
-    found = covariances.find(connection, number)
+    found = covariances.find_moments(connection, number)
     assert found is not None and found.n == 50
     np.testing.assert_array_equal(found.mean, total.mean)
     np.testing.assert_array_equal(np.triu(found.products), np.triu(total.products))
@@ -132,7 +132,7 @@ def test_recordings_without_a_covariance_say_what_to_do(connection: sa.Connectio
     with pytest.raises(errors.UnknownName, match="no recording 1"):
         covariances.read(connection, 1)
     number = _recording(connection, source="table.csv")
-    with pytest.raises(errors.UnknownName, match=r"not made by running a model(.|\n)*SAE 1"):
+    with pytest.raises(errors.UnknownName, match=r"ingested from a file(.|\n)*SAE 1"):
         covariances.read(connection, number)
     connection.execute(sa.update(tables.recording).values(model_sha256=bytes(32), source=None))
     with pytest.raises(errors.UnknownName, match=r"--covariance(.|\n)*remove recording 1"):

@@ -181,7 +181,7 @@ def named(engine: sa.Engine, tmp_path: Path) -> dict[str, int]:
 
 def _find(engine: sa.Engine, *names: str) -> list[str]:
     with engine.connect() as connection:
-        rows = saes.find(connection, names)
+        rows = saes.find_saes(connection, names)
     return [f"{row.release}/{row.sae_id}" for row in rows]
 
 
