@@ -287,5 +287,4 @@ def ingest_cooccurrence(path: Path, sae: str) -> None:
     """
     from saeatlas.ingest import cooccurrence_file
 
-    run, created = cooccurrence_file.ingest_cooccurrence(catalog(), path, sae=sae)
-    click.echo(f"Run {run}: {'ingested' if created else 'already there, unchanged'}")
+    click.echo(cooccurrence_file.ingest_cooccurrence(catalog(), path, sae=sae).summary)

@@ -1,7 +1,8 @@
-"""Counts of co-occurrence made elsewhere: the published code's files."""
+"""Counts of co-occurrence computed elsewhere: the published code's files."""
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -10,13 +11,37 @@ import numpy as np
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.rows import pair_counts, runs, saes
 
 
-def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int, bool]:
-    """Take in a matrix of counts.
+@dataclass(frozen=True)
+class CooccurrenceOutcome:
+    """A run with counts from a file.
+
+    Parameters
+    ----------
+    run : int
+        ``run.id``.
+    created : bool
+        False if the same counts were there already.
+    """
+
+    run: int
+    created: bool
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        return f"Run {self.run}: {'ingested' if self.created else 'already there, unchanged'}"
+
+
+def ingest_cooccurrence(
+    engine: sa.Engine, path: Path, *, sae: str, report: Report = silent
+) -> CooccurrenceOutcome:
+    """Ingest a matrix of counts.
 
     Writes a row of ``run``, one of ``cooccurrence_feature`` a feature and the tiles of
     ``cooccurrence``. The same file again changes nothing.
@@ -30,18 +55,19 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
         blocks.
     sae : str
         The SAE of the catalog that the features are of.
+    report : callable, optional
+        Called before the counts are written.
 
     Returns
     -------
-    (int, bool)
-        ``run.id``, and whether it was made now.
+    CooccurrenceOutcome
 
     Raises
     ------
     UnknownName
         No such file or SAE.
     BadTable
-        The file does not hold such counts.
+        The file does not have such counts.
     """
     counts, n_blocks = _read(path)
     with engine.begin() as connection:
@@ -54,7 +80,8 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
         )
         found = runs.find(connection, "cooccurrence", key)
         if found is not None:
-            return found.id, False
+            return CooccurrenceOutcome(found.id, created=False)
+        report(Progress("tiles of counts"))
         n = counts.diagonal()
         live = np.flatnonzero(n)
         places = np.full(len(n), -1)
@@ -72,7 +99,7 @@ def ingest_cooccurrence(engine: sa.Engine, path: Path, *, sae: str) -> tuple[int
             pair_counts.write_tiles(
                 connection, number, pair_counts.split_tiles(counts[np.ix_(live, live)])
             )
-    return number, True
+    return CooccurrenceOutcome(number, created=True)
 
 
 def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog.export import export_cooccurrence
-from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
+from saeatlas.ingest.cooccurrence_file import CooccurrenceOutcome, ingest_cooccurrence
 from saeatlas.schema import tables
 from saeatlas.schema.rows import pair_counts, remove
 from tests import performed, sparse
@@ -45,13 +45,16 @@ def test_in_and_out_is_the_same(engine: sa.Engine, tmp_path: Path, dtype: Any) -
     counts = _counts()
     sae = _store_sae(engine, 150)
     path = _save(tmp_path / "in.npz", counts.astype(dtype))
-    run, created = ingest_cooccurrence(engine, path, sae="r/s0")
+    done = ingest_cooccurrence(engine, path, sae="r/s0")
+    run, created = done.run, done.created
     assert created
     export_cooccurrence(engine, run, tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as out:
         assert out["histogram"].dtype == np.int32 and (out["histogram"] == counts).all()
         assert set(out) == {"histogram", "n_chunks"} and out["n_chunks"] == 90
-    assert ingest_cooccurrence(engine, tmp_path / "out.npz", sae="r/s0") == (run, False)
+    assert ingest_cooccurrence(engine, tmp_path / "out.npz", sae="r/s0") == CooccurrenceOutcome(
+        run, False
+    )
     with engine.connect() as connection:
         row = connection.execute(sa.select(tables.run)).one()
         live = int((counts.diagonal() > 0).sum())
@@ -70,7 +73,7 @@ def test_in_and_out_is_the_same(engine: sa.Engine, tmp_path: Path, dtype: Any) -
 def test_a_file_without_any_activity(engine: sa.Engine, tmp_path: Path) -> None:
     _store_sae(engine, 20)
     path = _save(tmp_path / "in.npz", np.zeros((20, 20), np.int32), 0)
-    run, _ = ingest_cooccurrence(engine, path, sae="r/s0")
+    run = ingest_cooccurrence(engine, path, sae="r/s0").run
     export_cooccurrence(engine, run, tmp_path / "out.npz")
     with np.load(tmp_path / "out.npz") as out:
         assert out["histogram"].shape == (20, 20) and not out["histogram"].any()
@@ -82,8 +85,8 @@ def test_counts_of_the_same_sae_are_removed_with_it(engine: sa.Engine, tmp_path:
     sae = _store_sae(engine, 150)
     other = _store_sae(engine, 150)
     path = _save(tmp_path / "in.npz", _counts())
-    assert ingest_cooccurrence(engine, path, sae="r/s0") == (1, True)
-    assert ingest_cooccurrence(engine, path, sae="r/s1") == (2, True)
+    assert ingest_cooccurrence(engine, path, sae="r/s0") == CooccurrenceOutcome(1, True)
+    assert ingest_cooccurrence(engine, path, sae="r/s1") == CooccurrenceOutcome(2, True)
     with engine.begin() as connection:
         remove.remove_sae(connection, sae)
         known = connection.execute(sa.select(tables.run.c.id, tables.run.c.sae)).all()

@@ -124,8 +124,10 @@ class _ZstdReader(io.RawIOBase):
 
 
 def _zstd_error() -> type[Exception]:
-    import zstandard
-
+    try:
+        import zstandard
+    except ModuleNotFoundError:  # then no .zst file was opened
+        return EOFError
     return zstandard.ZstdError
 
 

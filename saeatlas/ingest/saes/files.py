@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-from safetensors import SafetensorError
 
 from saeatlas import errors
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 INNER_NAMES = ("cfg.json", "sae_weights.safetensors", "params.npz")
 """Files that stand for the folder they are in."""
-
-DAMAGE = (
-    OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, EOFError,
-    AssertionError, BadZipFile, zlib.error, SafetensorError, UnpicklingError,
-)  # fmt: skip
-"""What sae-lens and the readers of files raise at files that are not as they should be."""
 
 _DECODERS = ("W_dec", "w_dec")
 _TRANSPOSED = ("decoder.weight",)  # torch.nn.Linear keeps (d_in, d_sae)
@@ -240,6 +233,21 @@ def _checked(folder: Path, sae: "SAE[Any]") -> RawSae:
     return RawSae(sae, decoder)
 
 
+def damage() -> tuple[type[Exception], ...]:
+    """Return what sae-lens and the readers of files raise at files that are not as they should be.
+
+    Returns
+    -------
+    tuple of type
+    """
+    from safetensors import SafetensorError
+
+    return (
+        OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, EOFError,
+        AssertionError, BadZipFile, zlib.error, SafetensorError, UnpicklingError,
+    )  # fmt: skip
+
+
 def what_it_says(error: Exception) -> str:
     """Return the first two lines of an error: torch says what is wrong on the second."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -265,7 +273,7 @@ def _understood(path: Path) -> Iterator[None]:
         yield
     except errors.AtlasError:
         raise
-    except DAMAGE as error:
+    except damage() as error:
         if "pickle" in str(error):
             raise errors.BadWeights(
                 f"{path} holds pickled objects, which could run any code; they are not read.",

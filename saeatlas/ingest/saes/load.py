@@ -295,7 +295,7 @@ def _understood(name: str) -> Iterator[None]:
         yield
     except errors.AtlasError:
         raise
-    except files.DAMAGE as error:
+    except files.damage() as error:
         raise errors.UnknownName(
             f"SAE {name} cannot be loaded: {files.what_it_says(error)}",
             hint="Check the name and that the hub can be reached; "

@@ -380,7 +380,7 @@ def test_counts_from_a_file_have_no_bits(engine: sa.Engine, tmp_path: Path) -> N
     sparse.record(engine, np.empty((0, active.shape[1]), np.float32))
     both = sparse.twin(active)[1].astype(np.int32)
     np.savez(tmp_path / "counts.npz", histogram=both, n_chunks=200)
-    run, _ = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0")
+    run = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0").run
     with pytest.raises(errors.InputError, match=r"came from a file(.|\n)*--matrix-free"):
         _labels(engine, run, affinities=["phi"], ks=[2], matrix_free=True)
 

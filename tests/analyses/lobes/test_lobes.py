@@ -423,7 +423,7 @@ def published(engine: sa.Engine, tmp_path: Path) -> tuple[int, Array, int]:
     histogram = sparse.twin(active)[1].astype(np.int32)
     sparse.record(engine, np.empty((0, 63), np.float32))
     np.savez(tmp_path / "counts.npz", histogram=histogram, n_chunks=500)
-    run, _ = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0")
+    run = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0").run
     return run, histogram, 500
 
 
