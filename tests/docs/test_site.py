@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from saeatlas.schema.database import upgrade
+from saeatlas.schema.database import server
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def test_ci_runs_every_python_that_the_package_names_and_every_server_that_it_ta
     named = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
     assert matrix["python"] == named
     assert project["requires-python"] == f">={named[0]}"
-    assert min(matrix["postgresql"]) == str(upgrade.MIN_SERVER // 10000)
+    assert min(matrix["postgresql"]) == str(server.MIN_SERVER // 10000)
 
 
 def test_make_targets_of_the_workflows_are_there() -> None:
