@@ -32,6 +32,8 @@ lint: .venv/ready-dev
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[bfq]*.yml
 
 docs: .venv/ready-dev ## write the generated parts of the pages anew
+	$(BIN)/python docs/architecture_picture.py
+	COLUMNS=100 $(BIN)/python docs/readme.py
 	$(BIN)/cog -r README.md docs/*.md
 
 .venv/ready-docs: .venv/ready

@@ -1,5 +1,6 @@
 """What the pages show is true: commands parse, queries run, nothing is left out."""
 
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -55,6 +56,20 @@ QUERIES = [
 def test_every_query_shown_runs_and_finds_something(line: str, demo_engine: sa.Engine) -> None:
     _, language, text = shlex.split(line, comments=True)[:3]
     assert len(ASK[language](demo_engine, text))
+
+
+NAMES = sorted(
+    {
+        name
+        for page in (*PAGES, *(ROOT / "docs").glob("guides/*.md"), ROOT / "CONTRIBUTING.md")
+        for name in re.findall(r"`(saeatlas(?:\.\w+)+)", page.read_text("utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_python_name_shown_is_one(name: str) -> None:
+    assert pkgutil.resolve_name(name) is not None
 
 
 def test_the_page_shows_queries_of_each_kind() -> None:
