@@ -320,7 +320,7 @@ def test_it_cannot_be_added_to_a_recording_begun_without(
             _record(engine, model, corpus_file, saes)
     _record(engine, model, corpus_file, ["two"])
     _record(engine, model, corpus_file, ["one", "two"], covariance=False)
-    with pytest.raises(errors.UnknownName, match="made without"):
+    with pytest.raises(errors.UnknownName, match="begun without"):
         _read(engine, 1)
     _close(_read(engine, 2), _inputs(model, corpus_file))
     with engine.begin() as connection:
