@@ -29,7 +29,7 @@ def test_lines_are_answered_and_mistakes_are_not_the_end(database_url: str, tmp_
     said = _typed("saes\rfeaturs\rselect 1 + 1 as two;\rselect nothing\r\rhelp;\r;\rquit\r")
     assert "release" in said and "0 rows" in said
     assert "Nearest: features." in said and "features near" in said
-    assert "two\n  2\n1 rows" in said and 'column "nothing" does not exist' in said
+    assert "two\n  2\n1 row," in said and 'column "nothing" does not exist' in said
     path = tmp_path / "data" / "history"
     assert "+select nothing" in path.read_text() and "+saes" in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600

@@ -93,7 +93,8 @@ class Atlas:
         Returns
         -------
         pandas.DataFrame
-            All rows. ``attrs["notes"]`` says which runs were meant, where the query left it open.
+            All rows. ``attrs["notes"]`` says which runs were chosen where
+            the query names none.
 
         Raises
         ------
@@ -186,7 +187,7 @@ class Atlas:
         import pandas as pd
 
         with self.engine.connect() as connection:
-            counted, values = affinities.read(connection, run, measure)
+            counted, values = affinities.read_affinity(connection, run, measure)
         features = pd.Index(counted, name="feature")
         return pd.DataFrame(values, index=features, columns=features, copy=False)
 
@@ -281,12 +282,14 @@ class Atlas:
         Raises
         ------
         UnknownName
+        MissingExtra
+            anndata is not installed.
         InputError
-            anndata is not installed, or too many pairs are above `above`.
+            Too many pairs are above `above`.
         """
         with sql.reading(self.engine, 0) as connection:
-            terms = annotated.Terms(cooccurrence, affinity, above)
-            return annotated.gather(connection, _number(connection, sae), terms)
+            params = annotated.Params(cooccurrence, affinity, above)
+            return annotated.gather(connection, _number(connection, sae), params)
 
 
 def _number(connection: sa.Connection, sae: int | str) -> int:

@@ -1,20 +1,21 @@
 """Affinities of the pairs that a run counted, made tile by tile."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas.schema import measures
 from saeatlas.schema.rows import pair_counts
 
-Array = np.ndarray[Any, Any]
+Features: TypeAlias = npt.NDArray[np.int64]
 
 
-def parts(
+def affinity_parts(
     connection: sa.Connection, run: int, measure: str
-) -> Iterator[tuple[Array, Array, Array]]:
+) -> Iterator[tuple[Features, Features, npt.NDArray[np.float64]]]:
     """Make an affinity part by part, for what needs not all of it at once.
 
     Parameters
@@ -46,7 +47,9 @@ def parts(
         yield these, those, values
 
 
-def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Array]:
+def read_affinity(
+    connection: sa.Connection, run: int, measure: str
+) -> tuple[Features, npt.NDArray[np.float32]]:
     """Make an affinity as one matrix.
 
     Parameters
@@ -70,5 +73,5 @@ def read(connection: sa.Connection, run: int, measure: str) -> tuple[Array, Arra
     """
     features = np.flatnonzero(pair_counts.read_features(connection, run)[1] >= 0)
     values = np.full((len(features), len(features)), np.nan, np.float32)
-    pair_counts.fill_matrix(values, features, parts(connection, run, measure))
+    pair_counts.fill_matrix(values, features, affinity_parts(connection, run, measure))
     return features, values

@@ -27,8 +27,8 @@ _SAE = ("release", "sae_id", "layer", "site", "hook_name", "architecture", "d_in
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What goes into it.
+class Params:
+    """What the AnnData holds of pairs of features.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Terms:
     above: float = ABOVE
 
 
-def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
+def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
     """Gather what the catalog knows of an SAE's features.
 
     Parameters
@@ -53,7 +53,7 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     connection : sqlalchemy.Connection
     sae : int
         ``sae.id``.
-    terms : Terms
+    params : Params
 
     Returns
     -------
@@ -63,7 +63,7 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
         NaN of features that are not on it; of encoder vectors ``X_tsne_encoder``. ``obsp``: the
         affinity, sparse, symmetric, without a feature's with itself; empty if nothing was counted.
         ``uns``: the SAE, the runs that were read with their parameters as JSON, and what the
-        affinity was cut off at.
+        bound below which affinities were left out.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     """
     with errors.extras():
         import anndata
-    measures.formula(terms.affinity)  # or say that there is none
-    table = feature_table.read(connection, sae, terms.cooccurrence)
+    measures.formula(params.affinity)  # or say that there is none
+    table = feature_table.read_feature_table(connection, sae, params.cooccurrence)
     obs = table.frame
     named = _named(connection, sae)
     obs.index = feature_table.index(f"{named}:{feature}" for feature in obs["feature"])
@@ -95,8 +95,8 @@ def gather(connection: sa.Connection, sae: int, terms: Terms) -> "AnnData":
     made.uns = _described(connection, sae, runs)
     if table.count:
         run = table.count.run
-        made.obsp[terms.affinity] = _affinity(connection, run, terms, len(obs))
-        made.uns["affinity"] = {"measure": terms.affinity, "above": terms.above, "run": run}
+        made.obsp[params.affinity] = _affinity(connection, run, params, len(obs))
+        made.uns["affinity"] = {"measure": params.affinity, "above": params.above, "run": run}
     return made
 
 
@@ -124,13 +124,13 @@ def _described(connection: sa.Connection, sae: int, used: dict[str, int]) -> dic
     return {**known, "runs": runs, "saeatlas": saeatlas.__version__}
 
 
-def _affinity(connection: sa.Connection, run: int, terms: Terms, d_sae: int) -> "csr_matrix":
+def _affinity(connection: sa.Connection, run: int, params: Params, d_sae: int) -> "csr_matrix":
     """Make the affinity tile by tile, and keep what is above."""
     from scipy import sparse
 
     found, total = [], 0
-    for these, those, values in affinities.parts(connection, run, terms.affinity):
-        i, j = np.nonzero((values > terms.above) & (these[:, None] != those))
+    for these, those, values in affinities.affinity_parts(connection, run, params.affinity):
+        i, j = np.nonzero((values > params.above) & (these[:, None] != those))
         kept = values[i, j].astype(np.float32)
         ends = these[i].astype(np.int32), those[j].astype(np.int32)
         found.append((kept, *ends))
@@ -139,7 +139,7 @@ def _affinity(connection: sa.Connection, run: int, terms: Terms, d_sae: int) -> 
         total += len(kept) * (1 if these[0] == those[0] else 2)
         if total > MOST:
             raise errors.InputError(
-                f"More than {MOST // 2:,} pairs have an affinity above {terms.above:g}.",
+                f"More than {MOST // 2:,} pairs have an affinity above {params.above:g}.",
                 hint="Keep fewer of them: raise `above` (--above).",
             )
     empty = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))

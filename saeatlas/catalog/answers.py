@@ -19,7 +19,7 @@ Format = Literal["table", "csv", "json", "parquet", "markdown"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows as the database gave them. pandas, which is slow to load, comes only when asked for.
+    """Rows as the database gave them; `frame` makes pandas of them, which is slow to import.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A line of a query with a caret under the place that is meant."""
+"""A line of a query with carets under a part of it."""
 
 import unicodedata
 
@@ -46,6 +46,6 @@ def caret(text: str, start: int, end: int | None = None) -> str:
     """
     first = text.rfind("\n", 0, start) + 1
     line = text[first:].split("\n", 1)[0].rstrip("\r")
-    before, meant = line[: start - first], line[start - first : (end or start + 1) - first]
+    before, marked = line[: start - first], line[start - first : (end or start + 1) - first]
     space = "".join("\t" if each == "\t" else " " * width(each) for each in before)
-    return f"{line}\n{space}{'^' * max(1, width(meant))}"
+    return f"{line}\n{space}{'^' * max(1, width(marked))}"

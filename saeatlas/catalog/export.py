@@ -42,7 +42,7 @@ def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
         np.savez_compressed(file, histogram=histogram, n_chunks=counts.n_blocks)
 
 
-def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Terms) -> None:
+def export_features(engine: sa.Engine, sae: int, path: Path, params: annotated.Params) -> None:
     """Write the features of an SAE with all that has a value a feature.
 
     Parameters
@@ -53,7 +53,7 @@ def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Te
     path : Path
         The end of its name says what it becomes: .parquet and .csv get the table, .h5ad the
         decoder vectors and the affinity too.
-    terms : annotated.Terms
+    params : annotated.Params
 
     Raises
     ------
@@ -69,9 +69,9 @@ def export_features(engine: sa.Engine, sae: int, path: Path, terms: annotated.Te
         )
     with sql.reading(engine, 0) as connection:
         if form == ".h5ad":
-            made = annotated.gather(connection, sae, terms)
+            made = annotated.gather(connection, sae, params)
         else:
-            frame = feature_table.read(connection, sae, terms.cooccurrence).frame
+            frame = feature_table.read_feature_table(connection, sae, params.cooccurrence).frame
     if form == ".parquet":
         with errors.extras():
             import pyarrow  # noqa: F401  pandas needs it

@@ -41,7 +41,9 @@ class FeatureTable:
     runs: dict[str, int]
 
 
-def read(connection: sa.Connection, sae: int, cooccurrence: int | None = None) -> FeatureTable:
+def read_feature_table(
+    connection: sa.Connection, sae: int, cooccurrence: int | None = None
+) -> FeatureTable:
     """Read the table: names, decoder norm, threshold, density, label, lobes.
 
     Parameters
@@ -120,7 +122,7 @@ def _count(counts: Sequence[Count], run: int | None) -> Count | None:
 def _lobes(d_sae: int, labels: clusterings.Labels) -> "pd.Categorical":
     import pandas as pd
 
-    codes: np.ndarray[Any, Any] = np.full(d_sae, -1)
+    codes = np.full(d_sae, -1)
     codes[labels.features] = labels.lobes
     numbers = map(str, range(int(codes.max(initial=-1)) + 1))
     return pd.Categorical.from_codes(codes, index(numbers))

@@ -59,7 +59,7 @@ def chosen_saes(
     chosen = [row for row in rows if layers is None or row.layer in layers]
     if not chosen:
         raise errors.UnknownName(
-            "None of these SAEs is of the layers asked for.",
+            "None of these SAEs is of these layers.",
             available=f"They are of layers {', '.join(sorted({str(row.layer) for row in rows}))}.",
             hint="Choose other --layers.",
         )

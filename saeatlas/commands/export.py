@@ -38,16 +38,16 @@ def export_cooccurrence(run: int, path: Path) -> None:
               help="Of an .h5ad: measure of pairs.")  # fmt: skip
 @click.option("--above", type=float, default=0.1, show_default=True,
               help="Of an .h5ad: pairs with a lower affinity are left out.")  # fmt: skip
-def export_features(sae: str, path: Path, **terms: Any) -> None:
+def export_features(sae: str, path: Path, **params: Any) -> None:
     """Write the features of SAE, by name or number, with density, label and lobes.
 
-    The end of the file's name says as what: .csv, .parquet, or .h5ad for AnnData (scanpy), which
-    has the decoder vectors and what goes with what too.
+    The end of the file's name is the format: .csv, .parquet, or .h5ad for AnnData (scanpy), which
+    also has the decoder vectors and the affinity of pairs.
 
     Example: saeatlas export features 4 layer_3.h5ad
     """
     from saeatlas.catalog import annotated, export
 
     engine = catalog()
-    export.export_features(engine, one_sae(engine, sae), path, annotated.Terms(**terms))
+    export.export_features(engine, one_sae(engine, sae), path, annotated.Params(**params))
     click.echo(f"Wrote {path}")

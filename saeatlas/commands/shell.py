@@ -111,7 +111,9 @@ def _answer(engine: sa.Engine, line: str, **limits: Any) -> None:
         click.echo(table(found))
         for note in found.notes:
             click.secho(f"note: {note}", dim=True)
-        rows = f"{len(found):,} rows" + (" and more" if found.more else "")
+        rows = f"{len(found):,} row{'' if len(found) == 1 else 's'}" + (
+            " and more" if found.more else ""
+        )
         click.secho(f"{rows}, {1000 * (time.perf_counter() - began):.0f} ms", dim=True)
     except errors.AtlasError as error:
         click.secho(str(error), fg="red")

@@ -128,7 +128,7 @@ def test_features_that_are_on_no_map_are_nowhere(engine: sa.Engine) -> None:
     params = maps.Params(sae=1, method="pca", dimensions=3)
     done = perform(engine, maps.ANALYSIS, params)
     with engine.connect() as connection:
-        made = annotated.gather(connection, 1, annotated.Terms())
+        made = annotated.gather(connection, 1, annotated.Params())
     nowhere = np.isnan(made.obsm["X_pca"]).all(axis=1)
     assert made.obsm["X_pca"].shape == (60, 3) and np.flatnonzero(nowhere).tolist() == [7]
     assert made.uns["runs"]["X_pca"]["run"] == done.run
@@ -143,7 +143,7 @@ def test_gathering_takes_as_many_statements_for_many_features(engine: sa.Engine)
             sa.event.listen(
                 connection, "before_cursor_execute", lambda *given, said=said: said.append(given[2])
             )
-            made = annotated.gather(connection, sae, annotated.Terms())
+            made = annotated.gather(connection, sae, annotated.Params())
         assert made.obs_names[n - 1] == f"{sae}:{n - 1}"
         asked.append(len(said))
     assert asked[0] == asked[1] < 30

@@ -80,7 +80,7 @@ class Recording(NamedTuple):
 
 
 class Names:
-    """The names there are, each read when it is first asked for.
+    """The names in the catalog, each kind of them read when it is first needed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The kinds of rows that can be asked for: a module each, which declares all about it.
+"""The kinds of rows that a query can begin with: a module each, which declares all about it.
 
 A new kind is a new module with a `Kind`, and its name in `KINDS`. Grammar, completion, pages and
 tests read the declaration.
