@@ -1,27 +1,26 @@
-"""How far what lies along a direction follows what was measured of features or words."""
+"""How much of the variance along a direction a measured attribute explains."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from saeatlas.analyses.arrays import Float64, Floats, Int64
 
 _DRAWS = 2000
-"""Times that points are drawn again for an interval."""
+"""Bootstrap draws for an interval."""
 
 _NUMBERS = 2**22
-"""Draws that are held at once."""
+"""Random numbers in memory at once."""
 
 
 @dataclass(frozen=True)
 class ExplainedVariance:
-    """How far a direction follows an attribute. Columns of ``distractor_attribute``.
+    """Variance along a direction explained by an attribute. Columns of ``distractor_attribute``.
 
     Parameters
     ----------
     n : int
-        Points that have the attribute.
+        Points whose attribute is known.
     r2, r2_low, r2_high : float
         Squared correlation with its 95% interval; in [0, 1].
     """
@@ -33,7 +32,10 @@ class ExplainedVariance:
 
 
 def explained_variance(
-    coordinates: Array, attribute: Array, rng: np.random.Generator, groups: Array | None = None
+    coordinates: Floats,
+    attribute: Float64,
+    rng: np.random.Generator,
+    groups: Int64 | None = None,
 ) -> ExplainedVariance | None:
     """Measure how much of the variance along a direction an attribute explains.
 
@@ -46,24 +48,24 @@ def explained_variance(
     rng : numpy.random.Generator
         Of the interval.
     groups : ndarray of shape (n,), int, optional
-        Points that depend on each other and are drawn together. Default: each by itself.
+        Groups of dependent points, which are drawn together. Default: all are independent.
 
     Returns
     -------
     ExplainedVariance or None
-        None where fewer than three points have the attribute, or all have the same.
+        None if fewer than three points have the attribute, or all have the same value.
 
     Notes
     -----
-    The interval is of the correlation, from points (or groups) drawn again with replacement, and
-    then squared: it reaches 0 where the sign is in doubt. Of squared correlations drawn again
-    none would be 0, and an attribute without effect would seem to have one. It takes the
-    direction as given, which may be: a direction knows nothing of attributes. With few groups, or
-    one that holds most points, it is too narrow.
+    The interval is a bootstrap percentile interval of the correlation, squared afterwards: it
+    includes 0 if the sign is uncertain. Bootstrap draws of the squared correlation would all be
+    above 0, and an attribute without effect would seem to have one. The direction is taken as
+    fixed, which is right because it was found without the attributes. With few groups, or one that
+    holds most points, the interval is too narrow.
 
     References
     ----------
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    .. [EfronTibshirani1993] Chapter 13.
     """
     known = np.isfinite(attribute)
     x, y = attribute[known], np.asarray(coordinates, np.float64)[known]
@@ -74,14 +76,14 @@ def explained_variance(
     if groups is not None:
         _, own = np.unique(groups[known], return_inverse=True)
         moments = np.column_stack([np.bincount(own, column) for column in moments.T])
-    draws = _correlation(_again(moments, rng))
+    draws = _correlation(_resampled(moments, rng))
     low, high = np.quantile(draws, [0.025, 0.975])
     ends = sorted((float(low**2), float(high**2)))
     r2 = float(_correlation(moments.sum(axis=0)[None])[0] ** 2)
     return ExplainedVariance(len(x), r2, 0.0 if low <= 0 <= high else ends[0], ends[1])
 
 
-def _again(moments: Array, rng: np.random.Generator) -> Array:
+def _resampled(moments: Float64, rng: np.random.Generator) -> Float64:
     """Sum the moments of groups drawn with replacement: (_DRAWS, 6)."""
     n = len(moments)
     sums = np.empty((_DRAWS, moments.shape[1]))
@@ -94,12 +96,12 @@ def _again(moments: Array, rng: np.random.Generator) -> Array:
     return sums
 
 
-def _correlation(sums: Array) -> Array:
+def _correlation(sums: Float64) -> Float64:
     """Correlate x and y from sums (m, 6) of 1, x, y, xx, yy, xy; 0 where one does not vary."""
     n, x, y, xx, yy, xy = sums.T
     variance_x, variance_y = xx - x * x / n, yy - y * y / n
-    # what is left of 1 by rounding is no variance
+    # differences this small are rounding errors
     varies = (variance_x > 1e-12 * n) & (variance_y > 1e-12 * n)
     product = np.sqrt(np.where(varies, variance_x * variance_y, 1))
-    correlation: Array = np.where(varies, (xy - x * y / n) / product, 0).clip(-1, 1)
+    correlation: Float64 = np.where(varies, (xy - x * y / n) / product, 0).clip(-1, 1)
     return correlation

@@ -67,7 +67,7 @@ def compare_all(space: Space, ends: Int64, params: Params) -> Found:
     quads, p, q = quads[sure], p[sure], q[sure]
     groups = function_vectors.group_sides(space.points, quads, params.min_cosine)
     sizes = np.array([len(one) for one in groups.members] + [0])[groups.of]
-    quads.corners[groups.turned] = quads.corners[groups.turned][:, [1, 0, 3, 2]]
+    quads.corners[groups.reversed] = quads.corners[groups.reversed][:, [1, 0, 3, 2]]
     once = _once(quads, p, sizes)
     used, of = np.unique(np.append(groups.of[once], -1), return_inverse=True)
     members = tuple(groups.members[i] for i in used[1:])

@@ -1,15 +1,12 @@
-"""Word pairs that share words: what of them stays together when pairs are dealt or relabelled."""
-
-from typing import Any
+"""Groups of pairs that share words: they stay together in folds and in shuffles."""
 
 import numpy as np
 
+from saeatlas.analyses.arrays import Int64
 from saeatlas.analyses.stats.agreement import shuffles
 
-Array = np.ndarray[Any, Any]
 
-
-def connected_pairs(labels: Array, inputs: Array, outputs: Array) -> Array:
+def connected_pairs(labels: Int64, inputs: Int64, outputs: Int64) -> Int64:
     """Group pairs of one relation that share a word, directly or through other pairs.
 
     Parameters
@@ -17,7 +14,7 @@ def connected_pairs(labels: Array, inputs: Array, outputs: Array) -> Array:
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair.
     inputs, outputs : ndarray of shape (n_pairs,), int
-        Words of each pair, by number; from 0.
+        Numbers of the words of each pair, from 0.
 
     Returns
     -------
@@ -26,10 +23,10 @@ def connected_pairs(labels: Array, inputs: Array, outputs: Array) -> Array:
 
     Notes
     -----
-    All landmarks of one country are a group, and a relation with few outputs is few groups: of
-    510 persons and their four instruments there are two. Words that relations share join nothing,
-    or countries would make one group of three relations: a difference may still have its input or
-    its output in common with one of another relation.
+    All landmarks of one country are a group, and a relation with few outputs has few groups: 510
+    persons and their four instruments have two. Words shared by different relations do not connect
+    pairs, or countries would make one group of three relations: a difference may still share its
+    input or output with one of another relation.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -40,18 +37,18 @@ def connected_pairs(labels: Array, inputs: Array, outputs: Array) -> Array:
     edges = coo_array((np.ones(n, bool), (nodes[:n], nodes[n:])), shape=(2 * n, 2 * n))
     _, parts = connected_components(edges, directed=False)
     _, first, found = np.unique(parts[nodes[:n]], return_index=True, return_inverse=True)
-    ranks: Array = np.argsort(np.argsort(first))
+    ranks: Int64 = np.argsort(np.argsort(first))
     return ranks[found]
 
 
-def deal_folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
-    """Deal whole groups to folds of about the same size.
+def deal_folds(groups: Int64, n_folds: int, rng: np.random.Generator) -> Int64:
+    """Assign whole groups to folds of about the same size.
 
     Parameters
     ----------
     groups : ndarray of shape (n_pairs,), int
     n_folds : int
-        There are no more than groups.
+        Fewer if there are fewer groups.
     rng : numpy.random.Generator
 
     Returns
@@ -61,9 +58,9 @@ def deal_folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
 
     Notes
     -----
-    The largest group is dealt first, each to the fold that has the fewest pairs; groups of one
-    size in random order. Folds do not know the relations, so that they are the same for relations
-    that are shuffled. A relation of few groups may be in one fold as a whole.
+    Groups are assigned by descending size, each to the fold with the fewest pairs; groups of equal
+    size in random order. Folds do not depend on the relations, so they are the same for shuffled
+    relations. All of a relation with few groups may be in one fold.
     """
     _, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     load = np.zeros(min(n_folds, len(sizes)), np.int64)
@@ -74,34 +71,34 @@ def deal_folds(groups: Array, n_folds: int, rng: np.random.Generator) -> Array:
     return dealt[own]
 
 
-def shuffle_labels(labels: Array, groups: Array, m: int, rng: np.random.Generator) -> Array:
-    """Shuffle relations among groups of as many pairs.
+def shuffle_labels(labels: Int64, groups: Int64, m: int, rng: np.random.Generator) -> Int64:
+    """Shuffle relations among groups of equal size.
 
     Parameters
     ----------
     labels : ndarray of shape (n_pairs,), int
-        Relation of each pair; of the pairs of one group the same.
+        Relation of each pair; the same within a group.
     groups : ndarray of shape (n_pairs,), int
     m : int
-        Shuffles.
+        Number of shuffles.
     rng : numpy.random.Generator
 
     Returns
     -------
     ndarray of shape (m, n_pairs), int
-        Labels; each relation keeps its number of pairs and the sizes of its groups.
+        Labels; number of pairs and sizes of groups of each relation are preserved.
 
     Notes
     -----
-    Valid if relations have nothing to do with differences: then any groups of one size are as
-    likely to have changed places. It keeps what sharing a word does: persons that play the guitar
-    are close together as they share the guitar, and were they dealt out one by one the null would
-    miss that. A group that is the only one of its size keeps its relation, in every shuffle; a
-    relation of large groups only hardly takes part, and the test then says less about it.
+    Under the null, relations are independent of differences, and groups of equal size are
+    exchangeable. Groups preserve the effect of a shared word: persons that play the guitar are
+    close together because they share the guitar, and a shuffle of single pairs would lose that. A
+    group that is the only one of its size has the same relation in every shuffle; a relation of
+    large groups only hardly changes, and the test has little power for it.
     """
     _, first, own, sizes = np.unique(
         groups, return_index=True, return_inverse=True, return_counts=True
     )
     orders = shuffles(rng, len(sizes), m, sizes)
-    shuffled: Array = labels[first][orders][:, own]
+    shuffled: Int64 = labels[first][orders][:, own]
     return shuffled

@@ -1,4 +1,4 @@
-"""Parallel differences: pairs of near neighbours whose differences point the same way."""
+"""Crystals: pairs of pairs of points whose sides and legs are parallel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Float32, Float64, Int64
 from saeatlas.analyses.threads import cores, each
 
-Array = np.ndarray[Any, Any]
-
 NEIGHBOURS = 16
-"""Nearest neighbours that a point is paired with."""
+"""Nearest neighbours that each point is paired with."""
 
 _PROJECTED = 192
 """Dimensions in which all pairs of pairs are compared first."""
 
 _SAFE = 3
-"""Standard errors of a projected cosine below what is looked for that are still measured."""
+"""Standard errors of a projected cosine below the limit at which pairs are still measured."""
 
 _TILE = 1024
-"""Pairs on each side of a product: small enough to stay in a core's cache."""
+"""Pairs on each side of a product: few enough to fit in the cache of a core."""
 
 _ROWS = 256
-"""Points whose products with all others are made at once."""
+"""Points whose products with all others are computed at once."""
 
 _MEASURED = 2048
 """Crystals that are measured at once, for the same reason."""
@@ -43,29 +43,29 @@ class Quads:
     sides : ndarray of shape (n,), float64
         Cosine of b - a and d - c.
     legs : ndarray of shape (n,), float64
-        Cosine of c - a and d - b, both less what is along the sides.
+        Cosine of c - a and d - b, both less their component along the sides.
     ratio : ndarray of shape (n,), float64
         Length of the shorter side over the longer.
     """
 
-    corners: Array
-    sides: Array
-    legs: Array
-    ratio: Array
+    corners: Int64
+    sides: Float64
+    legs: Float64
+    ratio: Float64
 
     @property
-    def quality(self) -> Array:
+    def quality(self) -> Float64:
         """The smaller of the two cosines."""
         return np.minimum(self.sides, self.legs)
 
-    def __getitem__(self, chosen: Array) -> "Quads":
+    def __getitem__(self, chosen: npt.NDArray[Any]) -> "Quads":
         return Quads(
             self.corners[chosen], self.sides[chosen], self.legs[chosen], self.ratio[chosen]
         )
 
 
 def concatenate(parts: Sequence[Quads]) -> Quads:
-    """Put several into one.
+    """Concatenate several `Quads`.
 
     Parameters
     ----------
@@ -81,27 +81,27 @@ def concatenate(parts: Sequence[Quads]) -> Quads:
                    for name in names))  # fmt: skip
 
 
-def neighbour_pairs(points: Array, k: int = NEIGHBOURS) -> Array:
+def neighbour_pairs(points: Float32, k: int = NEIGHBOURS) -> Int64:
     """Pair each point with its nearest neighbours by cosine.
 
     Parameters
     ----------
     points : ndarray of shape (n, d), float32
-        Less their mean, and none of them 0.
+        Centred; none of them 0.
     k : int
         At most n - 1.
 
     Returns
     -------
     ndarray of shape (m, 2), int64
-        Each pair once, the smaller number first, in order; m is at most n k.
+        Each pair once, the smaller number first, sorted; m is at most n k.
 
     Notes
     -----
-    Of the four points of a parallelogram on a sphere around 0 at least one pair of sides joins
-    points of cosine 1/3 or more, or both diagonals join points of cosine -1/3 or less: take the
-    product of ``a = b + c - d`` with a. With sides that near, both sides are among the pairs
-    unless other points are nearer.
+    In a parallelogram on a sphere around 0 at least one pair of sides joins points of cosine 1/3
+    or more, or both diagonals join points of cosine -1/3 or less: take the product of
+    ``a = b + c - d`` with a. In the first case both sides are among the pairs unless other points
+    are nearer.
     """
     n = len(points)
     units = points / np.linalg.norm(points, axis=1, keepdims=True)
@@ -118,7 +118,7 @@ def neighbour_pairs(points: Array, k: int = NEIGHBOURS) -> Array:
     return np.unique(both, axis=0)
 
 
-def parallel_pairs(points: Array, ends: Array, least: float, *, seed: int = 0) -> Quads:
+def parallel_pairs(points: Float32, ends: Int64, min_cosine: float, *, seed: int = 0) -> Quads:
     """Find all pairs of pairs whose sides are parallel and whose legs are.
 
     Parameters
@@ -126,40 +126,40 @@ def parallel_pairs(points: Array, ends: Array, least: float, *, seed: int = 0) -
     points : ndarray of shape (n, r), float32
     ends : ndarray of shape (m, 2), int64
         Pairs of points.
-    least : float
-        Least cosine of sides and of legs, in (0, 1).
+    min_cosine : float
+        Smallest cosine of sides and of legs, in (0, 1).
     seed : int
         Of the projection.
 
     Returns
     -------
     Quads
-        Each pair of pairs once, turned so that the sides point the same way. Pairs that have a
-        point in common are left out.
+        Each pair of pairs once, ordered so that the sides point the same way. Pairs with a point in
+        common are left out.
 
     Notes
     -----
-    All m (m - 1) / 2 pairs of pairs are compared, in at most 192 random directions (Johnson and
-    Lindenstrauss); those that come within three standard errors of `least` are measured in all.
-    One in 700 of those right at the limit is lost, and hardly any above. In memory are the
-    projected differences, 768 bytes a pair, and what was found.
+    All m (m - 1) / 2 pairs of pairs are compared in a random projection to at most 192 dimensions
+    (Johnson and Lindenstrauss); those within three standard errors of ``min_cosine`` are measured
+    in all dimensions. One in 700 of those exactly at the limit is lost, and hardly any above it.
+    Memory: the projected differences, 768 bytes for each pair, and the result.
     """
     r = points.shape[1]
     flat, margin = points, 0.0
     if r > _PROJECTED:
         rng = np.random.default_rng([seed, r])
         axes = rng.standard_normal((r, _PROJECTED), np.float32) / np.float32(np.sqrt(_PROJECTED))
-        flat, margin = points @ axes, _SAFE * (1 - least**2) / np.sqrt(_PROJECTED)
-    corners = _parallel(flat, ends, least - margin)
+        flat, margin = points @ axes, _SAFE * (1 - min_cosine**2) / np.sqrt(_PROJECTED)
+    corners = _parallel(flat, ends, min_cosine - margin)
     if margin:
         rough = measure_quads(flat, corners)
-        corners = corners[rough.legs >= least - margin]
+        corners = corners[rough.legs >= min_cosine - margin]
     exact = measure_quads(points, corners)
-    return exact[exact.quality >= least]
+    return exact[exact.quality >= min_cosine]
 
 
-def measure_quads(points: Array, corners: Array) -> Quads:
-    """Measure how far four points each are a crystal.
+def measure_quads(points: Float32, corners: Int64) -> Quads:
+    """Measure how close sets of four points are to a crystal.
 
     Parameters
     ----------
@@ -170,13 +170,13 @@ def measure_quads(points: Array, corners: Array) -> Quads:
     Returns
     -------
     Quads
-        Of all of them. Cosines with a vector of length 0 are 0.
+        One for each set. Cosines with a vector of length 0 are 0.
 
     Notes
     -----
-    Sides alone do not make a crystal: where a and c are neighbours, and b and d are, the sides
-    are parallel by that. The legs c - a and d - b must agree as well, but for what is along the
-    sides, where those of a trapezoid differ.
+    Parallel sides alone are no crystal: if a and c are neighbours, and b and d are, the sides are
+    parallel for that reason. The legs c - a and d - b must be parallel as well, apart from their
+    components along the sides, in which the legs of a trapezoid differ.
     """
     values = np.empty((3, len(corners)))
     for part in _parts(len(corners), _MEASURED):
@@ -192,8 +192,8 @@ def measure_quads(points: Array, corners: Array) -> Quads:
     return Quads(corners, *values)
 
 
-def unit_sides(points: Array, ends: Array) -> Array:
-    """Return differences of pairs of points as unit vectors; 0 where points are the same.
+def unit_sides(points: Float32, ends: Int64) -> Float32:
+    """Return normalised differences of pairs of points; 0 for equal points.
 
     Parameters
     ----------
@@ -208,13 +208,13 @@ def unit_sides(points: Array, ends: Array) -> Array:
     return _unit(sides, _length(sides))
 
 
-def _parallel(points: Array, ends: Array, least: float) -> Array:
-    """Return pairs of pairs by cosine of their differences, turned so that it is above 0."""
+def _parallel(points: Float32, ends: Int64, min_cosine: float) -> Int64:
+    """Return pairs of pairs with parallel differences, ordered so that the cosine is above 0."""
     sides = unit_sides(points, ends)
     parts = _parts(len(ends), _TILE)
     tiles = iter([(a, b) for i, a in enumerate(parts) for b in parts[i:]])
-    found = each(lambda _: _take(tiles, sides, ends, np.float32(least)), range(cores()))
-    codes = np.sort(np.concatenate([*chain(*found)]))  # threads come in any order
+    found = each(lambda _: _take(tiles, sides, ends, np.float32(min_cosine)), range(cores()))
+    codes = np.sort(np.concatenate([*chain(*found)]))  # threads finish in any order
     pair, back = np.divmod(codes, 2)
     first, second = np.divmod(pair, len(ends))
     there = ends[second]
@@ -223,13 +223,13 @@ def _parallel(points: Array, ends: Array, least: float) -> Array:
 
 
 def _take(
-    tiles: Iterator[tuple[slice, slice]], sides: Array, ends: Array, least: np.float32
-) -> list[Array]:
-    """Take tiles until there are none left; code what is found as (i m + j) 2 + turned."""
+    tiles: Iterator[tuple[slice, slice]], sides: Float32, ends: Int64, min_cosine: np.float32
+) -> list[Int64]:
+    """Take tiles until there are none left; code pairs of pairs as (i m + j) 2 + reversed."""
     found = [np.empty(0, np.int64)]
     for rows, columns in tiles:
         cosines = sides[rows] @ sides[columns].T
-        hits = np.flatnonzero((cosines >= least) | (cosines <= -least))
+        hits = np.flatnonzero((cosines >= min_cosine) | (cosines <= -min_cosine))
         i, j = np.divmod(hits, cosines.shape[1])
         back = cosines.ravel()[hits] < 0
         i, j = i + rows.start, j + columns.start
@@ -244,23 +244,24 @@ def _parts(n: int, size: int) -> list[slice]:
     return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
-def _length(rows: Array) -> Array:
-    length: Array = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+def _length(rows: Float32) -> Float32:
+    length: Float32 = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     return length
 
 
-def _unit(rows: Array, length: Array) -> Array:
-    unit: Array = rows / np.where(length > 0, length, 1)[:, None]
+def _unit(rows: Float32, length: Float32) -> Float32:
+    unit: Float32 = np.divide(rows, np.where(length > 0, length, 1)[:, None])
     return unit
 
 
-def _across(rows: Array, along: Array) -> Array:
-    """Return rows less what is along others of unit length."""
-    rest: Array = rows - np.einsum("ij,ij->i", rows, along)[:, None] * along
+def _across(rows: Float32, along: Float32) -> Float32:
+    """Return rows less their components along unit vectors."""
+    rest: Float32 = rows - np.einsum("ij,ij->i", rows, along)[:, None] * along
     return rest
 
 
-def _cosine(rows: Array, others: Array, length: Array, other: Array) -> Array:
+def _cosine(rows: Float32, others: Float32, length: Float32, other: Float32) -> Float32:
     product = length * other
-    cosine: Array = np.einsum("ij,ij->i", rows, others) / np.where(product > 0, product, 1)
+    sums = np.einsum("ij,ij->i", rows, others)
+    cosine: Float32 = np.divide(sums, np.where(product > 0, product, 1))
     return cosine

@@ -1,20 +1,17 @@
-"""What chance makes: p-values of parallel differences, and false discovery rates."""
-
-from typing import Any
+"""p-values of parallel differences, and false discovery rates."""
 
 import numpy as np
 from scipy.special import betainc
 
+from saeatlas.analyses.arrays import Float64, Floats
 from saeatlas.analyses.crystals.parallelograms import Quads
 
-Array = np.ndarray[Any, Any]
-
 _LEAST = float(np.finfo(np.float64).tiny)
-"""Smaller p-values are written as this."""
+"""Smaller p-values are replaced by this."""
 
 
-def two_sided_p(cosines: Array, dimensions: float) -> Array:
-    """Give the chance of cosines as far from 0, between unrelated directions.
+def two_sided_p(cosines: Floats, dimensions: float) -> Float64:
+    """Compute two-sided p-values of cosines between unrelated directions.
 
     Parameters
     ----------
@@ -25,7 +22,7 @@ def two_sided_p(cosines: Array, dimensions: float) -> Array:
     Returns
     -------
     ndarray of shape (n,), float64
-        Two-sided, since either direction may be turned; in (0, 1].
+        In (0, 1]. Two-sided, since the sign of a direction is arbitrary.
 
     Notes
     -----
@@ -33,12 +30,12 @@ def two_sided_p(cosines: Array, dimensions: float) -> Array:
     distribution with parameters 1/2 and (dimensions - 1) / 2.
     """
     rest = np.clip(1 - np.asarray(cosines, np.float64) ** 2, 0, 1)
-    p: Array = np.maximum(betainc((dimensions - 1) / 2, 0.5, rest), _LEAST)
+    p: Float64 = np.maximum(betainc((dimensions - 1) / 2, 0.5, rest), _LEAST)
     return p
 
 
-def one_sided_p(cosines: Array, dimensions: float) -> Array:
-    """Give the chance of cosines as large, between unrelated directions.
+def one_sided_p(cosines: Floats, dimensions: float) -> Float64:
+    """Compute one-sided p-values of cosines between unrelated directions.
 
     Parameters
     ----------
@@ -49,14 +46,14 @@ def one_sided_p(cosines: Array, dimensions: float) -> Array:
     Returns
     -------
     ndarray of shape (n,), float64
-        One-sided; in (0, 1].
+        In (0, 1].
     """
     half = two_sided_p(cosines, dimensions) / 2
     return np.where(cosines > 0, np.maximum(half, _LEAST), 1 - half)
 
 
-def crystal_p(quads: Quads, dimensions: float) -> Array:
-    """Give the chance of crystals as good.
+def crystal_p(quads: Quads, dimensions: float) -> Float64:
+    """Compute p-values of crystals.
 
     Parameters
     ----------
@@ -71,32 +68,31 @@ def crystal_p(quads: Quads, dimensions: float) -> Array:
 
     Notes
     -----
-    The larger of two p-values, so that both must be small: of parallel sides, if the two pairs
-    have nothing to do with each other; of parallel legs, if a belongs with c and b with d, which
-    makes sides parallel, and that is all.
+    The larger of two p-values, so that both must be small: that of parallel sides, under the null
+    that the two pairs are unrelated; and that of parallel legs, under the null that a is near c
+    and b near d, which alone makes sides parallel.
     """
     return np.maximum(two_sided_p(quads.sides, dimensions), two_sided_p(quads.legs, dimensions - 1))
 
 
-def false_discovery_rates(p: Array, n_tests: int) -> Array:
-    """Turn p-values into false discovery rates (Benjamini and Hochberg).
+def false_discovery_rates(p: Float64, n_tests: int) -> Float64:
+    """Compute false discovery rates from p-values (Benjamini and Hochberg).
 
     Parameters
     ----------
     p : ndarray of shape (n,), float64
-        The smallest of all tests.
+        The smallest p-values of all tests.
     n_tests : int
-        All tests, those without a p-value included; at least n.
+        Number of all tests, including those whose p-value is not given; at least n.
 
     Returns
     -------
     ndarray of shape (n,), float64
-        q: of all findings with at most this p-value, the share that chance makes; in (0, 1].
+        q: expected share of false findings among those with at most this p-value; in (0, 1].
 
     References
     ----------
-    Benjamini and Hochberg, "Controlling the False Discovery Rate", Journal of the Royal
-    Statistical Society B 57(1), 1995.
+    .. [BenjaminiHochberg1995] The procedure.
     """
     order = np.argsort(p, kind="stable")
     rates = p[order] * n_tests / np.arange(1, len(p) + 1)

@@ -1,67 +1,67 @@
-"""A space in which differences are compared: what distracts is projected out of it."""
+"""Whitened space in which differences are compared, without distractors."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from saeatlas import errors
+from saeatlas.analyses.arrays import Bool, Float32, Float64, Floats
 from saeatlas.analyses.stats import pca
 
-Array = np.ndarray[Any, Any]
-
 _PER_AXIS = 4
-"""Vectors an axis, at least: of fewer, whitening makes all alike."""
+"""Vectors for each axis, at least: with fewer, whitening removes all structure."""
 
 _ROUNDING = 1e-6
-"""What rounding to float32 leaves of vectors less their mean, in lengths of the mean, at most."""
+"""Rounding error of centred float32 vectors, relative to the length of the mean."""
 
 _DOUBT = 0.001
-"""Chance of an unrelated attribute to be taken for a distractor."""
+"""p-value below which an attribute counts as a distractor."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """Vectors in coordinates where parallel differences can be told from chance.
+    """Vectors in coordinates in which the cosines of unrelated differences are known.
 
     Parameters
     ----------
     points : ndarray of shape (n, r), float32
     dimensions : float
-        Effective dimensions: cosines of unrelated differences have variance 1 over this.
+        Effective number of dimensions: cosines of unrelated differences have variance
+        1 / dimensions.
     basis : ndarray of shape (d, r), float64
-        What takes vectors less their mean to points; as of before any removal.
+        Matrix from centred vectors to points, before any direction was removed.
     removed : ndarray of shape (r, k), float64
-        Orthonormal directions that were projected out.
+        Directions that were projected out; orthonormal.
     """
 
-    points: Array
+    points: Float32
     dimensions: float
-    basis: Array
-    removed: Array
+    basis: Float64
+    removed: Float64
 
-    def project_out(self, directions: Array) -> "Space":
+    def project_out(self, directions: Float64) -> "Space":
         """Project directions out.
 
         Parameters
         ----------
         directions : ndarray of shape (r, k)
-            Orthonormal, and orthogonal to those removed before.
+            Orthonormal, and orthogonal to those already removed.
 
         Returns
         -------
         Space
         """
         flat = directions.astype(np.float32)
+        points = self.points - (self.points @ flat) @ flat.T
         return replace(
             self,
-            points=self.points - (self.points @ flat) @ flat.T,
+            points=points.astype(np.float32, copy=False),
             dimensions=self.dimensions - directions.shape[1],
             removed=np.column_stack([self.removed, directions]),
         )
 
-    def transform_differences(self, differences: Array) -> Array:
-        """Bring differences of other vectors into the space.
+    def transform_differences(self, differences: Float32) -> Float32:
+        """Transform differences of other vectors into the space.
 
         Parameters
         ----------
@@ -72,11 +72,11 @@ class Space:
         ndarray of shape (m, r), float32
         """
         rows = differences @ self.basis
-        rest: Array = (rows - (rows @ self.removed) @ self.removed.T).astype(np.float32)
+        rest: Float32 = (rows - (rows @ self.removed) @ self.removed.T).astype(np.float32)
         return rest
 
-    def removed_axis(self, number: int) -> Array:
-        """Return a removed direction as a unit vector among the vectors as they are.
+    def removed_axis(self, number: int) -> Float64:
+        """Return a removed direction as a unit vector of the original space.
 
         Parameters
         ----------
@@ -86,15 +86,15 @@ class Space:
         Returns
         -------
         ndarray of shape (d,), float64
-            Vectors less their mean, times this, are what was taken away, but for a factor.
+            The products of centred vectors with it are proportional to what was removed.
         """
-        axis: Array = self.basis @ self.removed[:, number]
+        axis: Float64 = self.basis @ self.removed[:, number]
         axis /= np.linalg.norm(axis)
         return axis
 
 
-def whiten(vectors: Array) -> Space:
-    """Make the variance of vectors the same in all directions.
+def whiten(vectors: Float32) -> Space:
+    """Whiten vectors: their variance becomes 1 in all directions.
 
     Parameters
     ----------
@@ -103,25 +103,24 @@ def whiten(vectors: Array) -> Space:
     Returns
     -------
     Space
-        Of min(d, n / 4) dimensions, the leading ones.
+        With the leading min(d, n / 4) dimensions.
 
     Raises
     ------
     InputError
-        Fewer than eight vectors, or all the same.
+        There are fewer than eight vectors, or all are the same.
 
     Notes
     -----
-    Linear discriminant analysis with all differences in one cluster: what any two vectors differ
-    by counts as noise. What is parallel stays parallel, whichever way a space is stretched; what
-    changes is how far off something is that is nearly parallel, and that differences of unrelated
-    Gaussian vectors are the same in all directions, so that the distribution of their cosines is
-    known.
+    This is linear discriminant analysis with all differences in one class: all variance counts as
+    noise. A linear map preserves exact parallelism; it changes the angles of nearly parallel
+    differences, and makes differences of unrelated Gaussian vectors isotropic, so that the
+    distribution of their cosines is known.
     """
     n = len(vectors)
     if n < 2 * _PER_AXIS:
         raise errors.InputError(
-            f"Crystals are sought among {2 * _PER_AXIS} vectors or more; there are {n}.",
+            f"A search for crystals needs {2 * _PER_AXIS} vectors or more; there are {n}.",
             hint="Choose more features.",
         )
     values, axes, mean = pca.decompose(vectors)
@@ -131,8 +130,8 @@ def whiten(vectors: Array) -> Space:
     return Space(points, float(r), basis, np.empty((r, 0)))
 
 
-def centre(vectors: Array) -> Space:
-    """Take vectors less their mean as they are.
+def centre(vectors: Float32) -> Space:
+    """Subtract the mean of vectors, without whitening.
 
     Parameters
     ----------
@@ -144,13 +143,14 @@ def centre(vectors: Array) -> Space:
 
     Notes
     -----
-    Its effective dimensions are the participation ratio of the covariance's eigenvalues, which
-    gives the variance of cosines, not their distribution: far from isotropic, p-values are rough.
+    The effective number of dimensions is the participation ratio of the eigenvalues of the
+    covariance. It gives the variance of cosines, not their distribution: far from isotropic,
+    p-values are approximate.
     """
     n, d = vectors.shape
     mean = vectors.mean(axis=0, dtype=np.float64)
     points = vectors - mean.astype(np.float32)
-    # the sum of squares of a covariance is that of the smaller matrix of products
+    # the covariance and the smaller matrix of products have the same sum of squares
     products = points.T @ points if d < n else points @ points.T
     total = float(np.trace(products, dtype=np.float64))
     squares = float(np.einsum("ij,ij->", products, products, dtype=np.float64))
@@ -158,8 +158,8 @@ def centre(vectors: Array) -> Space:
     return Space(points, total**2 / squares, np.eye(d), np.empty((d, 0)))
 
 
-def attribute_directions(space: Space, attributes: Array) -> tuple[Array, Array]:
-    """Find the directions that measured attributes follow.
+def attribute_directions(space: Space, attributes: Float64) -> tuple[Float64, Bool]:
+    """Find the directions along which measured attributes vary.
 
     Parameters
     ----------
@@ -172,13 +172,13 @@ def attribute_directions(space: Space, attributes: Array) -> tuple[Array, Array]
     directions : ndarray of shape (r, k), float64
         Orthonormal.
     used : ndarray of shape (q,), bool
-        Attributes that points follow more than chance explains.
+        Attributes with a p-value below 0.001.
 
     Notes
     -----
-    An attribute's direction is that of its covariance with the points, which are as spread in all
-    directions. Of an unrelated one, n times the squared length of its correlations has a
-    chi-squared distribution with as many degrees of freedom as there are dimensions.
+    The direction of an attribute is that of its covariance with the points, which have the same
+    variance in all directions. For an unrelated attribute, n times the squared length of its
+    correlations has a chi-squared distribution with as many degrees of freedom as dimensions.
     """
     from scipy.stats import chi2
 
@@ -197,6 +197,6 @@ def attribute_directions(space: Space, attributes: Array) -> tuple[Array, Array]
     return left[:, lengths > 1e-6 * lengths[0]], used
 
 
-def _require_spread(variance: float, mean: Array) -> None:
+def _require_spread(variance: float, mean: Floats) -> None:
     if variance <= (_ROUNDING * np.linalg.norm(mean)) ** 2:
         raise errors.InputError("All vectors are the same: there are no crystals among them.")

@@ -1,51 +1,50 @@
-"""What pairs of one function vector differ by: discriminant analysis, judged on other pairs."""
+"""Within-class directions of function vectors: LDA, whose number of axes is cross-validated."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from saeatlas.analyses.arrays import Float32, Float64, Int64
 from saeatlas.analyses.crystals.whitening import Space
 
-Array = np.ndarray[Any, Any]
-
 _MOST = 16
-"""Directions that linear discriminant analysis removes, at most; and one in 16 of all."""
+"""Largest number of directions that are removed; and at most one in 16 of all."""
 
 _HALVES = 10
-"""Ways in which the members of function vectors are halved."""
+"""Random splits of the members of function vectors into halves."""
 
 
 def within_class_axes(
-    space: Space, units: Sequence[Array], related: Sequence[Array], *, seed: int = 0
-) -> tuple[Array, Array]:
+    space: Space, units: Sequence[Float32], related: Sequence[Int64], *, seed: int = 0
+) -> tuple[Float64, Float64]:
     """Find the directions along which pairs of one function vector differ, as LDA does.
 
     Parameters
     ----------
     space : Space
     units : sequence of ndarray of shape (m, r), float32
-        Of each function vector the differences b - a that follow it, as unit vectors.
+        For each function vector, the normalised differences b - a of its pairs.
     related : sequence of ndarray of shape (m,), int64
-        Of each of these its group of pairs with points in common, see
-        `pair_groups.connected_pairs`.
+        Group of each of these pairs, see `pair_groups.connected_pairs`.
     seed : int
 
     Returns
     -------
     directions : ndarray of shape (r, k), float64
-        Orthonormal; those along which pairs differ most first. None if removing them does not
-        make pairs more alike that they were not found on.
+        Orthonormal, by descending within-class variance. None if removing them does not make
+        held-out pairs more similar.
     shares : ndarray of shape (k,), float64
-        Share of what pairs differ by, in all directions together.
+        Share of the within-class variance along each.
 
     Notes
     -----
-    The number k is chosen on held-out pairs: directions come from one half of each function
-    vector's pairs, and the mean cosine between pairs of the other half says what removing them is
-    worth, beyond removing as many at random. The least k is taken that is within one standard
-    error of the best, over ten ways to halve. Pairs with a point in common are alike by that:
-    one of a family takes part each time, and function vectors of four families or more.
+    The number k is chosen on held-out pairs: directions are found in one half of the pairs of each
+    function vector, and the gain of removing them is the increase of the mean cosine between pairs
+    of the other half, less that of removing as many random directions. The smallest k is taken
+    whose gain is within one standard error of the largest, over ten splits. Pairs with a point in
+    common are similar for that reason: each split takes one pair of each group, and only function
+    vectors with four groups or more. relations/distractors.py finds the same kind of directions
+    for words; docs/decisions.md says why there are two estimators.
     """
     large = [(one, own) for one, own in zip(units, related, strict=True) if len(set(own)) >= 4]
     r, gone = space.removed.shape
@@ -62,13 +61,13 @@ def within_class_axes(
     return _within([one for one, _ in large], k) if k else nothing
 
 
-def _held_out(related: list[tuple[Array, Array]], most: int, rng: np.random.Generator) -> Array:
-    """Return what removing 0, 1, ... directions of one half gains in coherence of the other.
+def _held_out(related: list[tuple[Float32, Int64]], most: int, rng: np.random.Generator) -> Float64:
+    """Return the gain in coherence of one half from removing 0, 1, ... directions of the other.
 
-    More, that is, than removing as many at random, across all function vectors as these are:
-    fewer dimensions have less noise.
+    It is relative to removing as many random directions that are orthogonal to all function
+    vectors: fewer dimensions alone have less noise.
     """
-    halves: tuple[list[Array], list[Array]] = ([], [])
+    halves: tuple[list[Float32], list[Float32]] = ([], [])
     for one, own in related:
         order = rng.permutation(len(one))
         first = rng.permutation(np.unique(own[order], return_index=True)[1])
@@ -78,12 +77,12 @@ def _held_out(related: list[tuple[Array, Array]], most: int, rng: np.random.Gene
     means = np.linalg.qr(np.column_stack([one.mean(axis=0) for one in halves[0]]))[0]
     drawn = np.asarray(rng.standard_normal(directions.shape))
     random = np.linalg.qr(drawn - means @ (means.T @ drawn))[0]
-    gain: Array = _coherences(halves[1], directions) - _coherences(halves[1], random)
+    gain: Float64 = _coherences(halves[1], directions) - _coherences(halves[1], random)
     return gain
 
 
-def _coherences(units: list[Array], directions: Array) -> Array:
-    """Return the mean cosine between rows of the same, after removing 0, 1, ... directions."""
+def _coherences(units: list[Float32], directions: Float64) -> Float64:
+    """Return the mean cosine within classes after removing 0, 1, ... directions."""
     rest = [one.astype(np.float64) for one in units]
     means = np.empty((directions.shape[1] + 1, len(units)))
     for k in range(len(means)):
@@ -92,19 +91,19 @@ def _coherences(units: list[Array], directions: Array) -> Array:
             rest = [one - np.outer(one @ axis, axis) for one in rest]
         means[k] = [_coherence(one) for one in rest]
     sizes = [len(one) for one in units]
-    averages: Array = np.average(means, axis=1, weights=sizes)
+    averages: Float64 = np.average(means, axis=1, weights=sizes)
     return averages
 
 
-def _coherence(rows: Array) -> float:
+def _coherence(rows: Float64) -> float:
     """Return the mean cosine between different rows."""
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     n, total = len(rows), rows.sum(axis=0)
     return float((total @ total - n) / (n * (n - 1)))
 
 
-def _within(units: list[Array], most: int) -> tuple[Array, Array]:
-    """Return the leading axes of what rows differ by from the mean of theirs, and shares."""
+def _within(units: list[Float32], most: int) -> tuple[Float64, Float64]:
+    """Return the leading axes of the within-class scatter, and their shares."""
     rest = np.concatenate([one - one.mean(axis=0) for one in units]).astype(np.float64)
     wide = rest.shape[0] < rest.shape[1]
     squares, axes = np.linalg.eigh(rest @ rest.T if wide else rest.T @ rest)

@@ -1,42 +1,40 @@
-"""Vectors laid out as points of a plane or of space, and how much of them that shows."""
+"""Layouts of vectors in two or three dimensions, and what they preserve."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.analyses.stats import pca as cloud
-
-Array = np.ndarray[Any, Any]
+from saeatlas.analyses.arrays import Float32, Int64
+from saeatlas.analyses.stats.pca import principal_axes
 
 NEAREST = 10
-"""Nearest others of each vector that are looked for on the map."""
+"""Nearest neighbours of each vector that are compared with those on the map."""
 
 _PAIRS = 100_000
 """Pairs whose distances are compared."""
 
 _SHARED = 4096
-"""Points from which on the cores share a step of t-SNE: threads that wait for each other cost more
-than they save where a step is short, and far more where other work has a core."""
+"""Number of points from which t-SNE uses all cores: with fewer its steps are so short that waiting
+threads cost more time than they save, above all if other work uses a core."""
 
 _START = 1e-4
-"""Standard deviation of a t-SNE's first coordinate before it begins."""
+"""Standard deviation of the first coordinate when t-SNE starts."""
 
 
 @dataclass(frozen=True)
 class Preservation:
-    """What a map keeps of the vectors.
+    """Neighbourhoods and distances that a map preserves.
 
     Parameters
     ----------
     neighbours_kept : float
-        Share of the ten nearest others of a vector that are among its ten nearest on the map,
+        Share of the ten nearest neighbours of a vector that are among its ten nearest on the map,
         averaged over vectors; in [0, 1].
     neighbours_chance : float
-        The same to expect if vectors were put on the map at random.
+        Expected value for vectors at random positions of the map.
     distances_kept : float
-        Spearman's correlation of distances in space with those on the map; in [-1, 1].
+        Spearman correlation of distances between vectors with those on the map; in [-1, 1].
     """
 
     neighbours_kept: float
@@ -44,7 +42,7 @@ class Preservation:
     distances_kept: float
 
 
-def pca(units: Array, dimensions: int) -> tuple[Array, float]:
+def pca(units: Float32, dimensions: int) -> tuple[Float32, float]:
     """Project vectors on the leading principal axes.
 
     Parameters
@@ -55,19 +53,19 @@ def pca(units: Array, dimensions: int) -> tuple[Array, float]:
     Returns
     -------
     points : ndarray of shape (n, dimensions), float32
-        Of each axis the largest coordinate is positive.
+        The largest coordinate along each axis is positive.
     share : float
         Share of the variance along these axes; in [0, 1].
 
     Raises
     ------
     InputError
-        The vectors spread in fewer dimensions.
+        The vectors span fewer dimensions.
     """
-    found = cloud.principal_axes(units, n_coordinates=dimensions)
+    found = principal_axes(units, n_coordinates=dimensions)
     if len(found.values) < dimensions:
         raise errors.InputError(
-            f"These vectors spread in {len(found.values)} dimensions, not in {dimensions}.",
+            f"These vectors span {len(found.values)} dimensions, not {dimensions}.",
             hint="Choose more features.",
         )
     points = found.coordinates
@@ -75,17 +73,17 @@ def pca(units: Array, dimensions: int) -> tuple[Array, float]:
     return points * np.sign(largest), float(found.values[:dimensions].sum() / found.values.sum())
 
 
-def tsne(units: Array, start: Array, perplexity: float) -> Array:
-    """Lay vectors out so that each keeps its near ones: t-SNE of exact neighbours.
+def tsne(units: Float32, start: Float32, perplexity: float) -> Float32:
+    """Compute a t-SNE layout, which preserves neighbourhoods.
 
     Parameters
     ----------
     units : ndarray of shape (n, d), float32
         n > 3 * perplexity + 1.
     start : ndarray of shape (n, 2) or (n, 3), float32
-        Where they stand before: `pca`.
+        Initial positions, from `pca`.
     perplexity : float
-        About how many near ones count.
+        Effective number of neighbours of each vector.
 
     Returns
     -------
@@ -93,13 +91,13 @@ def tsne(units: Array, start: Array, perplexity: float) -> Array:
 
     Notes
     -----
-    Barnes-Hut, in scikit-learn. It draws nothing at random: the start is given. Gaps and clumps
-    appear in layouts of pure noise too, and sizes and distances of clumps mean little.
+    Barnes-Hut t-SNE of scikit-learn. It is deterministic: the initial positions are given. Gaps and
+    clumps appear in layouts of pure noise too, and sizes and distances of clumps mean little.
 
     References
     ----------
-    van der Maaten, "Accelerating t-SNE using tree-based algorithms", JMLR 15, 2014.
-    Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics", 2019: the start.
+    .. [VanDerMaaten2014] The algorithm.
+    .. [KobakBerens2019] The initial positions.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -107,11 +105,11 @@ def tsne(units: Array, start: Array, perplexity: float) -> Array:
     begin = (start * (_START / start[:, 0].std())).astype(np.float32)
     layout = TSNE(start.shape[1], perplexity=perplexity, init=begin, random_state=0)
     with threadpool_limits(1 if len(units) < _SHARED else None, "openmp"):
-        points: Array = layout.fit_transform(units)
+        points: Float32 = layout.fit_transform(units)
     return points.astype(np.float32)
 
 
-def preservation(units: Array, points: Array, seed: int) -> Preservation:
+def preservation(units: Float32, points: Float32, seed: int) -> Preservation:
     """Measure how far a map preserves neighbours and distances.
 
     Parameters
@@ -134,7 +132,7 @@ def preservation(units: Array, points: Array, seed: int) -> Preservation:
     rng = np.random.default_rng(seed)
     one = rng.integers(n, size=_PAIRS)
     other = (one + rng.integers(1, n, size=_PAIRS)) % n
-    # of unit vectors: the same order as that of distances
+    # unit vectors: negative products have the same order as distances
     in_space = -np.concatenate([
         np.einsum("ij,ij->i", units[one[part]], units[other[part]])
         for part in np.array_split(np.arange(_PAIRS), 50)
@@ -143,8 +141,8 @@ def preservation(units: Array, points: Array, seed: int) -> Preservation:
     return Preservation(float(kept), k / (n - 1), float(spearmanr(in_space, on_map).statistic))
 
 
-def _nearest(rows: Array, k: int) -> Array:
+def _nearest(rows: Float32, k: int) -> Int64:
     from sklearn.neighbors import NearestNeighbors
 
-    found: Array = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False)
+    found: Int64 = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(return_distance=False)
     return found

@@ -1,4 +1,4 @@
-"""Maps: the features of an SAE as points of a plane or of space, near ones near each other."""
+"""Maps: the features of an SAE in two or three dimensions, similar ones near each other."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,12 +16,12 @@ from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.rows import maps
 
 FEWEST = 10
-"""Features below which there is nothing to map."""
+"""Smallest number of features of a map."""
 
 
 @dataclass(frozen=True)
 class Params(run_driver.Params):
-    """What is mapped, and how.
+    """Which features are mapped, and how.
 
     Parameters
     ----------
@@ -29,14 +29,19 @@ class Params(run_driver.Params):
         ``sae.id``.
     method : {'tsne', 'pca'}
     source : {'decoder', 'encoder'}
-        Which vectors. Near means that their cosine is large.
+        Which vectors. Similar means that their cosine is large.
     features_where : str, optional
         SQL condition on the columns of view ``features``.
     dimensions : {2, 3}
     perplexity : float, default=30
-        Of t-SNE: about how many nearest neighbours of a feature count.
+        Of t-SNE: effective number of neighbours of a feature.
     seed : int, default=0
         Of the pairs whose distances are compared.
+
+    Raises
+    ------
+    InputError
+        A perplexity is given for PCA.
     """
 
     sae: int = target()
@@ -47,20 +52,24 @@ class Params(run_driver.Params):
     perplexity: float = 30.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.method == "pca":
+            self.refuse("only t-SNE has a perplexity", perplexity="--perplexity")
+
     @property
     def stored(self) -> dict[str, Any]:
-        """As the run keeps them: None for what the method does not use."""
+        """As the run keeps them: None for parameters that the method does not use."""
         return super().stored | ({} if self.method == "tsne" else {"perplexity": None})
 
     @property
     def fewest(self) -> int:
-        """Features that a map needs."""
+        """Smallest number of features of this map."""
         return max(FEWEST, int(3 * self.perplexity) + 2) if self.method == "tsne" else FEWEST
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Vectors to be mapped.
+    """Vectors that are mapped.
 
     Parameters
     ----------
@@ -115,7 +124,7 @@ def read(
 
 
 def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
-    """Map vectors by their directions, and measure what the map preserves.
+    """Map the directions of vectors, and measure what the map preserves.
 
     Parameters
     ----------
@@ -136,8 +145,8 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     Notes
     -----
-    A map shows what to look at, and proves nothing: t-SNE draws clumps into noise. Whether
-    there are clusters is for `spectra` to say, and whether lobes are spatial for `spatiality`.
+    A map suggests hypotheses and is no evidence for them: t-SNE shows clumps in noise too. The
+    analysis `spectra` tests for clusters, `spatiality` whether lobes are spatial.
     """
     norms = np.linalg.norm(inputs.vectors, axis=1)
     some = norms > 0

@@ -1,18 +1,15 @@
-"""Directions along which pairs of one relation differ, and which tell no relations apart."""
-
-from typing import Any
+"""Distractors: directions along which pairs of one relation differ, orthogonal to discriminants."""
 
 import numpy as np
 
+from saeatlas.analyses.arrays import Float32, Float64, Int64
 from saeatlas.analyses.relations.lda import Whitened, axes_of_centred
 
-Array = np.ndarray[Any, Any]
-
 _TAIL = 2.02
-"""99% point of the Tracy-Widom distribution of real matrices."""
+"""99% quantile of the Tracy-Widom distribution of real matrices."""
 
 
-def within_relation_axes(differences: Array, labels: Array, most: int) -> tuple[Array, Array]:
+def within_relation_axes(differences: Float32, labels: Int64, most: int) -> tuple[Float32, Float64]:
     """Find the directions along which pairs of one relation differ most.
 
     Parameters
@@ -22,36 +19,37 @@ def within_relation_axes(differences: Array, labels: Array, most: int) -> tuple[
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair.
     most : int
-        Most directions to return.
+        Largest number of directions.
 
     Returns
     -------
     (axes, within_share)
-        float32 of shape (d, k), orthonormal, and float64 of shape (k,), falling: the share along
-        each of what pairs of one relation differ by. k may be 0. The largest entry of an axis is
+        float32 of shape (d, k), orthonormal, and float64 of shape (k,), descending: the share of
+        the within-relation variance along each. k may be 0. The largest entry of an axis is
         positive.
 
     Notes
     -----
-    The leading principal axes of the covariance within relations, pooled, among those directions
-    that are orthogonal to all discriminants: projecting them out changes nothing along a
-    discriminant. Relations may differ along a distractor on average, as words differ in length;
-    they differ more clearly elsewhere.
+    The leading principal axes of the pooled covariance within relations, in the subspace that is
+    orthogonal to all discriminants: projecting them out changes nothing along a discriminant.
+    Means of relations may differ along a distractor, as words differ in length; they differ more
+    clearly along the discriminants.
 
-    Whether an axis stands out from noise is asked one after the other: its variance must exceed
-    what the largest of noise would be in 99 of 100 clouds, were the rest of the variance spread
-    over all remaining directions. So noise gives none, and variance that falls off smoothly, as
-    that of real words, as many as are asked for.
+    Axes are tested one after another: the variance along an axis must exceed the 99% quantile of
+    the largest eigenvalue of noise whose variance is the remaining one, spread over all remaining
+    directions. So noise has no distractors, and variance that decreases smoothly, as that of real
+    words, has as many as ``most`` allows.
 
-    Directions know the differences they were found in, which makes these more coherent even if
-    partners are random. To test coherence, see `project_out_by_fold`.
+    Directions depend on the differences in which they were found, and make these more coherent
+    even if partners are random. To test coherence, use `project_out_by_fold`.
+
+    crystals/within_class.py finds the same kind of directions for features; docs/decisions.md says
+    why there are two estimators.
 
     References
     ----------
-    Johnstone, "On the distribution of the largest eigenvalue in principal components analysis",
-    Annals of Statistics 29, 2001.
-    Kritchman and Nadler, "Determining the number of components in a factor model from limited
-    noisy data", Chemometrics and Intelligent Laboratory Systems 94, 2008.
+    .. [Johnstone2001] Distribution of the largest eigenvalue of noise.
+    .. [KritchmanNadler2008] Testing axes one after another.
     """
     _, labels, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     members = (np.arange(len(sizes))[:, None] == labels).astype(differences.dtype)
@@ -70,8 +68,8 @@ def within_relation_axes(differences: Array, labels: Array, most: int) -> tuple[
 
 
 def project_out_by_fold(
-    inputs: Array, outputs: Array, labels: Array, folds: Array, most: int
-) -> tuple[Array, Array]:
+    inputs: Float32, outputs: Float32, labels: Int64, folds: Int64, most: int
+) -> tuple[Float32, Float32]:
     """Project out of the pairs of each fold the directions found in the other folds.
 
     Parameters
@@ -83,21 +81,21 @@ def project_out_by_fold(
     folds : ndarray of shape (n_pairs,), int
         At least two, of `pair_groups.deal_folds`.
     most : int
-        Most directions to project out.
+        Largest number of directions that are projected out.
 
     Returns
     -------
     (inputs, outputs)
-        The same less what lies along these directions, float32.
+        The same without their components along these directions, float32.
 
     Notes
     -----
-    Differences that helped to find the directions lose more along them than others do: with
-    random partners their coherence exceeds that of shuffled ones. Of 300 relations without any
-    correspondence 58% had p <= 0.05 that way (40 pairs each, three relations at a time, three
-    distractors in 150 dimensions), and 5% as here. Within a fold partners that change places are
-    as likely as those observed, whatever the directions: give the folds as strata to
-    `coherence.pair_coherence`.
+    Projecting out directions reduces the variance of the differences in which they were found
+    more than that of others, so with random partners the observed coherence would exceed that of
+    shuffled ones. Of 300 relations of random partners 58% had p <= 0.05 that way (40 pairs each,
+    three relations at a time, three distractors in 150 dimensions), and 5% with folds. Within a
+    fold all assignments of partners are equally likely under the null, whatever the directions:
+    pass the folds as strata to `coherence.pair_coherence`.
     """
     cleaned = inputs.copy(), outputs.copy()
     for fold in np.unique(folds):
@@ -108,7 +106,7 @@ def project_out_by_fold(
     return cleaned
 
 
-def project_out(vectors: Array, axes: Array) -> Array:
+def project_out(vectors: Float32, axes: Float32) -> Float32:
     """Project directions out of vectors.
 
     Parameters
@@ -121,17 +119,17 @@ def project_out(vectors: Array, axes: Array) -> Array:
     -------
     ndarray of shape (n, d), float32
     """
-    rest: Array = vectors - (vectors @ axes) @ axes.T
+    rest: Float32 = np.subtract(vectors, (vectors @ axes) @ axes.T)
     return rest
 
 
-def _standing_out(values: Array, n: int, d: int) -> int:
-    """Count the leading variances that noise of n free vectors would not have."""
+def _standing_out(values: Float64, n: int, d: int) -> int:
+    """Count the leading variances that exceed those of noise of n independent vectors."""
     rest = values.sum() - np.concatenate([[0], np.cumsum(values)[:-1]])
     room = d - np.arange(len(values))
     side = np.sqrt(max(n - 1, 0)) + np.sqrt(room)
     spread = side * (1 / np.sqrt(max(n - 1, 1)) + 1 / np.sqrt(room)) ** (1 / 3)
-    # of the products of n free vectors of variance 1, whose trace is n times the room
+    # edge of the eigenvalues of n vectors of variance 1, scaled to the remaining variance
     edge = rest / room * (side**2 + _TAIL * spread) / max(n, 1)
     above = values > edge
     return len(values) if above.all() else int(above.argmin())

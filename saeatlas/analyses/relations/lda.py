@@ -1,43 +1,42 @@
-"""How far relations of word pairs are apart, before and after linear discriminant analysis."""
+"""Separation of relations of word pairs, before and after linear discriminant analysis."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from saeatlas.analyses import threads
+from saeatlas.analyses.arrays import Bool, Float32, Float64, Floats, Int64
 from saeatlas.analyses.crystals import pair_groups
 from saeatlas.analyses.stats import nulls, silhouettes
 
-Array = np.ndarray[Any, Any]
-
 _FLAT = 1e-12
-"""Share of the largest variance below which there is none."""
+"""Variance, relative to the largest, below which it is a rounding error."""
 
 _NONE = 1e-9
-"""Share of the variance along a direction, that between classes, below which it is rounding."""
+"""Share of variance between classes, along a direction, that is a rounding error."""
 
 
 @dataclass(frozen=True)
 class Separation:
-    """Silhouette of relations, seen in so many discriminants. Columns of ``separation``.
+    """Silhouette of relations along some number of discriminants. Columns of ``separation``.
 
     Parameters
     ----------
     components : int
-        Discriminants; 0: the differences as they are.
+        Number of discriminants; 0: the differences themselves.
     silhouette : float
-        Of the differences that the discriminants were fitted to.
+        Of the differences to which the discriminants were fitted.
     held_out : float
-        Of differences that they were not fitted to. With 0 components as silhouette.
+        Cross-validated: of differences to which they were not fitted. With 0 components equal to
+        silhouette.
     n_trials : int
         Shuffles of the relations.
     null_mean, null_sd : float
-        Mean and standard deviation of held_out with relations shuffled.
+        Mean and standard deviation of held_out for shuffled relations.
     z : float or None
-        (held_out - null_mean) / null_sd. None where null_sd is 0.
+        (held_out - null_mean) / null_sd. None if null_sd is 0.
     p : float
-        (r + 1) / (n_trials + 1), r shuffles being at least as large.
+        (r + 1) / (n_trials + 1), where r shuffles are at least as large.
     """
 
     components: int
@@ -51,15 +50,15 @@ class Separation:
 
 
 def separations(
-    differences: Array,
-    labels: Array,
-    groups: Array,
+    differences: Float32,
+    labels: Int64,
+    groups: Int64,
     *,
     folds: int = 5,
     trials: int = 199,
     seed: int = 0,
 ) -> list[Separation]:
-    """Measure how well relations are told apart in more and more discriminants.
+    """Measure how well relations are separated along 0, 1, ... discriminants.
 
     Parameters
     ----------
@@ -68,12 +67,12 @@ def separations(
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair; at least two relations.
     groups : ndarray of shape (n_pairs,), int
-        Pairs that depend on each other, of `pair_groups.connected_pairs`; at least two groups.
+        Groups of dependent pairs, of `pair_groups.connected_pairs`; at least two groups.
     folds : int, default=5
-        Each is projected on discriminants that were fitted to the others.
+        Each is projected on discriminants fitted to the others.
     trials : int, default=199
-        Shuffles of the relations among groups of one size, at least 2; each is fitted and
-        cross-validated anew.
+        Shuffles of the relations among groups of equal size, at least 2; each is fitted and
+        cross-validated again.
     seed : int, default=0
         Of folds and shuffles.
 
@@ -89,17 +88,17 @@ def separations(
 
     Notes
     -----
-    Discriminants are fitted to differences as they are, since what distracts is added to them;
-    made unit vectors first, they would mix it with everything else. Silhouettes are of directions:
-    of differences made unit vectors as they are, or seen in discriminants. So relations that hold
-    for short and long differences alike (trapezoids) count as one. They are taken within a fold,
-    for discriminants of two folds have no common axes, and averaged over pairs. In few dimensions
-    the silhouette of noise is well below 0: compare held_out with null_mean, and not with that of
-    0 components.
+    Discriminants are fitted to unnormalised differences, since distractors are additive;
+    normalising first would mix them with everything else. Silhouettes are those of directions: of
+    normalised differences, before or after projection on discriminants. So short and long
+    differences in one direction (trapezoids) belong together. They are computed within a fold, as
+    discriminants of two folds have no common axes, and averaged over pairs. In few dimensions the
+    silhouette of noise is well below 0: compare held_out with null_mean, and not with the value
+    for 0 components.
 
-    A small p says that the differences know their relation. It does not say that partners belong
-    together: capitals less any countries are told from plurals less any singulars as well. That
-    tests `coherence`.
+    A small p means that the differences depend on the relation. It does not mean that partners
+    belong together: capitals less any countries are separated from plurals less any singulars as
+    well. `coherence.pair_coherence` tests partners.
 
     For what shuffles preserve see `pair_groups.shuffle_labels`. What differences of two relations
     have in common by a shared word makes relations less distinct, not more, and p larger.
@@ -125,36 +124,35 @@ def separations(
 
 
 class Whitened:
-    """Differences in coordinates that spread as much in every direction, whatever the labels.
+    """Whitened differences, to which discriminants of any labels are fitted.
 
     Parameters
     ----------
     differences : ndarray of shape (n, d), float32
-        What discriminants are fitted to.
+        Differences to which discriminants are fitted.
 
     Notes
     -----
-    Directions that maximise the variance between classes over that within are those that maximise
-    it over the total, and the total knows no labels: it is resolved once for all labellings, and
-    each needs no more than the means of its classes. The total covariance is shrunk to a multiple
-    of the identity by the amount that Ledoit and Wolf derive; that within becomes the shrunk total
-    less the same share of that between.
+    Directions that maximise the variance between classes relative to that within are those that
+    maximise it relative to the total, and the total does not depend on labels: it is decomposed
+    once for all labellings, each of which needs only the means of its classes. The total covariance
+    is shrunk to a multiple of the identity by the amount that Ledoit and Wolf derive; the
+    covariance within becomes the shrunk total less the same share of that between.
 
     Of 2,387 word pairs of twelve relations, in the residual stream of a small model (d = 128),
     eleven discriminants gave a silhouette of 0.113 held out, 0.110 without shrinkage, 0.113 in the
-    100 leading principal components and 0.099 in 30. Among the model's 2,304 neurons, where there
-    are fewer pairs than dimensions, it was 0.128, -0.085, 0.137 and 0.116. So principal components
-    do little better, for a number that must be chosen, and they lose a relation that varies less
-    than noise.
+    100 leading principal components and 0.099 in 30. Among the 2,304 neurons of the model, where
+    there are fewer pairs than dimensions, it was 0.128, -0.085, 0.137 and 0.116. So principal
+    components are little better, need a number of components, and lose a relation whose variance
+    is below that of noise.
 
     References
     ----------
-    Fukunaga, "Introduction to Statistical Pattern Recognition", 1990, chapter 10.
-    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
-    Journal of Multivariate Analysis 88, 2004.
+    .. [Fukunaga1990] Chapter 10: discriminant analysis.
+    .. [LedoitWolf2004] Shrinkage.
     """
 
-    def __init__(self, differences: Array) -> None:
+    def __init__(self, differences: Float32) -> None:
         n, d = differences.shape
         centred = differences - differences.mean(axis=0, dtype=np.float64)
         values, axes = axes_of_centred(centred)
@@ -166,7 +164,7 @@ class Whitened:
         self.axes = (axes / np.sqrt(shrunk)).astype(np.float32)
         self.points = (centred @ self.axes).astype(np.float32)
 
-    def project(self, differences: Array, labels: Array, k: int) -> Array:
+    def project(self, differences: Float32, labels: Int64, k: int) -> Float32:
         """Fit discriminants, and give the coordinates of differences along them.
 
         Parameters
@@ -174,72 +172,73 @@ class Whitened:
         differences : ndarray of shape (m, d), float32
             These or others.
         labels : ndarray of shape (n,), int
-            Classes of those it was made of, from 0 to k - 1. Some may be empty.
+            Classes, from 0 to k - 1, of the differences that were whitened. Some may be empty.
         k : int
 
         Returns
         -------
         ndarray of shape (m, k - 1), float32
-            Of variance 1 within classes, as far as the shrunk covariance says; the classes differ
-            most in the first. A difference of 0 is at 0. Columns of 0 where there are no more
-            discriminants.
+            With variance 1 within classes, by the shrunk covariance; the classes differ most in
+            the first. A difference of 0 is at 0. Columns are 0 if there are no more discriminants.
         """
         return self.whiten(differences) @ self.discriminants(labels, k)
 
-    def whiten(self, differences: Array) -> Array:
+    def whiten(self, differences: Float32) -> Float32:
         """Give the coordinates of differences, float32 of shape (m, rank)."""
-        whitened: Array = differences @ self.axes
+        whitened: Float32 = differences @ self.axes
         return whitened
 
-    def discriminants(self, labels: Array, k: int) -> Array:
+    def discriminants(self, labels: Int64, k: int) -> Float32:
         """Fit discriminants, in these coordinates: float32 of shape (rank, k - 1)."""
         members = (np.arange(k)[:, None] == labels).astype(np.float32)
         sizes = members.sum(axis=1, keepdims=True)
         means = members @ self.points / np.sqrt(np.maximum(sizes, 1) * len(labels))
-        between, turns = np.linalg.eigh((means @ means.T).astype(np.float64))
-        between, turns = between[:0:-1].clip(0), turns[:, :0:-1]
+        between, vectors = np.linalg.eigh((means @ means.T).astype(np.float64))
+        between, vectors = between[:0:-1].clip(0), vectors[:, :0:-1]
         there = between > _NONE
         within = 1 - (1 - self.shrinkage) * between
         # without shrinkage and with fewer differences than dimensions nothing is within
         scale = there / np.sqrt(np.where(there, between, 1) * within.clip(_NONE))
-        axes: Array = means.T @ (turns * scale).astype(np.float32)
+        axes: Float32 = means.T @ (vectors * scale).astype(np.float32)
         return axes
 
 
-def axes_of_centred(centred: Array) -> tuple[Array, Array]:
-    """Find the principal axes of vectors and the variances along them, divisor n.
+def axes_of_centred(centred: Floats) -> tuple[Float64, Float64]:
+    """Find the principal axes of centred vectors and the variances along them, divisor n.
 
     Parameters
     ----------
     centred : ndarray of shape (n, d), float32 or float64
-        Less their mean.
+        With mean 0.
 
-    Returns
+    Revectors
     -------
     (values, axes)
-        float64 of shapes (rank,), falling, and (d, rank).
+        float64 of shapes (rank,), descending, and (d, rank).
     """
     centred = centred.astype(np.float64, copy=False)
     n, d = centred.shape
     if n < d:
-        values, turns = np.linalg.eigh(centred @ centred.T / n)
+        values, vectors = np.linalg.eigh(centred @ centred.T / n)
         kept = values > _FLAT * values[-1]
-        values, turns = values[kept][::-1], turns[:, kept][:, ::-1]
-        return values, centred.T @ (turns / np.sqrt(n * values))
+        values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
+        return values, centred.T @ (vectors / np.sqrt(n * values))
     values, axes = np.linalg.eigh(centred.T @ centred / n)
     kept = values > _FLAT * values[-1]
     return values[kept][::-1], axes[:, kept][:, ::-1]
 
 
-def _cross_validated(differences: Array, labels: Array, folds: Array, k: int) -> Array:
-    """Score each of m labellings in 1 to k - 1 discriminants: (m, k - 1)."""
+def _cross_validated(differences: Float32, labels: Int64, folds: Int64, k: int) -> Float64:
+    """Return the silhouette of m labellings in 1 to k - 1 discriminants: (m, k - 1)."""
     total = np.zeros((len(labels), k - 1))
     for fold in range(1 + folds.max()):
         out = folds == fold
         whitened = Whitened(differences[~out])
         points = whitened.whiten(differences[out])
 
-        def score(own: Array, out: Array = out, w: Whitened = whitened, x: Array = points) -> Array:
+        def score(
+            own: Int64, out: Bool = out, w: Whitened = whitened, x: Float32 = points
+        ) -> Float64:
             return silhouettes.of_directions(x @ w.discriminants(own[~out], k), own[out])
 
         total += np.array(threads.each(score, labels)) * out.sum()

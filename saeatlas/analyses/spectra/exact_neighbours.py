@@ -1,40 +1,39 @@
-"""Exact distances to the nearest other points, from float32 products and a certificate."""
+"""Exact nearest neighbours, from float32 products and a bound on their rounding errors."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Bool, Float32, Float64, Floats, Int64
 from saeatlas.analyses.threads import cores, each
 
-Array = np.ndarray[Any, Any]
-
 _TILE = 512
-"""Points of a side of a product: small enough to stay in a core's own cache."""
+"""Points on each side of a product: few enough to fit in the cache of a core."""
 
 _ROWS = 32
-"""Points whose candidates are measured at once, for the same reason."""
+"""Points whose candidate distances are computed at once, for the same reason."""
 
 _SAMPLE = 1024, 32
-"""Points from which search radii are estimated: so many, or one of so many if that is more."""
+"""Points from which search radii are estimated: a number, or one of so many if that is more."""
 
 _MISSES = 0.002
-"""Share of points whose radius is too short, so that they are searched for the slow way."""
+"""Share of points whose radius is too small, so that they are searched exhaustively."""
 
 _SPARE = 2
-"""Candidates more than asked for: a k-th neighbour is only sure if the next is not as near."""
+"""Candidates beyond k: the k-th neighbour is certain only if the next one is farther away."""
 
 _ULP = 2.0**-24
-"""Rounding of float32, relative."""
+"""Relative rounding error of float32."""
 
 _FAR = np.uint64(2**64 - 1)
-"""Who is not there: beyond all others."""
+"""Code of a missing candidate: farther than all others."""
 
 _SLOW = 2**23
-"""Distances at once of the slow way."""
+"""Distances computed at once in the exhaustive search."""
 
 
-def nearest(points: Array, k: int) -> tuple[Array, Array]:
+def nearest(points: Floats, k: int) -> tuple[Float64, Int64]:
     """Find the k nearest other points of each point.
 
     Parameters
@@ -58,19 +57,18 @@ def nearest(points: Array, k: int) -> tuple[Array, Array]:
 
     Notes
     -----
-    The neighbours are those that float64 differences give, not those that float32 products do.
-    Products of the centred points in float32 give each distance to within a bound that follows
-    from d and the point's norm. They select k + 2 candidates, whose distances are computed anew
-    from differences in float64. If the k-th of these is nearer, by more than the bound, than the
-    last candidate is in float32, nobody was lost. Points without this certificate are compared
-    with all others in float64: one in 500, whose search radius, estimated from points drawn at
-    random, was too short; and those whose neighbours float32 cannot tell apart. In a lattice, where
-    many points are in one place, and of many points in very few dimensions (20,000 in one), most
-    are of that kind: right, and slow.
+    The neighbours are exact to float64. Products of the centred points in float32 give each
+    distance to within a bound that follows from d and the norm of the point. They select k + 2
+    candidates, whose distances are recomputed from differences in float64. If the k-th of these is
+    nearer, by more than the bound, than the last candidate is in float32, no neighbour was missed.
+    All other points are compared with every point in float64: one in 500, whose search radius,
+    estimated from points drawn at random, was too small; and those whose neighbours float32 cannot
+    distinguish. In a lattice, among many coinciding points and in very few dimensions (20,000
+    points in one), these are most points: the result is correct, and slow.
 
-    The matrix of products is symmetric. Each part is computed once, in tiles that stay in the
-    cache, by as many threads as there are cores. In memory are four copies of the points and some
-    1,500 bytes a point (k = 8; more with k).
+    The matrix of products is symmetric. Each tile of it is computed once and fits in the cache;
+    all cores compute tiles. Memory: four copies of the points and about 1,500 bytes for each point
+    (k = 8; more with larger k).
     """
     n = len(points)
     if not 0 < k < n:
@@ -85,9 +83,9 @@ def nearest(points: Array, k: int) -> tuple[Array, Array]:
 
 
 class _Search:
-    """Half the squared distances of all pairs as products, and who is within each one's radius."""
+    """Half the squared distances of all pairs as products, and the points within each radius."""
 
-    def __init__(self, points: Array, k: int) -> None:
+    def __init__(self, points: Floats, k: int) -> None:
         self.n, self.d = points.shape
         self.k, self.wanted = k, min(k + _SPARE, self.n - 1)
         self.points = points.astype(np.float64)
@@ -102,22 +100,24 @@ class _Search:
         self.parts = [slice(i, min(i + _TILE, self.n)) for i in range(0, self.n, _TILE)]
         self.n_parts = len(self.parts)
         radii = self._radii(left, right)
-        # the widest first: in a tile of earlier by later points only rows have to be looked at
+        # by descending radius: who is within the smaller radius is within the larger one too
         self.order = np.argsort(-radii, kind="stable")
         self.left, self.right = left[self.order], right[self.order]
         self.radii, self.norms = radii[self.order], np.sqrt(2 * half[self.order])
-        # of each part, rows from 0 and codes of who is near them
-        self.found: list[list[tuple[Array, Array]]] = [[] for _ in self.parts]
+        # for each part, rows from 0 and codes of the points near them
+        self.found: list[list[tuple[npt.NDArray[np.int16], npt.NDArray[np.uint64]]]] = [
+            [] for _ in self.parts
+        ]
         tiles = iter([(a, b) for a in range(self.n_parts) for b in range(a, self.n_parts)])
         each(lambda _: self._search(tiles), range(cores()))
 
-    def _radii(self, left: Array, right: Array) -> Array:
-        """Estimate within which half squared distance enough others are; (n,) float32."""
+    def _radii(self, left: Float32, right: Float32) -> Float32:
+        """Estimate half the squared distance within which enough others lie; (n,)."""
         from scipy.special import pdtr  # Poisson's distribution function
 
         size = min(self.n, max(_SAMPLE[0], self.n // _SAMPLE[1]))
         sample = np.random.default_rng(0).permutation(self.n)[:size]
-        # so many of the sample are among the wanted, on average, and seldom more than the rank
+        # the number of sampled points among the nearest exceeds the rank in few cases
         rank = 1 + int((pdtr(np.arange(size), self.wanted * size / self.n) < 1 - _MISSES).sum())
         radii = np.full(self.n, np.inf, np.float32)
         if rank >= size:
@@ -161,11 +161,11 @@ class _Search:
                 others = (i[kept] + rows.start).astype(np.uint64)
                 self.found[b].append((j[kept].astype(np.int16), codes[kept] | others))
 
-    def select(self, number: int, distances: Array, indices: Array) -> Array:
-        """Write the k nearest of a part's points; return those that may have lost some."""
+    def select(self, number: int, distances: Float64, indices: Int64) -> Int64:
+        """Write the k nearest of the points of a part; return the uncertain points."""
         part = self.order[self.parts[number]]
         candidates, last, sure = self._candidates(number)
-        candidates.sort(axis=1)  # so that equal distances stay by index
+        candidates.sort(axis=1)  # equal distances by index
         squares = np.empty(candidates.shape)
         for i in range(0, len(candidates), _ROWS):
             rows = slice(i, i + _ROWS)
@@ -176,12 +176,12 @@ class _Search:
         distances[part] = np.sqrt(squares)
         indices[part] = np.take_along_axis(candidates, order, 1)
         if self.wanted < self.n - 1:
-            least = (last - self._bound(number, last)) * 2 * self.scale**2  # of who is left out
+            least = (last - self._bound(number, last)) * 2 * self.scale**2  # of all others
             sure &= squares[:, -1] < least
         return part[~sure]
 
-    def _candidates(self, number: int) -> tuple[Array, Array, Array]:
-        """Return the wanted of a part's points, the last one's half, and if there are so many."""
+    def _candidates(self, number: int) -> tuple[Int64, Float64, Bool]:
+        """Return the candidates of a part, half the squared distance of the last, and if enough."""
         part, found = self.parts[number], self.found[number]
         rows, codes = (np.concatenate(each) for each in zip(*found, strict=True))
         counts = np.bincount(rows, minlength=part.stop - part.start)
@@ -197,20 +197,19 @@ class _Search:
         candidates = self.order[(table & np.uint64(2**32 - 1)).astype(np.int64)]
         return candidates, last.astype(np.float64), enough
 
-    def _bound(self, number: int, halves: Array) -> Array:
-        """Bound what float32 does to half squared distances of up to so much.
+    def _bound(self, number: int, halves: Float64) -> Float64:
+        """Bound the float32 rounding errors of half squared distances up to some size.
 
-        Who is so near has a norm of at most the point's own plus the distance, hence all terms of
-        the sum together are at most (|x| + |y|)^2 / 2. Each is rounded with its factors, its
-        product and its sums.
+        A point at this distance has a norm of at most |x| plus the distance, hence all summands
+        together are at most (|x| + |y|)^2 / 2. Each is rounded as factor, product and sum.
         """
         reach = 2 * self.norms[self.parts[number]] + np.sqrt(2 * halves)
-        bound: Array = 1.01 * (self.d + 5) * _ULP * reach**2 / 2 + self.d * 2.0**-126
+        bound: Float64 = 1.01 * (self.d + 5) * _ULP * reach**2 / 2 + self.d * 2.0**-126
         return bound
 
 
-def _compare(points: Array, k: int, rows: Array, distances: Array, indices: Array) -> None:
-    """Compare some points with all others in float64 and write who is nearest."""
+def _compare(points: Float64, k: int, rows: Int64, distances: Float64, indices: Int64) -> None:
+    """Compare some points with all others in float64 and write their nearest."""
     from scipy.spatial.distance import cdist
 
     size = max(1, _SLOW // len(points))

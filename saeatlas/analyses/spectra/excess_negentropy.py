@@ -1,32 +1,33 @@
-"""How much farther from Gaussian a cloud is than clouds that have no clusters."""
+"""Excess negentropy: that of vectors less that of references without clusters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from saeatlas.analyses.arrays import Float32, Float64
+from saeatlas.analyses.spectra import gaussian_references as references
 from saeatlas.analyses.spectra.exact_neighbours import nearest
-from saeatlas.analyses.spectra.gaussian_references import before, directions, gaussian, root, shaped
-from saeatlas.analyses.spectra.negentropy import KS, differences, negentropies, tilts
+from saeatlas.analyses.spectra.negentropy import KS, differences, negentropies, variance_derivatives
 from saeatlas.analyses.stats.pca import PrincipalAxes
 from saeatlas.analyses.threads import alone, each
 
-Array = np.ndarray[Any, Any]
+Draws: TypeAlias = list[Float32]
 
 _ROOM = 4
-"""Fewest points per dimension: of twice as many as dimensions halves still tell a variance."""
+"""Smallest number of points for each dimension: halves then have two for each."""
 
 _FLAT = 1e-5
-"""Smallest standard deviation of a component, in units of the first's, that float32 resolves."""
+"""Smallest standard deviation of a component, relative to the first, that float32 resolves."""
 
 _SAME = 1e-6
-"""Points this close, in units of the first component's standard deviation, are in one place."""
+"""Distance, relative to the first standard deviation, below which points coincide."""
 
 
 @dataclass(frozen=True)
 class Excess:
-    """Negentropy of a cloud, and how far it exceeds that of references. In nats.
+    """Negentropy of a set of vectors, and its excess over references, in nats.
 
     The fields are columns of ``cluster_entropy``, but for the last.
 
@@ -35,22 +36,23 @@ class Excess:
     components, neighbour : int
         Leading principal components; the neighbour whose distance is measured.
     n_draws : int
-        Clouds drawn for each reference.
+        Sets of vectors drawn from each reference.
     negentropy, negentropy_low, negentropy_high : float or None
-        Entropy of the Gaussian of the same covariance less the cloud's, with its 95% interval.
+        Entropy of the Gaussian with the same covariance less that of the vectors, with its 95%
+        interval.
     gaussian : float or None
-        Mean of the same for Gaussian clouds of the same n and covariance.
+        Mean negentropy of Gaussian vectors of the same n and covariance.
     excess_gaussian, excess_gaussian_low, excess_gaussian_high : float or None
         negentropy - gaussian, with its 95% interval.
     z_gaussian : float or None
         The excess in units of its standard error.
     directions, excess_directions, excess_directions_low, excess_directions_high : float or None
-        The same for Gaussian vectors of the same mean and covariance, made unit vectors. None
-        unless the cloud's points are such.
+        The same for Gaussian vectors that are normalised and have the same mean and covariance.
+        None unless the vectors are unit vectors.
     z_directions : float or None
         As z_gaussian.
     reason : str or None
-        Why the numbers are None.
+        Why the other fields are None.
     """
 
     components: int
@@ -72,8 +74,8 @@ class Excess:
     reason: str | None = None
 
 
-def measure(
-    cloud: PrincipalAxes,
+def excess_negentropies(
+    axes: PrincipalAxes,
     ds: Sequence[int] = (100,),
     ks: Sequence[int] = KS,
     *,
@@ -82,77 +84,79 @@ def measure(
     splits: int = 32,
     seed: int = 0,
 ) -> Iterator[Excess]:
-    """Compare a cloud's negentropy with that of clouds without clusters.
+    """Compare the negentropy of vectors with that of references without clusters.
 
     Parameters
     ----------
-    cloud : PrincipalAxes
-        Without duplicates.
+    axes : PrincipalAxes
+        Of vectors without duplicates.
     ds : sequence of int, default=(100,)
         Numbers of leading components.
     ks : sequence of int, default=1 to 8
         Neighbours whose distance is measured.
     unit : bool
-        Whether the cloud's points are unit vectors.
+        Whether the vectors are unit vectors.
     draws : int, default=4
-        Clouds of each reference, at least 2.
+        Sets of vectors drawn from each reference, at least 2.
     splits : int, default=32
-        Splits in halves, from which the intervals are.
+        Random splits into halves, which give the intervals.
     seed : int, default=0
 
     Yields
     ------
     Excess
-        One for each d and, within it, each k. Where nothing can be said, with the reason.
+        One for each d and, within it, each k; with the reason where it cannot be measured.
 
     Notes
     -----
-    Negentropy is >= 0 and 0 for a Gaussian only; its estimate is not, as nearest neighbours
-    mislead in many dimensions. That bias depends on n and covariance, which the references share.
-    The excess is what clusters, and any other departure from Gaussian, add; it says how much
-    there is at this n, not what the entropy is. The components are fitted to the same points; for
-    Gaussian vectors this makes no difference (see `reference_clouds.gaussian`).
+    Negentropy is >= 0, and 0 only for a Gaussian; its estimate by nearest neighbours is biased in
+    many dimensions. The bias depends on n and on the covariance, which the references share. The
+    excess is due to clusters and to any other departure from a Gaussian; it compares sets of this
+    n and is not an estimate of entropy. The components are fitted to the same points; for Gaussian
+    vectors this makes no difference (see `gaussian_references.draw_gaussian`).
 
-    Intervals are from halves drawn without replacement. Drawing with replacement would put most
-    points on top of another one. The two halves of a split are disjoint: a quarter of the squared
-    difference of their values estimates the variance at n, if it falls as 1/n. Halves have their
-    own covariance, as the whole does. For the excess, what a reference would change with a half's
-    variances is taken off, to first order. Intervals are of what such a cloud gives on average at
-    this n; they contain the references' own noise and not the bias.
+    Intervals come from halves drawn without replacement: with replacement most points would
+    coincide with another one. The two halves of a split are disjoint, so a quarter of the squared
+    difference of their values estimates the variance at n, if that falls as 1/n. Each half has its
+    own covariance. For the excess, the change of the reference with the variances of a half is
+    subtracted, to first order. Intervals are those of the mean over sets of n such vectors; they
+    include the noise of the references and not the bias.
     """
     if draws < 2:
         raise ValueError(f"draws must be at least 2: {draws}")
     rng = np.random.default_rng(seed)
-    reasons = {d: _reason(cloud.coordinates, d) for d in ds}
+    reasons = {d: _reason(axes.coordinates, d) for d in ds}
     widest = max((d for d, reason in reasons.items() if reason is None), default=0)
-    clouds = _references(cloud, widest, draws, rng, unit=unit) if widest else []
+    drawn = _references(axes, widest, draws, rng, unit=unit) if widest else []
     for d in ds:
         rows = [Excess(d, k, draws, reason=reasons[d]) for k in ks]
         if reasons[d] is None:
             with alone():
-                rows = _compare(rows, cloud.coordinates[:, :d], clouds, splits, rng)
+                rows = _compare(rows, axes.coordinates[:, :d], drawn, splits, rng)
         yield from rows
 
 
 def _references(
-    cloud: PrincipalAxes, width: int, draws: int, rng: np.random.Generator, *, unit: bool
-) -> list[list[Array]]:
-    """Draw Gaussian clouds and, for unit vectors, directions."""
-    n = len(cloud.coordinates)
+    axes: PrincipalAxes, width: int, draws: int, rng: np.random.Generator, *, unit: bool
+) -> list[Draws]:
+    """Draw Gaussian vectors and, if the vectors are unit vectors, normalised ones."""
+    n = len(axes.coordinates)
+
+    def normalised(own: np.random.Generator) -> Float32:
+        return references.with_covariance(
+            references.draw_unit_vectors(own, n, source, width), factor
+        )
+
     with alone():
-        factor = root(cloud.coordinates[:, :width])
-        clouds = [each(lambda own: gaussian(own, n, factor), rng.spawn(draws))]
+        factor = references.covariance_factor(axes.coordinates[:, :width])
+        drawn = [each(lambda own: references.draw_gaussian(own, n, factor), rng.spawn(draws))]
         if unit:
-            source = before(rng, n, cloud)
-            clouds.append(
-                each(
-                    lambda own: shaped(directions(own, n, source, width), factor), rng.spawn(draws)
-                )
-            )
-    return clouds
+            source = references.before_normalising(rng, n, axes)
+            drawn.append(each(normalised, rng.spawn(draws)))
+    return drawn
 
 
-def _reason(coordinates: Array, d: int) -> str | None:
+def _reason(coordinates: Float32, d: int) -> str | None:
     n, width = coordinates.shape
     if d > width:
         return f"there are {width} components, not {d}"
@@ -166,12 +170,12 @@ def _reason(coordinates: Array, d: int) -> str | None:
 
 def _compare(
     rows: list[Excess],
-    points: Array,
-    clouds: list[list[Array]],
+    points: Float32,
+    drawn: list[Draws],
     splits: int,
     rng: np.random.Generator,
 ) -> list[Excess]:
-    """Fill in the rows of a cloud in d components, one for each k."""
+    """Fill in the rows of d components, one for each k."""
     n, d = points.shape
     ks = [row.neighbour for row in rows if n >= _ROOM * (row.neighbour + 1)]
     if not ks:
@@ -182,11 +186,11 @@ def _compare(
     values = negentropies(points, logs, ks)
     changes, spreads = differences(points, logs, indices, ks, splits, rng)
     against = []
-    for some in clouds:
-        drawn, slopes = zip(*(_drawn(x[:, :d], ks) for x in some), strict=True)
-        # a reference of the half's own variances would change by so much, and the excess not
+    for some in drawn:
+        values_drawn, slopes = zip(*(_drawn(x[:, :d], ks) for x in some), strict=True)
+        # by so much a reference with the variances of the half changes, and the excess does not
         own = changes - spreads @ np.mean(slopes, axis=0).T
-        against.append((np.array(drawn), (own**2).mean(axis=0)))
+        against.append((np.array(values_drawn), (own**2).mean(axis=0)))
     noise = (changes**2).mean(axis=0)
     same = (distances <= floor).sum(axis=0)
     filled = []
@@ -194,11 +198,11 @@ def _compare(
         if row.neighbour not in ks:
             filled.append(_left_out(row, n))
         elif there := int(same[row.neighbour - 1]):
-            reason = f"{there} points are where {row.neighbour} others are"
+            reason = f"{there} points coincide with {row.neighbour} others"
             filled.append(replace(row, reason=reason))
         else:
             at = ks.index(row.neighbour)
-            one = [(drawn[:, at], float(variance[at])) for drawn, variance in against]
+            one = [(own[:, at], float(variance[at])) for own, variance in against]
             filled.append(_filled(row, float(values[at]), float(noise[at]), one, splits))
     return filled
 
@@ -213,7 +217,7 @@ def _filled(
     row: Excess,
     value: float,
     variance: float,
-    against: list[tuple[Array, float]],
+    against: list[tuple[Float64, float]],
     splits: int,
 ) -> Excess:
     """Fill in a row, given draws of each reference and the variance of the excess over it."""
@@ -242,7 +246,9 @@ def _interval(centre: float, parts: list[tuple[float, int]]) -> tuple[float, flo
     return centre - reach, centre + reach, centre / variance**0.5
 
 
-def _drawn(points: Array, ks: Sequence[int]) -> tuple[Array, Array]:
-    """Return negentropies and how they change with the variances."""
+def _drawn(points: Float32, ks: Sequence[int]) -> tuple[Float64, Float64]:
+    """Return negentropies, and their derivatives by the log variances."""
     distances, indices = nearest(points, max(ks))
-    return negentropies(points, np.log(distances), ks), tilts(points, distances, indices, ks)
+    return negentropies(points, np.log(distances), ks), variance_derivatives(
+        points, distances, indices, ks
+    )

@@ -1,24 +1,22 @@
-"""Clouds with the covariance of another one, and no clusters."""
+"""Reference vectors without clusters that have the covariance of given vectors."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
+from saeatlas.analyses.arrays import Float32, Float64
 from saeatlas.analyses.stats.pca import PrincipalAxes
-
-Array = np.ndarray[Any, Any]
 
 _ROWS = 512
 """Vectors drawn at once."""
 
 _TRIED, _STEPS = 4096, 5
-"""Vectors and steps of `before`."""
+"""Vectors and steps of `before_normalising`."""
 
 
-def root(points: Array) -> Array:
-    """Decompose points' sample covariance.
+def covariance_factor(points: Float32) -> Float64:
+    """Decompose the sample covariance of points.
 
     Parameters
     ----------
@@ -29,12 +27,12 @@ def root(points: Array) -> Array:
     ndarray of shape (d, d), float64
         Lower Cholesky factor.
     """
-    lower: Array = scipy.linalg.cholesky(np.atleast_2d(np.cov(points, rowvar=False)), lower=True)
+    lower: Float64 = scipy.linalg.cholesky(np.atleast_2d(np.cov(points, rowvar=False)), lower=True)
     return lower
 
 
-def gaussian(rng: np.random.Generator, n: int, factor: Array) -> Array:
-    """Draw a Gaussian cloud given its sample covariance.
+def draw_gaussian(rng: np.random.Generator, n: int, factor: Float64) -> Float32:
+    """Draw Gaussian vectors given their sample covariance.
 
     Parameters
     ----------
@@ -47,64 +45,65 @@ def gaussian(rng: np.random.Generator, n: int, factor: Array) -> Array:
     Returns
     -------
     ndarray of shape (n, d), float32
-        Mean 0. The sample covariance is the given one, not only that of the population.
+        Mean 0. The covariance of the sample is exactly the given one.
 
     Notes
     -----
-    Of Gaussian vectors, in however many dimensions, what is left once their mean and covariance
-    are known is n points of covariance 1, each rotation of the n as likely, and their leading
-    principal components are so distributed as well. Hence Gaussian vectors in their principal
-    components are distributed as these draws, exactly, given the covariance that they turned out
-    to have. The first columns are what a draw in fewer dimensions would be.
+    Given their sample mean and covariance, Gaussian vectors in any number of dimensions are n
+    points of covariance 1 under a uniformly random rotation of the n, and so are their leading
+    principal components. Hence Gaussian vectors, in their principal components and given their
+    sample covariance, have exactly the distribution of these draws. The first columns of a draw
+    have the distribution of a draw in fewer dimensions.
     """
     z = rng.standard_normal((n, len(factor)), np.float32)
-    return shaped(z, factor)
+    return with_covariance(z, factor)
 
 
-def shaped(points: Array, factor: Array) -> Array:
-    """Give points another sample covariance.
+def with_covariance(points: Float32, factor: Float64) -> Float32:
+    """Transform points linearly so that they have a given sample covariance.
 
     Parameters
     ----------
     points : ndarray of shape (n, d), float32
     factor : ndarray of shape (d, d), float64
-        Lower Cholesky factor of the covariance they shall have.
+        Lower Cholesky factor of that covariance.
 
     Returns
     -------
     ndarray of shape (n, d), float32
-        A linear image of the points, mean 0. Each column is made of those up to it.
+        Mean 0. Each column is a combination of the columns of ``points`` up to it.
     """
-    turn = scipy.linalg.solve_triangular(root(points), factor.T, lower=True, trans="T")
-    image: Array = (points - points.mean(axis=0)) @ turn.astype(np.float32)
+    own = covariance_factor(points)
+    matrix = scipy.linalg.solve_triangular(own, factor.T, lower=True, trans="T")
+    image: Float32 = (points - points.mean(axis=0)) @ matrix.astype(np.float32)
     return image
 
 
-def before(rng: np.random.Generator, n: int, cloud: PrincipalAxes) -> PrincipalAxes:
-    """Find what Gaussian vectors, made unit vectors, have a cloud's mean and covariance.
+def before_normalising(rng: np.random.Generator, n: int, axes: PrincipalAxes) -> PrincipalAxes:
+    """Find Gaussian vectors that, once normalised, have the mean and covariance of unit vectors.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of the vectors with which it is tried.
+        Of the vectors that are drawn to fit them.
     n : int
-        Points of which the spectrum is.
-    cloud : PrincipalAxes
-        Of unit vectors.
+        Number of unit vectors.
+    axes : PrincipalAxes
+        Of the unit vectors.
 
     Returns
     -------
     PrincipalAxes
-        With the eigenvalues and mean that they have before.
+        With the eigenvalues and mean before normalising.
 
     Notes
     -----
-    By iteration with the same 4,096 vectors, from the mean and covariance that they shall have.
-    It matters where few directions hold most of the covariance. There the fit is not perfect, as
-    axes are kept and covariances off them are not looked at.
+    Fixed-point iteration with the same 4,096 vectors, which starts from the mean and covariance of
+    the unit vectors. It matters where few directions hold most of the covariance. There the fit is
+    not perfect: only variances along the axes are fitted, not covariances between them.
     """
-    z = _whitened(rng, _TRIED, n, len(cloud.mean))
-    aim, centre = np.append(np.sqrt(cloud.values), 0), cloud.mean
+    z = _whitened(rng, _TRIED, n, len(axes.mean))
+    aim, centre = np.append(np.sqrt(axes.values), 0), axes.mean
     spread, mean = aim, centre
     for _ in range(_STEPS):
         raw = z * spread.astype(np.float32) + mean.astype(np.float32)
@@ -112,33 +111,33 @@ def before(rng: np.random.Generator, n: int, cloud: PrincipalAxes) -> PrincipalA
         change = unit.std(axis=0) / np.maximum(raw.std(axis=0), np.finfo(np.float32).tiny)
         mean = centre - (unit.mean(axis=0) - raw.mean(axis=0))
         spread = np.divide(aim, change, out=np.zeros_like(aim), where=change > 0)
-    return replace(cloud, values=spread[:-1] ** 2, mean=mean)
+    return replace(axes, values=spread[:-1] ** 2, mean=mean)
 
 
-def directions(rng: np.random.Generator, n: int, cloud: PrincipalAxes, width: int) -> Array:
-    """Draw Gaussian vectors with some mean and covariance and make them unit vectors.
+def draw_unit_vectors(rng: np.random.Generator, n: int, axes: PrincipalAxes, width: int) -> Float32:
+    """Draw Gaussian vectors of given mean and covariance, and normalise them.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     n : int
-    cloud : PrincipalAxes
-        Whose mean and covariance they have before they are made unit vectors.
+    axes : PrincipalAxes
+        With the mean and covariance before normalising.
     width : int
-        Coordinates that are kept.
+        Number of coordinates that are returned.
 
     Returns
     -------
     ndarray of shape (n, width), float32
-        Along the cloud's own leading axes.
+        Along the leading axes.
 
     Notes
     -----
-    Drawn along all axes of the cloud, so that nothing is rotated.
-    Normalising changes the covariance, most where few directions hold most of it; see `before`.
+    Normalising changes the covariance, most where few directions hold most of it; see
+    `before_normalising`.
     """
-    sizes = np.append(np.sqrt(cloud.values), 0)  # across the axes lies the mean alone
-    spread, mean = sizes.astype(np.float32), cloud.mean.astype(np.float32)
+    sizes = np.append(np.sqrt(axes.values), 0)  # orthogonal to the axes there is the mean alone
+    spread, mean = sizes.astype(np.float32), axes.mean.astype(np.float32)
     drawn = np.empty((n, width), np.float32)
     for first in range(0, n, _ROWS):
         part = drawn[first : first + _ROWS]
@@ -149,12 +148,12 @@ def directions(rng: np.random.Generator, n: int, cloud: PrincipalAxes, width: in
     return drawn
 
 
-def _whitened(rng: np.random.Generator, rows: int, n: int, d: int) -> Array:
-    """Draw some rows of n Gaussian vectors that are made to have the sample covariance 1.
+def _whitened(rng: np.random.Generator, rows: int, n: int, d: int) -> Float32:
+    """Draw some rows of n Gaussian vectors that are whitened to the sample covariance 1.
 
-    Who is far out has a share in the covariance himself, so that afterwards he is not as far out:
-    squared norms have the variance 2 d (1 - d / n), not 2 d. As spectrum and components are of the
-    same n points, this is what they come from. Apart from it rows are as good as independent.
+    A vector with a large norm raises the covariance itself, so that whitening shortens it: squared
+    norms have the variance 2 d (1 - d / n), not 2 d. Spectrum and components are those of the same
+    n points, so the reference needs this variance too. Apart from it rows are nearly independent.
     """
     z = rng.standard_normal((rows, d), np.float32)
     squares = np.einsum("ij,ij->i", z, z)

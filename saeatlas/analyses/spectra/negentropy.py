@@ -1,50 +1,48 @@
-"""Clustering entropy: how far a cloud is from Gaussian, by distances to nearest neighbours."""
+"""Clustering entropy: negentropy of vectors, from distances to nearest neighbours."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.special import gammaln, psi
 
+from saeatlas.analyses.arrays import Float32, Float64, Floats, Int64
 from saeatlas.analyses.spectra.exact_neighbours import nearest
-from saeatlas.analyses.spectra.gaussian_references import root
+from saeatlas.analyses.spectra.gaussian_references import covariance_factor
 from saeatlas.analyses.threads import each
 
-Array = np.ndarray[Any, Any]
-
 KS = (1, 2, 3, 4, 5, 6, 7, 8)
-"""Neighbours that are counted by default."""
+"""Neighbours whose distances are measured by default."""
 
 THRESHOLD = 2.2e-4
 """What `published` adds to distances; see there."""
 
 
-def entropies(coordinates: Array, ks: Sequence[int] = KS) -> Array:
-    """Estimate the entropy of what points were drawn from, by their nearest neighbours.
+def entropies(coordinates: Float32, ks: Sequence[int] = KS) -> Float64:
+    """Estimate the entropy of the distribution of points from their nearest neighbours.
 
     Parameters
     ----------
     coordinates : ndarray of shape (n, d), float32
-        No two in the same place.
+        All different.
     ks : sequence of int
         Neighbours whose distance is measured; less than n.
 
     Returns
     -------
     ndarray of shape (len(ks),), float64
-        In nats. -inf where two points are in the same place.
+        In nats. -inf where two points coincide.
 
     Notes
     -----
-    H = psi(n) - psi(k) + log V_d + (d / n) sum_i log r_ik, V_d the volume of the unit ball and
-    r_ik the distance of point i to its k-th neighbour. In many dimensions it is biased: it takes
-    the density to be constant within r_ik, which is then nearly as large as the cloud. At d = 100
-    the bias is tens of nats, more than any clustering; compare with `measure` instead.
+    H = psi(n) - psi(k) + log V_d + (d / n) sum_i log r_ik, V_d the volume inside the unit sphere
+    and r_ik the distance of point i to its k-th neighbour. In many dimensions it is biased: it
+    assumes a constant density within r_ik, which is then nearly the diameter of the whole set. At
+    d = 100 the bias is tens of nats, more than any clustering; use
+    `excess_negentropy.excess_negentropies` instead.
 
     References
     ----------
-    Kozachenko and Leonenko, "Sample estimate of the entropy of a random vector", Problems of
-    Information Transmission 23, 1987.
+    .. [KozachenkoLeonenko1987] The estimator.
     """
     distances, _ = nearest(coordinates, max(ks))
     with np.errstate(divide="ignore"):
@@ -53,55 +51,55 @@ def entropies(coordinates: Array, ks: Sequence[int] = KS) -> Array:
     return _entropies(logs, n, d, ks)
 
 
-def _entropies(logs: Array, n: int, d: int, ks: Sequence[int]) -> Array:
-    ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
-    entropy: Array = psi(n) - psi(np.array(ks)) + ball + d * logs
+def _entropies(logs: Float64, n: int, d: int, ks: Sequence[int]) -> Float64:
+    unit_volume = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
+    entropy: Float64 = psi(n) - psi(np.array(ks)) + unit_volume + d * logs
     return entropy
 
 
-def gaussian_entropy(coordinates: Array) -> float:
-    """Compute the entropy of the Gaussian with points' sample covariance, in nats.
+def gaussian_entropy(coordinates: Float32) -> float:
+    """Compute the entropy of the Gaussian with the sample covariance of points, in nats.
 
     Parameters
     ----------
     coordinates : ndarray of shape (n, d), float32
-        n > d, not all in a plane.
+        n > d, with a covariance of full rank.
 
     Returns
     -------
     float
         d / 2 (1 + log 2 pi) + 1/2 sum_i log lambda_i, lambda the covariance's eigenvalues.
     """
-    return _gaussian_entropy(root(coordinates))
+    return _gaussian_entropy(covariance_factor(coordinates))
 
 
-def _gaussian_entropy(factor: Array) -> float:
+def _gaussian_entropy(factor: Float64) -> float:
     return float(len(factor) / 2 * (1 + np.log(2 * np.pi)) + np.log(np.diag(factor)).sum())
 
 
-def negentropies(points: Array, logs: Array, ks: Sequence[int]) -> Array:
-    """Return negentropies for each k, from log distances of shape (n, at least max(ks))."""
+def negentropies(points: Float32, logs: Float64, ks: Sequence[int]) -> Float64:
+    """Return the negentropy for each k, from log distances of shape (n, at least max(ks))."""
     mean = logs[:, np.array(ks) - 1].mean(axis=0)
     n, d = points.shape
-    value: Array = gaussian_entropy(points) - _entropies(mean, n, d, ks)
+    value: Float64 = gaussian_entropy(points) - _entropies(mean, n, d, ks)
     return value
 
 
 def differences(
-    points: Array,
-    logs: Array,
-    indices: Array,
+    points: Float32,
+    logs: Float64,
+    indices: Int64,
     ks: Sequence[int],
     splits: int,
     rng: np.random.Generator,
-) -> tuple[Array, Array]:
-    """Compare random halves of a cloud.
+) -> tuple[Float64, Float64]:
+    """Compare random halves of a set of vectors.
 
     Parameters
     ----------
     points : ndarray of shape (n, d), float32
     logs, indices : ndarray of shape (n, c), float64 and int64
-        Log distances to the nearest others, and who they are; some 4 max(ks) of them.
+        Log distances to the nearest other points, and their rows; about 4 max(ks) for each.
     ks : sequence of int
     splits : int
     rng : numpy.random.Generator
@@ -109,7 +107,7 @@ def differences(
     Returns
     -------
     changes : ndarray of shape (splits, len(ks)), float64
-        Negentropy of one half less the other's, times a factor such that the mean square is the
+        Negentropy of one half less that of the other, scaled such that the mean square is the
         variance at n.
     spreads : ndarray of shape (splits, d), float64
         The same of log variances of the coordinates.
@@ -117,7 +115,7 @@ def differences(
     n = len(points)
     standard = (points - points.mean(axis=0)) / points.std(axis=0)  # well within float32
 
-    def difference(order: Array) -> tuple[Array, Array]:
+    def difference(order: Int64) -> tuple[Float64, Float64]:
         values, spreads = [], []
         for rows in (np.sort(order[: n // 2]), np.sort(order[n // 2 :])):
             mean = _half(points, logs, indices, rows, max(ks))
@@ -128,19 +126,21 @@ def differences(
 
     found = each(difference, [rng.permutation(n) for _ in range(splits)])
     changes, spreads = (np.array(some) for some in zip(*found, strict=True))
-    # halves of n/2 differ by 4 times the variance at n; of unequal size by as much more
+    # the difference of halves has 4 times the variance at n, and more if their sizes differ
     factor = np.sqrt((n // 2) * (n - n // 2)) / n
     return changes * factor, spreads * factor
 
 
-def tilts(points: Array, distances: Array, indices: Array, ks: Sequence[int]) -> Array:
-    """Derive the negentropy that neighbours give by the log variances of the coordinates.
+def variance_derivatives(
+    points: Float32, distances: Float64, indices: Int64, ks: Sequence[int]
+) -> Float64:
+    """Differentiate the estimated negentropy by the log variances of the coordinates.
 
     Parameters
     ----------
     points : ndarray of shape (n, d), float32
     distances, indices : ndarray of shape (n, c), float64 and int64
-        Of the nearest others, c >= max(ks).
+        Of the nearest other points, c >= max(ks).
     ks : sequence of int
 
     Returns
@@ -150,9 +150,8 @@ def tilts(points: Array, distances: Array, indices: Array, ks: Sequence[int]) ->
 
     Notes
     -----
-    1/2 - d/2 times the share of a coordinate in the squared distances to neighbours, on average.
-    Were the density constant within these distances, each share would be 1/d and the variances
-    would not matter.
+    1/2 - d/2 times the mean share of a coordinate in the squared distances to neighbours. If the
+    density were constant within these distances, each share would be 1/d and the derivative 0.
     """
     some, d = slice(0, 4096), points.shape[1]
     rows = []
@@ -163,11 +162,11 @@ def tilts(points: Array, distances: Array, indices: Array, ks: Sequence[int]) ->
     return np.array(rows)
 
 
-def _half(points: Array, logs: Array, indices: Array, rows: Array, k: int) -> Array:
+def _half(points: Floats, logs: Float64, indices: Int64, rows: Int64, k: int) -> Float64:
     """Return mean log distances to the nearest k within some rows; float64 of shape (k,).
 
-    They are among the whole's nearest, of which about half are within the half. The few rows for
-    which these are not enough are compared with all of the half.
+    They are among the nearest of all points, about half of which are in these rows. Points with
+    fewer than k of them are compared with all rows.
     """
     from scipy.spatial.distance import cdist
 
@@ -184,14 +183,14 @@ def _half(points: Array, logs: Array, indices: Array, rows: Array, k: int) -> Ar
         table = np.sort(np.partition(table, k, axis=1)[:, : k + 1], axis=1)[:, 1:]
         missing = np.arange(k) >= counts[short, None]
         sums += np.log(np.where(missing, table, 1)).sum(axis=0)
-    mean: Array = sums / len(rows)
+    mean: Float64 = sums / len(rows)
     return mean
 
 
 def published(
-    coordinates: Array, rng: np.random.Generator, k: int = 1, *, threshold: float = THRESHOLD
+    coordinates: Float32, rng: np.random.Generator, k: int = 1, *, threshold: float = THRESHOLD
 ) -> float:
-    """Compute the clustering entropy as it was published, in nats.
+    """Compute the clustering entropy by the published procedure, in nats.
 
     Parameters
     ----------
@@ -212,21 +211,20 @@ def published(
     Notes
     -----
     For comparison with published values; it does not measure clustering. n points are drawn with
-    replacement, so that 63% of them have another one in the same place. For these r is 0 and the
-    threshold is all that counts: at d = 100 each factor of 10 in it moves the result by 145 nats.
-    log(n - 1) stands for psi(n), and the volume of the unit ball is left out. H_gauss is that of
-    the points before the draw.
+    replacement, so that 63% of them coincide with another one. For these r is 0, and the result
+    depends on the threshold alone: at d = 100 each factor of 10 in it changes the result by 145
+    nats. log(n - 1) stands for psi(n), and the log volume of the unit sphere's interior is left
+    out. H_gauss is that of the points before the draw.
 
-    The published threshold is not known. No power of ten gives what the published procedure gives
-    without structure, 361 to 363; the default does for random unit vectors (n = 5,000 in the
+    The published threshold is not known. No power of ten gives the published value without
+    structure, 361 to 363; the default does for random unit vectors (n = 5,000 in the
     leading 100 components of 2,304): 362.7 on average over 18 draws, with a standard deviation of
     5.4 from draw to draw. In 100 dimensions of 100 the same gives 432, as distances there are
     larger.
 
     References
     ----------
-    Li et al., "The Geometry of Concepts: Sparse Autoencoder Feature Structure", Entropy 27(4):344,
-    2025.
+    .. [Li2025] The procedure and its values.
     """
     n, d = coordinates.shape
     distances, _ = nearest(coordinates[rng.integers(n, size=n)], k)

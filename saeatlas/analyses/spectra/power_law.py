@@ -1,21 +1,19 @@
-"""A straight line through log eigenvalue against log rank, and what else might fit."""
+"""Power law: a line fitted to log eigenvalues over log rank, and alternatives to it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from saeatlas.analyses.arrays import Float32, Float64
 
 RANKS = (11, 150)
-"""First and last rank fitted, as it was published."""
+"""First and last rank fitted, as published."""
 
 _FEWEST = 20
-"""Ranks below which a line says nothing."""
+"""Number of ranks below which no line is fitted."""
 
 _FIRSTS, _LASTS = (2, 6, 11, 16, 21), (100, 125, 150, 200, 300)
-"""Other first and last ranks, for how much their choice matters."""
+"""Other first and last ranks, to show how much the slope depends on the choice."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,13 @@ class Line:
     slope : float
         Of log eigenvalue over log rank.
     r2 : float
-        Share of the variance of log eigenvalues that it explains; in [0, 1].
+        Share of the variance of log eigenvalues that the line explains; in [0, 1].
     least, most : float
-        Extremes of the slope over other choices of ranks.
+        Smallest and largest slope over other choices of ranks.
     alternative : str or None
         Curve that fits better, exponential or lognormal; None if neither does.
     aic_difference : float
-        Akaike's criterion of the line less that of the better curve.
+        Akaike information criterion of the line less that of the better curve.
     log_volume : float
         Sum of natural logarithms of the eigenvalues fitted.
     """
@@ -51,16 +49,16 @@ class Line:
     log_volume: float
 
 
-def fit(values: Array, ranks: tuple[int, int] = RANKS) -> Line | None:
+def fit(values: Float64, ranks: tuple[int, int] = RANKS) -> Line | None:
     """Fit a power law to eigenvalues.
 
     Parameters
     ----------
     values : ndarray of shape (n,), float64
-        Falling, above 0.
+        Descending, above 0.
     ranks : (int, int)
-        First and last rank; of few eigenvalues at most the upper half, as the lower end of a
-        spectrum bends down whatever its upper one does.
+        First and last rank; at most the upper half of the eigenvalues, as the lower end of any
+        spectrum bends down.
 
     Returns
     -------
@@ -69,16 +67,16 @@ def fit(values: Array, ranks: tuple[int, int] = RANKS) -> Line | None:
 
     Notes
     -----
-    Alternatives have the same ranks: exponential is a line in the rank itself, lognormal a
-    parabola in its logarithm, which bends as the quantiles of a log-normal distribution do. Their
-    criterion takes residuals as independent, which those of a sorted list are not: a difference
-    of some units says little, and a smooth curve is nearly always better than a line. How much
-    the slope depends on the ranks, ``least`` and ``most``, says more.
+    Alternatives are fitted to the same ranks: exponential is a line in the rank itself, lognormal
+    a parabola in its logarithm, which bends as the quantiles of a log-normal distribution do. The
+    criterion assumes independent residuals, which those of sorted values are not: a difference of
+    some units means little, and a smooth curve is nearly always better than a line. The dependence
+    of the slope on the ranks, ``least`` and ``most``, is more informative.
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: the line, ranks 11 to 150.
-    Akaike, "A new look at the statistical model identification", IEEE TAC 19, 1974.
+    .. [Li2025] The line, ranks 11 to 150.
+    .. [Akaike1974] The criterion.
     """
     first, last = ranks[0], min(ranks[1], len(values) // 2)
     if last - first + 1 < _FEWEST:
@@ -111,13 +109,13 @@ def fit(values: Array, ranks: tuple[int, int] = RANKS) -> Line | None:
     )
 
 
-def slope(logs: Array, ranks: tuple[int, int]) -> float:
+def slope(logs: Float64, ranks: tuple[int, int]) -> float:
     """Return the slope of a least-squares line.
 
     Parameters
     ----------
     logs : ndarray of shape (n,), float64
-        Logarithms of eigenvalues, falling.
+        Logarithms of eigenvalues, descending.
     ranks : (int, int)
         First and last rank fitted; not above n.
 
@@ -128,8 +126,8 @@ def slope(logs: Array, ranks: tuple[int, int]) -> float:
     return float(weights(ranks) @ logs[ranks[0] - 1 : ranks[1]])
 
 
-def weights(ranks: tuple[int, int]) -> Array:
-    """Return what each log eigenvalue adds to the slope.
+def weights(ranks: tuple[int, int]) -> Float64:
+    """Return the weight of each log eigenvalue in the slope.
 
     Parameters
     ----------
@@ -142,26 +140,26 @@ def weights(ranks: tuple[int, int]) -> Array:
     """
     x = np.log(np.arange(ranks[0], ranks[1] + 1))
     x -= x.mean()
-    result: Array = x / (x @ x)
+    result: Float64 = x / (x @ x)
     return result
 
 
-def _criterion(y: Array, *terms: Array) -> float:
-    """Return Akaike's criterion of a least-squares fit with Gaussian residuals."""
-    design = np.column_stack([np.ones_like(y), *(_scaled(term) for term in terms)])
+def _criterion(y: Float64, *columns: Float64) -> float:
+    """Return the Akaike criterion of a least-squares fit with Gaussian residuals."""
+    design = np.column_stack([np.ones_like(y), *(_scaled(column) for column in columns)])
     residuals = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     n, variance = len(y), float(residuals @ residuals) / len(y)
     exact = (8 * np.finfo(float).eps * max(1.0, float(np.abs(y).max()))) ** 2
     return float(n * np.log(max(variance, exact)) + 2 * (design.shape[1] + 1))
 
 
-def _scaled(term: Array) -> Array:
-    scaled: Array = (term - term.mean()) / term.std()
+def _scaled(column: Float64) -> Float64:
+    scaled: Float64 = (column - column.mean()) / column.std()
     return scaled
 
 
-def influence(coordinates: Array, values: Array, ranks: tuple[int, int]) -> Array:
-    """Return how far each vector moves the slope: its first-order influence.
+def influence(coordinates: Float32, values: Float64, ranks: tuple[int, int]) -> Float64:
+    """Return the first-order influence of each vector on the slope.
 
     Parameters
     ----------
@@ -183,6 +181,3 @@ def influence(coordinates: Array, values: Array, ranks: tuple[int, int]) -> Arra
         part = slice(first, first + 4096)
         result[part] = coordinates[part, own].astype(np.float64) ** 2 @ scale
     return result
-
-
-__all__: Sequence[str] = ["RANKS", "Line", "fit", "influence", "slope", "weights"]

@@ -187,7 +187,9 @@ def _excesses(axes: PrincipalAxes, params: Params) -> Iterator[tuple[Excess, int
     whole = [d for d in components if d == PUBLISHED_COMPONENTS]
     others = [d for d in components if d != PUBLISHED_COMPONENTS]
     for some, ds in ((axes, whole), (_sample(axes, params.seed), others)):
-        for row in excess_negentropy.measure(some, ds, neighbours, unit=True, seed=params.seed):
+        for row in excess_negentropy.excess_negentropies(
+            some, ds, neighbours, unit=True, seed=params.seed
+        ):
             yield row, len(some.coordinates)
 
 

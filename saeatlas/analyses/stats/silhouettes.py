@@ -1,20 +1,18 @@
-"""Silhouettes of classes: for many labellings of points, or by direction in more dimensions."""
-
-from typing import Any
+"""Silhouettes: of many labellings of the same points, or of directions in 1, 2, ... dimensions."""
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from saeatlas.analyses.arrays import Float32, Float64, Floats, Int64
 
 _NUMBERS = 2**19
-"""Distances that are held at once: few enough to stay in a core's cache."""
+"""Distances in memory at once: few enough to fit in the cache of a core."""
 
 _SUMS = 2**24
-"""Sums of distances to a class that are held at once."""
+"""Sums of distances to a class in memory at once."""
 
 
-def of_labellings(points: Array, labels: Array) -> Array:
-    """Measure how far classes are apart, for several labellings of the same points.
+def of_labellings(points: Floats, labels: Int64) -> Float64:
+    """Compute the mean silhouette of several labellings of the same points.
 
     Parameters
     ----------
@@ -25,19 +23,18 @@ def of_labellings(points: Array, labels: Array) -> Array:
     Returns
     -------
     ndarray of shape (m,), float64
-        Mean over points of (b - a) / max(a, b): a is the mean distance to the others of its own
-        class, b that to the nearest other class. In [-1, 1]; 0 of a point alone in its class, and
-        where there is one class.
+        Mean over points of (b - a) / max(a, b): a is the mean distance to the other points of its
+        class, b that to the points of the nearest other class. In [-1, 1]; 0 for a point alone in
+        its class, and if there is one class.
 
     Notes
     -----
-    Euclidean distances, which are computed once for all labellings. As points weigh the same,
-    large classes decide.
+    Euclidean distances, which are computed once for all labellings. All points have the same
+    weight, so large classes dominate.
 
     References
     ----------
-    Rousseeuw, "Silhouettes: a Graphical Aid to the Interpretation and Validation of Cluster
-    Analysis", Journal of Computational and Applied Mathematics 20, 1987.
+    .. [Rousseeuw1987] The silhouette.
     """
     k = 1 + labels.max()
     points = points.astype(np.float64, copy=False)
@@ -47,7 +44,7 @@ def of_labellings(points: Array, labels: Array) -> Array:
     )
 
 
-def _some(points: Array, labels: Array, k: int) -> Array:
+def _some(points: Float64, labels: Int64, k: int) -> Float64:
     members = _members(labels, k)
     sizes = members.sum(axis=0).reshape(-1, k)
     lengths = np.einsum("ij,ij->i", points, points)
@@ -64,8 +61,8 @@ def _some(points: Array, labels: Array, k: int) -> Array:
     return total / len(points)
 
 
-def of_directions(coordinates: Array, labels: Array) -> Array:
-    """Measure how far classes are apart by direction, in the first dimensions, more and more.
+def of_directions(coordinates: Floats, labels: Int64) -> Float64:
+    """Compute the mean silhouette of directions in the first 1, 2, ... dimensions.
 
     Parameters
     ----------
@@ -76,8 +73,8 @@ def of_directions(coordinates: Array, labels: Array) -> Array:
     Returns
     -------
     ndarray of shape (d,), float64
-        As of `of_labellings`, of the first, the first two, ... coordinates made unit vectors; a
-        point that is 0 there stays.
+        As `of_labellings` gives it, of the normalised first, first two, ... coordinates; a point
+        that is 0 in these is not changed.
     """
     found = []
     for width in range(1, 1 + coordinates.shape[1]):
@@ -88,14 +85,15 @@ def of_directions(coordinates: Array, labels: Array) -> Array:
     return np.array(found)
 
 
-def _members(labels: Array, k: int) -> Array:
-    """Return whether a point is of a class: (n, m k) for m labellings, float32."""
-    members: Array = labels.T[:, :, None] == np.arange(k)
-    return members.astype(np.float32).reshape(len(members), -1)
+def _members(labels: Int64, k: int) -> Float32:
+    """Return 1 where a point is in a class: (n, m k) for m labellings."""
+    members = labels.T[:, :, None] == np.arange(k)
+    found: Float32 = members.astype(np.float32).reshape(len(members), -1)
+    return found
 
 
-def _silhouettes(sums: Array, labels: Array, sizes: Array) -> Array:
-    """Turn sums of distances to classes (rows, m, k) of sizes (m, k) into silhouettes (rows, m)."""
+def _silhouettes(sums: Float32, labels: Int64, sizes: Float32) -> Float32:
+    """Compute silhouettes (rows, m) from sums of distances to classes (rows, m, k)."""
     own = labels.T[:, :, None]  # (rows, m, 1)
     others = sizes - (np.arange(sizes.shape[1]) == own)
     means = np.where(others > 0, sums / np.maximum(others, 1), np.inf)
@@ -105,5 +103,5 @@ def _silhouettes(sums: Array, labels: Array, sizes: Array) -> Array:
     known = np.isfinite(a) & np.isfinite(b)
     longest = np.where(known, np.maximum(a, b), 1)
     apart = np.subtract(b, a, out=np.zeros_like(a), where=known & (longest > 0))
-    silhouettes: Array = apart / np.where(longest > 0, longest, 1)
+    silhouettes: Float32 = apart / np.where(longest > 0, longest, 1)
     return silhouettes

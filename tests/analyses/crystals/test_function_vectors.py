@@ -49,7 +49,7 @@ def test_crystals_are_turned_along_their_direction() -> None:
     for i, corners in enumerate(quads.corners):
         side = points[corners[1]] - points[corners[0]]
         along = side @ mean[groups.of[i]]
-        assert (along < 0) == groups.turned[i]
+        assert (along < 0) == groups.reversed[i]
 
 
 def test_a_chain_does_not_become_one_direction() -> None:
@@ -75,4 +75,4 @@ def test_nothing_found_has_no_groups() -> None:
     nothing = parallelograms.Quads(np.empty((0, 4), int), *np.empty((3, 0)))
     groups = function_vectors.group_sides(np.ones((5, 3), np.float32), nothing, 0.6)
     assert groups.members == ()
-    assert len(groups.of) == len(groups.turned) == 0
+    assert len(groups.of) == len(groups.reversed) == 0

@@ -131,8 +131,10 @@ def test_the_catalog_keeps_points_and_what_they_are_worth(planted: sa.Engine) ->
     rows = _ask(planted, "select * from coordinates order by feature")
     np.testing.assert_allclose(rows[["x", "y"]], points, atol=1e-6)
     assert rows.z.isna().all() and set(rows.method) == {"pca"}
-    again = _find(planted, method="pca", perplexity=7.0)  # which pca has no use for
+    again = _find(planted, method="pca")
     assert again.run == done.run and not again.created
+    with pytest.raises(errors.InputError, match="--perplexity would have no effect"):
+        _find(planted, method="pca", perplexity=7.0)
 
 
 def test_a_map_in_space_of_chosen_features(planted: sa.Engine) -> None:

@@ -11,7 +11,12 @@ from scipy.stats import multivariate_normal
 from saeatlas.analyses.spectra import excess_negentropy, negentropy
 from saeatlas.analyses.spectra.exact_neighbours import nearest
 from saeatlas.analyses.spectra.excess_negentropy import Excess
-from saeatlas.analyses.spectra.gaussian_references import before, directions, gaussian, root
+from saeatlas.analyses.spectra.gaussian_references import (
+    before_normalising,
+    covariance_factor,
+    draw_gaussian,
+    draw_unit_vectors,
+)
 from saeatlas.analyses.spectra.negentropy import (
     entropies,
     gaussian_entropy,
@@ -29,7 +34,7 @@ def _law(d: int, exponent: float = 0.25) -> Array:
 
 
 def _measure(points: Array, *args: Any, unit: bool = False, **options: Any) -> list[Excess]:
-    return list(excess_negentropy.measure(_cloud(points), *args, unit=unit, **options))
+    return list(excess_negentropy.excess_negentropies(_cloud(points), *args, unit=unit, **options))
 
 
 def _cloud(points: Array) -> PrincipalAxes:
@@ -102,7 +107,7 @@ def test_before_is_what_normalising_starts_from() -> None:
     spread = _law(50, 0.5)
     points = rng.standard_normal((4000, 50)) * spread
     cloud = _cloud(points / np.linalg.norm(points, axis=1, keepdims=True))
-    shares = before(rng, 4000, cloud).values / spread**2
+    shares = before_normalising(rng, 4000, cloud).values / spread**2
     assert shares / shares.mean() == pytest.approx(1, abs=0.15)
     naive = cloud.values / spread**2
     assert (naive / naive.mean())[0] < 0.75
@@ -149,10 +154,10 @@ def test_halves_tell_the_variance() -> None:
 def test_tilts_are_the_slope_with_variances() -> None:
     """Of Gaussian clouds: some components twice as wide change the estimate by as much."""
     rng = np.random.default_rng(0)
-    cloud = gaussian(rng, 4000, np.diag(_law(20, 0.5)))
+    cloud = draw_gaussian(rng, 4000, np.diag(_law(20, 0.5)))
     step = 0.1 * (np.arange(20) < 5)  # of log variance
     wider = cloud * np.exp(step / 2)
-    slope = negentropy.tilts(cloud, *nearest(cloud, 3), [1, 3])
+    slope = negentropy.variance_derivatives(cloud, *nearest(cloud, 3), [1, 3])
     assert slope.sum(axis=1) == pytest.approx(0, abs=1e-5)
     change = [_negentropy(wider, k) - _negentropy(cloud, k) for k in (1, 3)]
     assert slope @ step == pytest.approx(change, rel=0.15)
@@ -166,7 +171,7 @@ def test_draws_in_few_dimensions_are_those_of_all() -> None:
         rng = np.random.default_rng(world)
         vectors = (rng.standard_normal((400, 120)) * _law(120)).astype(np.float32)
         cloud = principal_axes(vectors, n_coordinates=30)
-        drawn = gaussian(rng, 400, root(cloud.coordinates))
+        drawn = draw_gaussian(rng, 400, covariance_factor(cloud.coordinates))
         differences.append(_negentropy(cloud.coordinates) - _negentropy(drawn))
     error = np.std(differences, ddof=1) / 20**0.5
     assert abs(np.mean(differences)) < 3 * error < 0.15
@@ -175,9 +180,9 @@ def test_draws_in_few_dimensions_are_those_of_all() -> None:
 def test_gaussian_draws_have_the_covariance() -> None:
     covariance = scipy.linalg.toeplitz(0.5 ** np.arange(6))
     factor = np.linalg.cholesky(covariance)
-    drawn = gaussian(np.random.default_rng(0), 50, factor)
+    drawn = draw_gaussian(np.random.default_rng(0), 50, factor)
     assert np.cov(drawn, rowvar=False) == pytest.approx(covariance, abs=1e-5)
-    fewer = gaussian(np.random.default_rng(0), 50, factor[:4, :4])
+    fewer = draw_gaussian(np.random.default_rng(0), 50, factor[:4, :4])
     assert fewer.shape == (50, 4) and drawn.mean(axis=0) == pytest.approx(0, abs=1e-6)
 
 
@@ -187,7 +192,9 @@ def test_directions_are_unit_vectors_with_mean_and_covariance() -> None:
     total = (spread**2).sum() + (mean**2).sum()
     values, along = spread**2 / total, np.append(mean / total**0.5, 0)
     nothing = np.empty((0, 40), np.float32)
-    drawn = directions(rng, 20_000, PrincipalAxes(0, 41, values, along, nothing, np.empty(0)), 40)
+    drawn = draw_unit_vectors(
+        rng, 20_000, PrincipalAxes(0, 41, values, along, nothing, np.empty(0)), 40
+    )
     assert np.linalg.norm(drawn, axis=1) == pytest.approx(1, abs=1e-5)
     assert drawn.mean(axis=0) == pytest.approx(along[:-1], abs=0.01)
     assert drawn.var(axis=0) == pytest.approx(values, rel=0.12)
@@ -241,11 +248,15 @@ def test_points_that_meet_after_projection() -> None:
     values = np.sort(points.var(axis=0))[::-1].astype(np.float64)
     cloud = PrincipalAxes(200, 6, values, np.zeros(7), points, np.empty(0))
     rows = _finite(
-        list(excess_negentropy.measure(cloud, [3, 6], [1, 2, 3], unit=False, draws=2, splits=2))
+        list(
+            excess_negentropy.excess_negentropies(
+                cloud, [3, 6], [1, 2, 3], unit=False, draws=2, splits=2
+            )
+        )
     )
     assert [row.reason for row in rows] == [
-        "3 points are where 1 others are",
-        "3 points are where 2 others are",
+        "3 points coincide with 1 others",
+        "3 points coincide with 2 others",
         *4 * [None],
     ]
 
