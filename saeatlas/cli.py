@@ -12,7 +12,7 @@ import click
 from saeatlas import __version__, errors
 from saeatlas.commands import analyze_vectors, ask, db, export, ingest_words, remove  # noqa: F401  they add to groups
 from saeatlas.commands.analyze import analyze
-from saeatlas.commands.console import bars, catalog, follow_stages, resumable, table
+from saeatlas.commands.console import bars, catalog, resumable, run_job, table
 from saeatlas.commands.ingest import ingest
 
 
@@ -73,8 +73,7 @@ def demo(documents: int) -> None:
     with resumable(), bars() as report:
         done = tour.record_documents(engine, documents, report)
     click.echo(done.summary)
-    for steps in tour.analyze(engine):
-        follow_stages(steps)
+    tour.analyze(engine, run_job)
     for question in tour.questions():
         click.secho(f"\n{question.title}", bold=True)
         click.secho(question.sql, dim=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,14 @@ Report: TypeAlias = Callable[[Progress], object]
 
 def silent(_step: Progress) -> None:
     """Report nothing."""
+
+
+class Summarized(Protocol):
+    """What a job returns: it can be printed."""
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a few lines."""
+
+
+Done = TypeVar("Done", bound=Summarized)

@@ -1,4 +1,4 @@
-"""Analyses of vectors from Python: spectra, maps and crystals."""
+"""Analyses of vectors from Python: spectra, maps, crystals and relations of words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,12 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from saeatlas.analyses.crystals import crystals as crystals_analysis
+from saeatlas.analyses.crystals import params as crystals_params
+from saeatlas.analyses.crystals.parallelograms import NEIGHBOURS as NEAREST
+from saeatlas.analyses.crystals.params import ATTRIBUTES, MIN_COSINE
 from saeatlas.analyses.maps import maps as maps_analysis
+from saeatlas.analyses.relations import relations as relations_analysis
 from saeatlas.analyses.run_driver import Analysis, Params, Preset, perform
 from saeatlas.analyses.spectra import params as spectra_params
 from saeatlas.analyses.spectra import spectra as spectra_analysis
@@ -127,6 +132,93 @@ class AnalyzeVectors:
             self._sae(sae), method, source, features_where, dimensions, perplexity, seed
         )
         return self._run(maps_analysis.ANALYSIS, params, progress)
+
+    def crystals(
+        self,
+        *,
+        sae: int | str,
+        features_where: str | None = None,
+        neighbours: int = NEAREST,
+        min_cosine: float = MIN_COSINE,
+        fdr: float = 0.05,
+        recording: int | None = None,
+        attributes: Sequence[str] = ATTRIBUTES,
+        words: str | None = None,
+        keep_distractors: bool = False,
+        seed: int = 0,
+        progress: Report = silent,
+    ) -> int:
+        """Find parallelograms and trapezoids of features, and the function vectors they follow.
+
+        Parameters
+        ----------
+        sae : int or str
+            Number or name of the SAE.
+        features_where : str, optional
+            SQL condition on the columns of view ``features``.
+        neighbours : int, default=16
+            Nearest neighbours that each feature is paired with.
+        min_cosine : float, default=0.6
+            Smallest cosine of sides and of legs, in (0, 1).
+        fdr : float, default=0.05
+            Largest false discovery rate, in (0, 1).
+        recording : int, optional
+            In which densities and positions are measured. Default: the newest of the SAE.
+        attributes : sequence of str
+            Attributes whose directions are projected out, any of log_density, position and
+            top_token_length.
+        words : str, optional
+            Space of word vectors, by name or number, whose relations are searched for among the
+            features. Default: function vectors are found among the differences of features.
+        keep_distractors : bool, default=False
+            Compare the vectors themselves: nothing is whitened or projected out.
+        seed : int, default=0
+            Of all draws.
+        progress : callable, optional
+            Called with each `saeatlas.progress.Progress`.
+
+        Returns
+        -------
+        int
+            Number of the run.
+        """
+        params = crystals_params.Params(
+            self._sae(sae), features_where, neighbours, min_cosine, fdr, recording, attributes,
+            words, keep_distractors, seed,
+        )  # fmt: skip
+        return self._run(crystals_analysis.ANALYSIS, params, progress)
+
+    def relations(
+        self,
+        *,
+        space: str,
+        relations: Sequence[str] = (),
+        trials: int = 199,
+        seed: int = 0,
+        progress: Report = silent,
+    ) -> int:
+        """Measure how far the word pairs of known relations follow one vector each.
+
+        Parameters
+        ----------
+        space : str
+            Space of word vectors, by name or number.
+        relations : sequence of str, optional
+            Default: all of which the space has two pairs or more.
+        trials : int, default=199
+            Shuffles of partners within relations, and of relations among pairs; at least 2.
+        seed : int, default=0
+            Of all draws.
+        progress : callable, optional
+            Called with each `saeatlas.progress.Progress`.
+
+        Returns
+        -------
+        int
+            Number of the run.
+        """
+        params = relations_analysis.Params(space, relations, trials, seed)
+        return self._run(relations_analysis.ANALYSIS, params, progress)
 
     def _run(self, analysis: Analysis[Any, Any, Any, Any], params: Params, progress: Report) -> int:
         return perform(self.engine, analysis, params, progress).run

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from saeatlas import errors
-from saeatlas.progress import Progress, Report
+from saeatlas.progress import Done, Progress, Report
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -97,10 +97,15 @@ def run_analysis(
     """Run an analysis with bars of progress, and print what was done."""
     from saeatlas.analyses.run_driver import perform
 
+    return run_job(lambda report: perform(engine, analysis, params, report))
+
+
+def run_job(job: Callable[[Report], Done]) -> Done:
+    """Run a job with bars of progress, and print what it did."""
     with bars() as report:
-        outcome = perform(engine, analysis, params, report)
-    click.echo(outcome.summary)
-    return outcome
+        done = job(report)
+    click.echo(done.summary)
+    return done
 
 
 @contextmanager
@@ -111,23 +116,3 @@ def resumable() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("The same command goes on where this one stopped.", err=True)
         raise
-
-
-def follow_stages(progress: Any) -> None:
-    """Show a bar for each stage of an analysis, with the time left; then the run."""
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with closing(progress), bars.Progress(*columns) as bar:
-        tasks: dict[str, Any] = {}
-        for last in progress:
-            if last.stage not in tasks and last.stage != "done":
-                tasks[last.stage] = bar.add_task(last.stage, total=last.total)
-            if last.stage in tasks:
-                bar.update(tasks[last.stage], completed=last.done, total=last.total)
-    click.echo(last.summary)

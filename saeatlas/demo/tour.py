@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
 
@@ -20,9 +19,8 @@ from saeatlas.analyses.crystals.params import Params as CrystalParams
 from saeatlas.analyses.lobes import geometry, lobes
 from saeatlas.analyses.lobes.params import Params as LobeParams
 from saeatlas.analyses.maps import maps
-from saeatlas.analyses.progress import Progress as Step
 from saeatlas.analyses.relations import relations
-from saeatlas.analyses.run_driver import Analysis, Params, perform
+from saeatlas.analyses.run_driver import perform
 from saeatlas.analyses.spatiality import spatiality
 from saeatlas.analyses.spatiality.params import Params as SpatialityParams
 from saeatlas.analyses.spectra import spectra
@@ -37,7 +35,8 @@ from saeatlas.ingest.corpora import open_corpus
 from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import StoredSae, store_sae
 from saeatlas.ingest.words import model_vectors, promoted_tokens, words
-from saeatlas.progress import Report, silent
+from saeatlas.ingest.words.promoted_tokens import TokensOutcome
+from saeatlas.progress import Done, Report, silent
 from saeatlas.schema import tables
 
 RELEASE = "saeatlas-demo"
@@ -51,7 +50,7 @@ WORD_LAYERS = (0, 3)
 """Layers whose words are compared."""
 
 COMPONENTS = (10, 100)
-"""Principal components that its clouds of vectors are seen in."""
+"""Principal components for clustering entropy."""
 
 WELCOME = """\
 A language model of six layers and an SAE on each of them, trained for this demo, read the texts
@@ -71,6 +70,13 @@ Bring in your own:
   saeatlas ingest layers 0-11 --release gpt2-small-res-jb
   saeatlas ingest activations --model gpt2 --sae gpt2-small-res-jb --corpus YOUR.jsonl.gz
 """
+
+
+class RunJob(Protocol):
+    """What runs a job, shows its progress and its result, and returns the result."""
+
+    def __call__(self, job: Callable[[Report], Done]) -> Done:
+        """Call the job with what it reports to."""
 
 
 class Question(NamedTuple):
@@ -121,21 +127,44 @@ def record_documents(engine: sa.Engine, documents: int, report: Report = silent)
     )
 
 
-def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
-    """Count the co-occurrence of layer 3's features over the newest documents; find lobes in it.
+def analyze(engine: sa.Engine, run: RunJob) -> None:
+    """Run every analysis on what was recorded.
 
-    Lobes are made from one half of the documents and judged on the other. Then come a map of these
-    features, the spectra and the crystals of all layers, and at last words of known relations.
+    Co-occurrence of layer 3's features is counted over the newest documents. Lobes are found in
+    one half of the documents and evaluated on the other. Then come a map of these features, the
+    spectra and the crystals of all layers, and at last words of known relations.
 
     Parameters
     ----------
     engine : sqlalchemy.Engine
-
-    Yields
-    ------
-    iterator of steps
-        One an analysis, to be followed to its end before the next.
+    run : callable
+        Runs one job after the other, and shows its progress and its result.
     """
+    sae = tables.sae
+    every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
+    with engine.connect() as connection:
+        saes = connection.execute(every).scalars().all()
+    _find_lobes(engine, run)
+    for one in saes:
+        measured = SpectraParams(sae=one, components=COMPONENTS, neighbours=(1,))
+        run(partial(perform, engine, spectra.ANALYSIS, measured))
+    for one in saes:
+        run(_promoted_tokens(engine, one))
+        run(partial(perform, engine, crystals.ANALYSIS, CrystalParams(sae=one)))
+    pairs = sorted((_HERE / "words").glob("*.json"))
+    reading = model_vectors.Params(str(MODEL), WORD_LAYERS)
+    run(lambda report: words.ingest_model_words(engine, pairs, reading, report=report))
+    for layer in WORD_LAYERS:
+        space = f"{MODEL.name}/{layer}/resid_post"
+        run(partial(perform, engine, relations.ANALYSIS, relations.Params(space=space)))
+
+
+def _promoted_tokens(engine: sa.Engine, sae: int) -> Callable[[Report], TokensOutcome]:
+    return lambda report: promoted_tokens.find_tokens(engine, sae, model=str(MODEL), report=report)
+
+
+def _find_lobes(engine: sa.Engine, run: RunJob) -> None:
+    """Count, find lobes, and analyse and map them: layer 3."""
     recording, sae = tables.recording, tables.sae
     query = (
         sa.select(sa.func.max(recording.c.id), sa.func.max(sae.c.id))
@@ -144,55 +173,18 @@ def analyze(engine: sa.Engine) -> Iterator[Iterator[Any]]:
     )
     with engine.connect() as connection:
         number, layer = connection.execute(query).one()
-    runs: list[int] = []
-
-    def kept(steps: Iterator[Step]) -> Iterator[Step]:
-        for step in steps:
-            if step.run is not None:
-                runs.append(step.run)
-            yield step
-
     above = Threshold(0.0)
-    counts = cooccurrence.ANALYSIS
-    yield kept(_performed(engine, counts, counting.Params(number, above)))
-    yield kept(_performed(engine, counts, counting.Params(number, above, half="first")))
-    half = runs[-1]
+    count = partial(perform, engine, cooccurrence.ANALYSIS)
+    run(partial(count, counting.Params(number, above)))
+    half = run(partial(count, counting.Params(number, above, half="first"))).run
     wanted = LobeParams(half, affinities=["phi"], ks=LOBES)
-    yield kept(_performed(engine, lobes.ANALYSIS, wanted))
-    found = runs[-1]
-    yield kept(_performed(engine, subsets.ANALYSIS, SubsetsParams(found)))
+    found = run(partial(perform, engine, lobes.ANALYSIS, wanted)).run
+    run(partial(perform, engine, subsets.ANALYSIS, SubsetsParams(found)))
     angles = geometry.Params(layer, ks=LOBES, cooccurrence=half)
-    yield kept(_performed(engine, geometry.ANALYSIS, angles))
-    tested = SpatialityParams(found, runs[-1], ks=LOBES[:2], vector_trials=0)
-    yield kept(_performed(engine, spatiality.ANALYSIS, tested))
-    yield _performed(engine, maps.ANALYSIS, maps.Params(sae=layer))
-    every = sa.select(sae.c.id).where(sae.c.release == RELEASE).order_by(sae.c.layer)
-    with engine.connect() as connection:
-        layers = connection.execute(every).scalars().all()
-    for one in layers:
-        params = SpectraParams(sae=one, components=COMPONENTS, neighbours=(1,))
-        yield _performed(engine, spectra.ANALYSIS, params)
-    for one in layers:
-        yield _done(partial(promoted_tokens.find_tokens, engine, one, model=str(MODEL)))
-        yield _performed(engine, crystals.ANALYSIS, CrystalParams(sae=one))
-    pairs = sorted((_HERE / "words").glob("*.json"))
-    reading = model_vectors.Params(str(MODEL), WORD_LAYERS)
-    yield _done(partial(words.ingest_model_words, engine, pairs, reading))
-    for layer in WORD_LAYERS:
-        space = f"{MODEL.name}/{layer}/resid_post"
-        yield _performed(engine, relations.ANALYSIS, relations.Params(space=space))
-
-
-def _performed(
-    engine: sa.Engine, analysis: Analysis[Any, Any, Any, Any], params: Params
-) -> Iterator[Step]:
-    done = perform(engine, analysis, params)
-    yield Step("done", 1, 1, done.seconds, done.run, done.created, done.ask, done.notes)
-
-
-def _done(job: Callable[[], Any]) -> Iterator[Any]:
-    """Run a job as the last step of itself."""
-    yield SimpleNamespace(stage="done", summary=job().summary)
+    clustered = run(partial(perform, engine, geometry.ANALYSIS, angles)).run
+    tested = SpatialityParams(found, clustered, ks=LOBES[:2], vector_trials=0)
+    run(partial(perform, engine, spatiality.ANALYSIS, tested))
+    run(partial(perform, engine, maps.ANALYSIS, maps.Params(sae=layer)))
 
 
 def questions() -> list[Question]:

@@ -9,9 +9,11 @@ from typing import Any, get_type_hints
 import pytest
 
 from saeatlas.analyses.counting import params as counting
+from saeatlas.analyses.crystals import params as crystals
 from saeatlas.analyses.lobes import geometry
 from saeatlas.analyses.lobes import params as lobes
 from saeatlas.analyses.maps import maps
+from saeatlas.analyses.relations import relations
 from saeatlas.analyses.run_driver import Params
 from saeatlas.analyses.spatiality import params as spatiality
 from saeatlas.analyses.spectra import params as spectra
@@ -28,6 +30,8 @@ PARAMS: dict[str, type[Params]] = {
     "subsets": subsets.Params,
     "spectra": spectra.Params,
     "maps": maps.Params,
+    "crystals": crystals.Params,
+    "relations": relations.Params,
 }
 """The parameters of each analysis, by the name of its method."""
 
@@ -95,7 +99,7 @@ def test_defaults_are_those_of_the_parameters(name: str) -> None:
         elif (name, one.name) == ("cooccurrence", "threshold"):
             assert counting.Threshold.parse(str(default)) == one.default
         elif default is inspect.Parameter.empty:
-            assert one.name in ("sae", "recording", "cooccurrence", "lobes", "geometry", "words")
+            assert one.name in ("sae", "recording", "cooccurrence", "lobes", "geometry", "space")
         else:
             assert default == one.default
 
