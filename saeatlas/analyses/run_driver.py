@@ -33,7 +33,7 @@ def target(default: Any = MISSING) -> Any:
 
 @dataclass(frozen=True)
 class Params:
-    """What an analysis is asked for: the base of all its parameters.
+    """The base of the parameters of an analysis.
 
     A subclass is a frozen dataclass of plain values. Fields ``seed`` and ``preset`` go to the
     columns of ``run`` that have these names, fields marked with `target` to columns that the
@@ -217,7 +217,7 @@ class Outcome:
 def perform(
     engine: sa.Engine, analysis: Analysis[P, S, I, R], params: P, report: Report = silent
 ) -> Outcome:
-    """Run an analysis, or find the run that was asked for the same before.
+    """Run an analysis, or find an earlier run with the same parameters on the same data.
 
     Writes in one transaction a row of ``run`` and the rows of the analysis. A job that fails, is
     interrupted or loses its server leaves nothing.

@@ -1,4 +1,4 @@
-"""`saeatlas analyze`: counts, and the lobes that come of them."""
+"""`saeatlas analyze`: co-occurrence, lobes, and their tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from saeatlas.commands.options import AFFINITIES, KS, SEED, numbers
 
 @click.group()
 def analyze() -> None:
-    """Count and map what the catalog holds; results are tables with a run."""
+    """Run analyses; each writes a run and the rows of its tables."""
 
 
 @analyze.command("cooccurrence")
@@ -29,7 +29,7 @@ def analyze() -> None:
 @click.option(
     "--half",
     type=click.Choice(["first", "second"]),
-    help="Count one half of the documents, drawn by a hash: judge on the other.",
+    help="Count one half of the documents, drawn by a hash: evaluate on the other.",
 )
 @click.option(
     "--min-blocks",
@@ -63,17 +63,19 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 @AFFINITIES
 @KS
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: as published, dead features and all.")  # fmt: skip
+              show_default=True, help="paper: as published; dead features stay.")  # fmt: skip
 @click.option("--min-blocks", type=click.IntRange(min=1), default=1, show_default=True,
               help="Features active in fewer blocks get no lobe.")  # fmt: skip
 @click.option("--assign", type=click.Choice(["kmeans", "cluster_qr"]), default="kmeans",
               show_default=True, help="How points of the embedding become lobes.")  # fmt: skip
 @click.option("--matrix-free", is_flag=True,
-              help="Never make the matrix of all pairs: phi and simple matching of many features, "
-              "from the bits of the blocks.")  # fmt: skip
+              help="Never compute the matrix of all pairs: phi and simple matching of many "
+              "features, from the bits of the blocks.")  # fmt: skip
 @click.option("--halves", is_flag=True,
-              help="See how far lobes from either half of the documents agree.")  # fmt: skip
-@click.option("--seed", type=int, help="[default: 0; for the preset paper 42]")
+              help="Measure how far lobes from either half of the documents agree.")  # fmt: skip
+@click.option(
+    "--seed", type=int, help="Seed of random numbers.  [default: 0; for the preset paper 42]"
+)
 def analyze_lobes(
     cooccurrence: int, affinities: Sequence[str], ks: list[int], seed: int | None,
     **options: Any,
@@ -116,12 +118,14 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
 @click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
-              show_default=True, help="Judge documents that built no lobe, or all.")  # fmt: skip
+              show_default=True, help="Evaluate on documents that built no lobe, or on all.",
+              )  # fmt: skip
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: the largest share wins.")  # fmt: skip
+              show_default=True, help="paper: the top lobe has the largest share active.",
+              )  # fmt: skip
 @SEED
 def analyze_subsets(**options: Any) -> None:
-    """Find which lobe wins each block, and which document types a lobe prefers.
+    """Assign blocks to lobes, and find which document types a lobe prefers.
 
     Example: saeatlas analyze subsets --lobes 2
     """
@@ -140,7 +144,7 @@ def analyze_subsets(**options: Any) -> None:
 @click.option("--trials", type=click.IntRange(min=2), default=1000, show_default=True,
               help="Permutations of each kind.")  # fmt: skip
 @click.option("--vector-trials", type=click.IntRange(min=0), default=19, show_default=True,
-              help="Clouds of vectors of each kind, each clustered anew.")  # fmt: skip
+              help="Sets of random vectors of each kind, each clustered.")  # fmt: skip
 @click.option("--classify-up-to", type=click.IntRange(min=0), default=8, show_default=True,
               help="Largest k whose lobes are classified.")  # fmt: skip
 @click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,

@@ -149,7 +149,7 @@ def _floors(
     lowest = floors.min()
     if lowest < recording.keep_above:
         raise errors.InputError(
-            f"Recording {recording.id} keeps only activations above {recording.keep_above:g}; "
+            f"Recording {recording.id} stores only activations above {recording.keep_above:g}; "
             f"{threshold} needs those above {lowest:g}.",
             hint="Count with a higher --threshold, or record again with a lower --keep-above.",
         )
@@ -162,7 +162,7 @@ def _thetas(connection: sa.Connection, recording: sa.Row[Any]) -> np.ndarray[Any
     thetas = connection.execute(query.order_by(table.c.feature)).scalars().all()
     if None in thetas or len(thetas) != recording.d_sae:
         raise errors.InputError(
-            f"SAE {recording.sae} has no thresholds of its own: it is no JumpReLU.",
+            f"SAE {recording.sae} has no thresholds of its own: it is not a JumpReLU SAE.",
             hint="Give an absolute one, as --threshold 1.0.",
         )
     return np.array(thetas, np.float32)

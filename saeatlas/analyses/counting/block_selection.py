@@ -138,7 +138,7 @@ def select_counted(
             f"Which blocks run {run} has counted cannot be found again: its condition "
             f"{params['documents_where']!r} now selects others.",
             hint="Count with a condition that only looks at the document itself, as "
-            "`--half first`, and cut lobes from that.",
+            "`--half first`, and find lobes in that.",
         )
     masks = selection.masks[:n_chunks]
     n_blocks = sum(int(np.bitwise_count(mask).sum()) for mask in masks)

@@ -127,7 +127,8 @@ def identify(connection: sa.Connection, params: Params, report: Report = silent)
     Raises
     ------
     UnknownName, InputError, EmptyCorpus, QueryFailed
-        There is no such recording, it lacks what the threshold asks for, or no block is selected.
+        There is no such recording, it did not store what the threshold needs, or no block is
+        selected.
     """
     bitmap = bitmaps.grow(connection.engine, params.recording, params.threshold, report)
     selection = select_blocks(
@@ -164,7 +165,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     Counting is the one computation of an analysis that happens in the server: it reads and writes
     the working tables, so that neither bits nor counts travel. The reference implementation in
-    NumPy stands in tests/sparse.py.
+    NumPy is in tests/sparse.py.
 
     Parameters
     ----------
@@ -213,7 +214,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
 
 def write(connection: sa.Connection, run: int, result: Result) -> None:
-    """Write ``cooccurrence_feature``, and make the tiles a partition of ``cooccurrence``."""
+    """Write ``cooccurrence_feature``, and attach the tiles to ``cooccurrence`` as a partition."""
     pair_counts.write_features(connection, run, result.n, result.places)
     result.work.publish(connection)
 

@@ -18,7 +18,7 @@ HALVES: dict[Half, str] = {
     "first": "get_byte(sha256(document::text::bytea), 0) % 2 = 0",
     "second": "get_byte(sha256(document::text::bytea), 0) % 2 = 1",
 }
-"""Conditions on documents: which half of them one lies in, whatever its place and type."""
+"""Conditions on documents: which half a document is in does not depend on its place or type."""
 
 
 @dataclass(frozen=True)

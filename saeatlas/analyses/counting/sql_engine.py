@@ -1,4 +1,4 @@
-"""Tables that exist while one count runs: masks, whole bitmaps, tiles that nobody sees yet."""
+"""Tables that exist while one count runs: masks, whole bitmaps, tiles that are not visible yet."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress

@@ -32,7 +32,7 @@ class Threshold:
             above = float(np.float32(self.above)) + 0.0  # as the catalog has it, and never -0
         if not np.isfinite(above) or (above < 0 and not self.relative):
             raise errors.InputError(
-                f"{self.above:g} is no threshold: what is not active has activation 0.",
+                f"{self.above:g} is no threshold: activations that are not active are 0.",
                 hint="Give a number from 0, or one relative to theta, as theta-1.",
             )
         object.__setattr__(self, "above", above)

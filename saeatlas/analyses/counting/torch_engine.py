@@ -63,7 +63,7 @@ def _product(a: "torch.Tensor", b: "torch.Tensor") -> "torch.Tensor":
     """Return int32 sums of shape (len(a), len(b)) of products of ones."""
     import torch
 
-    fits = len(a) > 16 and len(b) % 8 == 0  # what CUDA's product asks of shapes
+    fits = len(a) > 16 and len(b) % 8 == 0  # shapes that CUDA's product takes
     if fits if a.is_cuda else torch.cpu._is_vnni_supported():
         return torch._int_mm(a, b.T)
     return (a.float() @ b.float().T).to(torch.int32)

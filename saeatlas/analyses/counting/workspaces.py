@@ -38,7 +38,7 @@ def open_workspace(engine: sa.Engine) -> Workspace:
 
 
 def _drop_left_over(engine: sa.Engine) -> None:
-    """Drop the working tables whose lock nobody has any more."""
+    """Drop the working tables that no process has locked."""
     with engine.connect() as connection:
         rows = connect.raw(connection).execute(statement(__name__, "workspaces")).fetchall()
     for (number,) in rows:

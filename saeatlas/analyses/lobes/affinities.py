@@ -1,4 +1,4 @@
-"""How much two features go together: five measures made of counts of blocks."""
+"""How much two features go together: five measures computed from counts of blocks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from saeatlas.schema import measures, tables
 Array = np.ndarray[Any, Any]
 
 _ROWS = 128
-"""Rows of a matrix that are made at once."""
+"""Rows of a matrix that are computed at once."""
 
 SAME = 1e-6
 """Values that differ by less, relative to the largest, are the same."""
 
 
 MEASURES = {name: measures.FORMULAS[name] for name in tables.AFFINITIES}
-"""What lobes are made of, by the names of the SQL functions. Undefined is NaN."""
+"""Affinities of lobes, by the names of the SQL functions. Undefined is NaN."""
 
 
 class Operator(ABC):
@@ -47,7 +47,7 @@ class Operator(ABC):
 
     @abstractmethod
     def survey(self) -> tuple[Array, bool]:
-        """Sum the rows, and see whether it is more than one number.
+        """Sum the rows, and check whether its values differ.
 
         Returns
         -------
@@ -58,11 +58,11 @@ class Operator(ABC):
 
 
 class ByRows(Operator):
-    """A symmetric matrix that is made row by row, when it is needed; zero on its diagonal."""
+    """A symmetric matrix that is computed row by row, when it is needed; zero on its diagonal."""
 
     @abstractmethod
     def rows(self) -> Iterator[tuple[slice, Array]]:
-        """Make it, some rows at a time.
+        """Compute it, some rows at a time.
 
         Yields
         ------
@@ -77,17 +77,17 @@ class ByRows(Operator):
         return product
 
     def survey(self) -> tuple[Array, bool]:
-        """Sum the rows, and see whether it is more than one number."""
+        """Sum the rows, and check whether its values differ."""
         degrees, low, high = describe(self)
         return degrees, high - low > SAME * abs(high)
 
 
 @dataclass(frozen=True)
 class Affinity(ByRows):
-    """An affinity of features as a matrix that is made row by row, when it is needed.
+    """An affinity of features as a matrix that is computed row by row, when it is needed.
 
-    It is what is clustered: not negative, so phi stands there plus 1, as it was published; zero on
-    the diagonal, since how much a feature goes with itself says nothing.
+    It is not negative, so phi is increased by 1, as published; it is zero on the diagonal, since
+    the affinity of a feature with itself carries no information.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Affinity(ByRows):
     n_both : ndarray of shape (n, n), int
         Blocks with both; the diagonal holds the blocks of each.
     undefined : float or None
-        What stands for undefined; None if there is none.
+        Value in place of an undefined affinity; None if there is none.
     """
 
     measure: str
@@ -127,7 +127,7 @@ class Affinity(ByRows):
         return 2.0 if self.measure == "phi" else 1.0
 
     def rows(self) -> Iterator[tuple[slice, Array]]:
-        """Make it from counts, in float64, some rows at a time."""
+        """Compute it from counts, in float64, some rows at a time."""
         measure, n = MEASURES[self.measure], self.n_both.diagonal().astype(float)
         for first in range(0, len(n), _ROWS):
             part = slice(first, min(first + _ROWS, len(n)))
@@ -158,7 +158,7 @@ class Angular(ByRows):
         return len(self.vectors)
 
     def rows(self) -> Iterator[tuple[slice, Array]]:
-        """Make it from cosines, some rows at a time."""
+        """Compute it from cosines, some rows at a time."""
         for first in range(0, len(self), _ROWS):
             part = slice(first, min(first + _ROWS, len(self)))
             cosines = self.vectors[part] @ self.vectors.T

@@ -20,14 +20,14 @@ SLAB = 2**24
 """Bits that are unpacked at once: 80 MB in float32."""
 
 VECTORS = 256
-"""Vectors that are multiplied at once: bounds what stands beside the bits."""
+"""Vectors that are multiplied at once: bounds the memory beside the bits."""
 
 _PROBES = 8
 """Random vectors that show whether an affinity is more than one number."""
 
 
 class Bilinear(Operator):
-    """An affinity of features as a product of bits; its n x n values are never made.
+    """An affinity of features as a product of bits; its n x n values are never computed.
 
     With p the share of blocks that each feature is active in and X their bits (features x blocks),
     it is C C^T + Z Z^T less its own diagonal. Z = a (X - p) has rows of mean 0. For phi
@@ -50,7 +50,7 @@ class Bilinear(Operator):
     -----
     In memory are the bits and a slab of them as numbers. A product unpacks all bits, whether with
     one vector or with dozens. The parts that all features share are computed in float64. Bits of
-    features that are active in most blocks are turned over, Z with them: float32 then adds up the
+    features that are active in most blocks are complemented, Z with them: float32 then adds up the
     few blocks that matter, and nothing large cancels.
     """
 
@@ -68,9 +68,9 @@ class Bilinear(Operator):
             self.top = 1.0
             self.common = np.stack([np.ones(len(n)), 2 * p - 1], axis=1) / np.sqrt(2)
             scale = np.full(len(n), np.sqrt(2 / n_blocks))
-        self._turned = 2 * n > n_blocks
-        self._share = np.where(self._turned, n_blocks - n, n)[:, None] / n_blocks
-        self._scale = np.where(self._turned, -scale, scale)[:, None]
+        self._complemented = 2 * n > n_blocks
+        self._share = np.where(self._complemented, n_blocks - n, n)[:, None] / n_blocks
+        self._scale = np.where(self._complemented, -scale, scale)[:, None]
 
     def __len__(self) -> int:
         return len(self.n)
@@ -128,7 +128,7 @@ class Bilinear(Operator):
         return (product * self._scale).astype(vectors.dtype, copy=False)
 
     def survey(self) -> tuple[Array, bool]:
-        """Sum the rows, and see whether it is more than one number.
+        """Sum the rows, and check whether its values differ.
 
         A matrix of one number w takes any x to w (sum(x) - x); no other does so with random x.
         """
@@ -159,7 +159,7 @@ class Bilinear(Operator):
         from saeatlas.analyses.counting.torch_engine import unpacked
 
         step = max(8, min(SLAB // (8 * len(self)), self.bits.shape[1]))
-        flip = torch.from_numpy(np.where(self._turned, 0xFF, 0).astype(np.uint8)[:, None])
+        flip = torch.from_numpy(np.where(self._complemented, 0xFF, 0).astype(np.uint8)[:, None])
         flip = flip.to(self._where)
         # one for all slabs: fresh memory takes as long as the product
         numbers = torch.empty((len(self), 8 * step), dtype=dtype, device=self._where)

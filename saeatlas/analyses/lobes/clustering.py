@@ -136,7 +136,7 @@ def spectral_clustering(
     degrees : ndarray of shape (n,), float64
         Sums of its rows; not all 0.
     features : ndarray of shape (n,), int64
-        What its rows stand for.
+        Those of its rows.
     ks : sequence of int
         Rising, at most n.
     seed : int

@@ -157,7 +157,7 @@ def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> t
 
 
 def _floor(matrix: Deflated, seed: int) -> float:
-    """Return what no eigenvalue is below: known, unless one feature with few relations spoils it.
+    """Return what no eigenvalue is below: known, unless one feature has few relations.
 
     Looking for it takes some twenty products with single vectors.
     """
@@ -210,7 +210,7 @@ def _filtered(
 ) -> tuple[Array, Array] | None:
     """Find leading eigenpairs by subspace iteration with a Chebyshev filter, in float32.
 
-    Those found are locked: the others are kept orthogonal to them. None if it takes too long.
+    Those found are locked: the others stay orthogonal to them. None if it takes too long.
     """
     n, free = len(matrix), isinstance(matrix, Deflated)
     # more than wanted: the last converge slowly

@@ -30,7 +30,7 @@ class Params(run_driver.Params):
     ks : sequence of int
         Numbers of clusters; those above the number of features are left out.
     cooccurrence : int, optional
-        Only features counted in this run of co-occurrence: dead ones lie anywhere.
+        Only features counted in this run of co-occurrence: vectors of dead features are arbitrary.
     seed : int, default=0
         Of k-means, and of the eigenvectors' solver.
     """

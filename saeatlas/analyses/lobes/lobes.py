@@ -190,7 +190,7 @@ class _Found:
 
 
 def _cluster(counts: Pairs | Bits, params: Params, run: int, report: Report) -> _Found:
-    """Cluster by each affinity, one at a time: its matrix goes before the next one is made."""
+    """Cluster by each affinity, one at a time: its matrix is freed before the next one."""
     found = _Found()
     for name in params.stored["affinities"]:
         done = _cluster_affinity(counts, name, params, found, report)
@@ -230,10 +230,11 @@ def _cluster_affinity(
     related = degrees > _NOTHING
     if params.preset == "paper":
         degrees[~related] = 0
-    elif not related.all():  # they would lie wherever the numbers fall
+    elif not related.all():  # their place would be arbitrary
         features, degrees = features[related], degrees[related]
         affinity = affinity.take(related)
-        found.note(f"{name}: {(~related).sum():,} features meet no other and have no lobe.")
+        n = int((~related).sum())
+        found.note(f"{name}: {n:,} features have no affinity with any other and have no lobe.")
     ks = [k for k in params.stored["ks"] if k <= len(features)]
     if ks != params.stored["ks"]:
         found.note(f"No lobes for k above the number of features, {len(features):,}.")

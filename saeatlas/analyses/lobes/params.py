@@ -20,7 +20,7 @@ DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
 
 @dataclass(frozen=True)
 class Params(run_driver.Params):
-    """What lobes are made of, and how.
+    """Which features are clustered, and how.
 
     Parameters
     ----------
@@ -39,8 +39,9 @@ class Params(run_driver.Params):
     assign : {'kmeans', 'cluster_qr'}
         How points of the embedding become lobes.
     matrix_free : bool
-        Work from the bits of the blocks and never make the matrix of all pairs: for more features
-        than whose pairs fit in memory. For phi and simple_matching, and not for the preset paper.
+        Work from the bits of the blocks and never compute the matrix of all pairs: for more
+        features than whose pairs fit in memory. For phi and simple_matching, and not for the preset
+        paper.
     halves : bool
         Find lobes from either half of the documents too, and store how far they agree. Counts
         twice more; those counts stay in the catalog.
@@ -101,5 +102,5 @@ class Params(run_driver.Params):
             "assign": self.assign,
             "halves": self.halves,
         }
-        # only where it is so: runs made before there was a choice stay the same runs
+        # stored only where it is True: older runs, without the choice, stay the same runs
         return params | ({"matrix_free": True} if self.matrix_free else {})

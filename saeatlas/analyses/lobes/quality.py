@@ -71,10 +71,10 @@ def _quality(sums: Floats, labels: Ints, degrees: Floats, top: float) -> Quality
     within = np.bincount(labels, own)
     volume = np.bincount(labels, degrees)
     total = degrees.sum()
-    kept = np.divide(within, volume, out=np.ones(len(n)), where=volume > 0)
+    inside = np.divide(within, volume, out=np.ones(len(n)), where=volume > 0)
     silhouettes = _silhouettes(sums, labels, n, top)
     return Quality(
-        float((1 - kept).sum()),
+        float((1 - inside).sum()),
         within / total - (volume / total) ** 2,
         np.bincount(labels, silhouettes) / n,
         float(silhouettes.mean()),
@@ -87,7 +87,7 @@ def _silhouettes(sums: Floats, labels: Ints, n: Ints, top: float) -> Floats:
         return np.full(len(labels), np.nan)
     points = np.arange(len(labels))
     alone = n[labels] == 1
-    # a point's affinity with itself stands as 0 in the sums, its distance as top: taken off again
+    # a point's affinity with itself counts as 0 in the sums, its distance as top: subtracted
     far = top * n - sums.astype(np.float64)
     own = (far[points, labels] - top) / np.maximum(n[labels] - 1, 1)
     means = far / n

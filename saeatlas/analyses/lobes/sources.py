@@ -36,7 +36,7 @@ class Pairs:
         return self.counts.n_blocks
 
     def choose(self, name: str, params: Params) -> tuple[npt.NDArray[np.int64], Affinity]:
-        """Choose the features that are clustered, and make their affinity.
+        """Choose the features that are clustered, and compute their affinity when it is needed.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class Pairs:
         Returns
         -------
         features : ndarray of shape (n,), int64
-            What the rows stand for, ascending.
+            Those of the rows, ascending.
         affinity : Affinity
         """
         counts = self.counts
@@ -82,7 +82,7 @@ class Bits:
     bits: npt.NDArray[np.uint8]
 
     def choose(self, name: str, params: Params) -> tuple[npt.NDArray[np.int64], Bilinear]:
-        """Choose the features that are clustered, and make their affinity.
+        """Choose the features that are clustered, and compute their affinity when it is needed.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Bits:
         Returns
         -------
         features : ndarray of shape (n,), int64
-            What the rows stand for, ascending.
+            Those of the rows, ascending.
         affinity : Bilinear
         """
         wanted = _wanted(self.n, self.n_blocks, name, params)

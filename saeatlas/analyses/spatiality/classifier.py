@@ -1,4 +1,4 @@
-"""How well a feature's lobe can be told from its decoder vector, for many labellings at once."""
+"""How well decoder vectors predict the lobes of features, for many labellings at once."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,12 +31,12 @@ def balanced_accuracies(
     C: float = 1.0,
     preset: Literal["default", "paper"] = "default",
 ) -> Array:
-    """Tell lobes from vectors by logistic regression, and score it on features left out.
+    """Predict lobes from vectors by logistic regression, and score it on features left out.
 
     Parameters
     ----------
     vectors : ndarray of shape (n, d), float32
-        Decoder vectors; made unit vectors first, a zero vector stays.
+        Decoder vectors; normalised to unit length; a zero vector stays.
     labels : ndarray of shape (m, n), int
         m labellings of the same n features, from 0 to k - 1.
     k : int
@@ -48,13 +48,13 @@ def balanced_accuracies(
     C : float, default=1.0
         Inverse of the L2 penalty, as in scikit-learn; the intercept is not penalised.
     preset : {'default', 'paper'}
-        paper: one split, fitted to the first 80% of features as they stand and scored on the rest,
+        paper: one split, fitted to the first 80% of features in their order and scored on the rest,
         all features of the same weight, no lobe left out.
 
     Returns
     -------
     ndarray of shape (m,), float64
-        Mean over lobes of the share of their features left out that are told rightly; 1 / k is
+        Mean over lobes of the share of their features left out that are predicted rightly; 1 / k is
         chance. Predictions of all folds are pooled. NaN where fewer than two lobes are left.
 
     Notes
@@ -76,7 +76,7 @@ def balanced_accuracies(
         for row, own in enumerate(np.asarray(labels))
         for problem in _problems(row, own, folds, seed, preset)
     ]
-    told = np.full(np.shape(labels), -1)
+    predicted = np.full(np.shape(labels), -1)
     design = _design(vectors)
     step = max(1, _NUMBERS // (len(vectors) * (k if k > 2 else 1)))
     for classes in sorted({len(problem.lobes) for problem in problems}):
@@ -84,13 +84,13 @@ def balanced_accuracies(
         for first in range(0, len(alike), step):
             part = alike[first : first + step]
             for problem, codes in zip(part, _predict(design, part, classes, C), strict=True):
-                told[problem.row, problem.test] = problem.lobes[codes[problem.test]]
-    return np.array([_score(own, guess) for own, guess in zip(labels, told, strict=True)])
+                predicted[problem.row, problem.test] = problem.lobes[codes[problem.test]]
+    return np.array([_score(own, guess) for own, guess in zip(labels, predicted, strict=True)])
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """One fit: which labelling, the lobes told apart, each feature's code and weight, the rest.
+    """One fit: which labelling, the lobes distinguished, each feature's code and weight, the rest.
 
     `codes` counts in `lobes`, -1 where a feature's lobe is not among them; `weights` is 0 for
     features that are not fitted to; `test` says which are predicted.
@@ -137,13 +137,13 @@ def _problem(
     return _Problem(row, lobes, codes, weights, test)
 
 
-def _score(labels: Array, told: Array) -> float:
-    """Balanced accuracy where something was told; NaN where nothing was."""
-    tested = told >= 0
+def _score(labels: Array, predicted: Array) -> float:
+    """Balanced accuracy of what was predicted; NaN where nothing was."""
+    tested = predicted >= 0
     if not tested.any():
         return np.nan
     _, codes = np.unique(labels[tested], return_inverse=True)
-    right = np.bincount(codes, labels[tested] == told[tested])
+    right = np.bincount(codes, labels[tested] == predicted[tested])
     return float((right / np.bincount(codes)).mean())
 
 
@@ -201,9 +201,9 @@ def _predict(x: "torch.Tensor", problems: list[_Problem], classes: int, C: float
             if (steep <= enough).all():
                 break
     z = (x @ w).view(shape)
-    told = z.argmax(2) if logits > 1 else (z[..., 0] > 0).long()
-    codes_told: Array = told.T.cpu().numpy()
-    return codes_told
+    predicted = z.argmax(2) if logits > 1 else (z[..., 0] > 0).long()
+    predicted_codes: Array = predicted.T.cpu().numpy()
+    return predicted_codes
 
 
 def _residuals(z: "torch.Tensor", codes: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":

@@ -56,8 +56,8 @@ class Trials:
     A draw is one permutation, or one set of vectors, for all lobes: their statistics depend on
     each other as the observed ones do, which the adjusted p needs.
 
-    Each null asks another question. permuted: do lobes and geometry have anything to do with each
-    other; it is rejected too where both only follow a feature's frequency. frequency: anything
+    Each null asks another question. permuted: are lobes and geometry related to each other; it is
+    rejected too where both only follow a feature's frequency. frequency: anything
     beyond that. directions and covariance leave lobes as they are and ask whether vectors without
     clusters would agree with them; as the vectors are drawn apart from the lobes they seldom
     differ from permuted, and rest on few draws.

@@ -12,7 +12,7 @@ _TABLE = 16
 
 
 def adjusted_mutual_information(a: Array, b: Array) -> float:
-    """Compare two labellings, corrected for what chance makes them share.
+    """Compare two labellings, corrected for chance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Vectors without structure, and what a statistic is worth against draws from a null."""
+"""Vectors without structure, and p-values and z-scores against draws from a null."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +59,7 @@ def scores(values: Array, draws: Array) -> list[Score]:
     -----
     p counts the observed value among the draws, so that it is never 0 and holds its level exactly
     for any m. p_adjusted compares the observed z with the largest z of each draw over all t
-    statistics (max-T): the chance, if the null holds for all, that any of them gets so far. For
+    statistics (max-T): the chance, if the null holds for all, that any of them is so large. For
     this z is taken with mean and standard deviation over the observed value and the draws: with
     those of the draws alone the observed value, which is not among them, would stand out too
     often when m is small and t is large. The z that is reported is that of the draws alone; with
@@ -110,7 +110,7 @@ def random_directions(rng: np.random.Generator, n: int, d: int) -> Array:
 
 
 class GaussianNull:
-    """Gaussian vectors with the mean and covariance of given ones, made unit vectors.
+    """Gaussian vectors with the mean and covariance of given ones, normalised to unit length.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class GaussianNull:
     Notes
     -----
     It has the directions in which the vectors spread and none of their clusters. Normalising
-    changes the covariance a little, most where few directions hold most of it.
+    changes the covariance a little, most where few directions have most of it.
     """
 
     def __init__(self, vectors: Array) -> None:

@@ -1,4 +1,4 @@
-"""Which document types a lobe prefers, and how sure that is."""
+"""Which document types a lobe prefers, with confidence intervals."""
 
 from dataclasses import dataclass
 

@@ -44,7 +44,7 @@ class Params(run_driver.Params):
         documents that built the lobes, top lobes fit better than they would elsewhere.
     preset : {'default', 'paper'}
         The top lobe of a block is the one whose active features exceed most, in standard
-        deviations, what its share of all activity makes expect (`top_lobes.by_excess`); or, as
+        deviations, the expectation from its share of all activity (`top_lobes.by_excess`); or, as
         published, the one with the largest share of its features active (`top_lobes.by_share`).
     seed : int, default=0
         Of the resampling of documents.

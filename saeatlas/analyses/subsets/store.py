@@ -16,7 +16,7 @@ from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import runs
 
 _BLOCKS = 4_096
-"""Blocks whose rows are made at once."""
+"""Blocks of a slab of rows."""
 
 
 @dataclass(frozen=True)

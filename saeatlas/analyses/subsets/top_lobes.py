@@ -107,7 +107,7 @@ def by_share(active: Counts, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int
 
 
 def by_excess(active: Counts, activity: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Find the lobe that is active most above what its frequency makes expect.
+    """Find the lobe whose activity most exceeds the expectation from its frequency.
 
     Of the T active features of a block, a_l lie in lobe l. If each came from lobe l with the
     probability p_l that an active feature has in general, a_l would have mean T p_l and variance

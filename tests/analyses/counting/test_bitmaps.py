@@ -207,7 +207,7 @@ def test_a_peak_at_the_threshold_is_not_above_it(engine: sa.Engine) -> None:
 def test_what_was_not_kept_cannot_be_asked_for(engine: sa.Engine, keep_above: float) -> None:
     peaks = sparse.draw(np.random.default_rng(0), 50, 9)
     made = sparse.record(engine, peaks, keep_above=keep_above, thetas=[0.0] * 8 + [5.0])
-    with pytest.raises(errors.InputError, match=r"keeps only.*(.|\n)*higher --threshold"):
+    with pytest.raises(errors.InputError, match=r"stores only.*(.|\n)*higher --threshold"):
         _grow(engine, made.id, Threshold(keep_above / 2))
     with pytest.raises(errors.InputError, match=r"theta\+0 needs those above 0"):
         _grow(engine, made.id, Threshold(0, relative=True))
