@@ -233,8 +233,8 @@ def _cluster_affinity(
     elif not related.all():  # their place would be arbitrary
         features, degrees = features[related], degrees[related]
         affinity = affinity.take(related)
-        n = int((~related).sum())
-        found.note(f"{name}: {n:,} features have no affinity with any other and have no lobe.")
+        n = f"{(~related).sum():,} of {len(related):,}"
+        found.note(f"{name}: {n} features have no affinity with any other, and so no lobe.")
     ks = [k for k in params.stored["ks"] if k <= len(features)]
     if ks != params.stored["ks"]:
         found.note(f"No lobes for k above the number of features, {len(features):,}.")

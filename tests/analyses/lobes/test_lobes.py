@@ -274,7 +274,9 @@ def test_features_that_meet_no_other_have_no_lobe(engine: sa.Engine) -> None:
     active = np.vstack([np.pad(active, ((0, 0), (0, 5))), lonely])
     run = _record(engine, active)
     done = _find(engine, run, affinities=["jaccard", "phi"], ks=[2])
-    assert done.notes == ("jaccard: 5 features have no affinity with any other and have no lobe.",)
+    assert done.notes == (
+        "jaccard: 5 of 45 features have no affinity with any other, and so no lobe.",
+    )
     jaccard, phi = _read(engine, done.run)
     assert jaccard.features.tolist() == list(range(40))
     assert phi.features.tolist() == list(range(45))  # phi of such a pair is known
@@ -287,7 +289,7 @@ def test_opposites_have_no_affinity(engine: sa.Engine) -> None:
     one = rng.random(997) < 0.3
     active = np.stack([one, ~one, ~one, ~one], axis=1)
     done = _find(engine, _record(engine, active), affinities=["phi"], ks=[1])
-    assert done.notes == ("phi: 1 features have no affinity with any other and have no lobe.",)
+    assert done.notes == ("phi: 1 of 4 features have no affinity with any other, and so no lobe.",)
     assert _read(engine, done.run)[0].features.tolist() == [1, 2, 3]
 
 
