@@ -3,6 +3,7 @@
 from typing import Any, LiteralString
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
@@ -60,7 +61,7 @@ def select(
         driver.rollback()
 
 
-def features(connection: sa.Connection, sae: int, condition: str) -> np.ndarray[Any, Any]:
+def features(connection: sa.Connection, sae: int, condition: str) -> npt.NDArray[np.int64]:
     """Find the features of an SAE that meet a condition.
 
     Parameters

@@ -141,7 +141,7 @@ def _recording(connection: sa.Connection, number: int) -> sa.Row[Any]:
 
 def _floors(
     connection: sa.Connection, recording: sa.Row[Any], threshold: Threshold
-) -> np.ndarray[Any, Any] | None:
+) -> npt.NDArray[np.float32] | None:
     """Return what each feature must pass, float32 of shape (d_sae,); None if all stored does."""
     floors = np.full(recording.d_sae, threshold.above, np.float32)
     if threshold.relative:
@@ -156,7 +156,7 @@ def _floors(
     return None if floors.max() <= recording.keep_above else floors
 
 
-def _thetas(connection: sa.Connection, recording: sa.Row[Any]) -> np.ndarray[Any, Any]:
+def _thetas(connection: sa.Connection, recording: sa.Row[Any]) -> npt.NDArray[np.float32]:
     table = tables.feature
     query = sa.select(table.c.threshold).where(table.c.sae == recording.sae)
     thetas = connection.execute(query.order_by(table.c.feature)).scalars().all()
@@ -202,7 +202,7 @@ def _add_chunk(
     connection: sa.Connection,
     bitmap: Bitmap,
     stop: int,
-    floors: np.ndarray[Any, Any] | None,
+    floors: npt.NDArray[np.float32] | None,
 ) -> None:
     first = bitmap.n_blocks
     rows = _active(connection, bitmap.recording, first, stop, floors)
@@ -229,8 +229,8 @@ def _active(
     recording: int,
     first: int,
     stop: int,
-    floors: np.ndarray[Any, Any] | None,
-) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    floors: npt.NDArray[np.float32] | None,
+) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
     """Read blocks, numbered from 0, and their features above the floor, straight from the wire."""
     name = "read_features" if floors is None else "read_peaks"
     values = {"recording": recording, "first": first, "stop": stop}

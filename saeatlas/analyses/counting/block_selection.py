@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -31,7 +32,7 @@ class Selection:
 
     n_blocks: int
     chunk_blocks: list[int]
-    masks: list[np.ndarray[Any, Any]]
+    masks: list[npt.NDArray[np.uint8]]
 
     def sha256(self, n_chunks: int | None = None) -> str:
         """Hash what is selected of the first chunks, as hexadecimal.
@@ -145,7 +146,7 @@ def select_counted(
     return Selection(n_blocks, selection.chunk_blocks[:n_chunks], masks)
 
 
-def _mask(chosen: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _mask(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     mask = np.zeros(-(-len(chosen) // 64) * 8, np.uint8)
     packed = np.packbits(chosen)
     mask[: len(packed)] = packed

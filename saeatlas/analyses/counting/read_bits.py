@@ -1,8 +1,7 @@
 """Read bitmaps back, a chunk of blocks at a time."""
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas.analyses.counting.bitmaps import Bitmap
@@ -11,13 +10,13 @@ from saeatlas.schema.database import wire
 from saeatlas.schema.database.copy import read_rows
 from saeatlas.schema.database.statements import statement
 
-Array = np.ndarray[Any, Any]
-
 _ROWS = 1_024
 """Features whose bits are taken apart at once."""
 
 
-def read_chunk(connection: sa.Connection, bitmap: Bitmap, chunk: int, n_blocks: int) -> Array:
+def read_chunk(
+    connection: sa.Connection, bitmap: Bitmap, chunk: int, n_blocks: int
+) -> npt.NDArray[np.uint8]:
     """Read where each feature is active in a chunk.
 
     Parameters
@@ -44,8 +43,8 @@ def read_chunk(connection: sa.Connection, bitmap: Bitmap, chunk: int, n_blocks: 
 
 
 def read_selected(
-    connection: sa.Connection, bitmap: Bitmap, selection: Selection, features: Array
-) -> Array:
+    connection: sa.Connection, bitmap: Bitmap, selection: Selection, features: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
     """Read where some features are active in the selected blocks, side by side.
 
     Parameters
@@ -86,7 +85,7 @@ def read_selected(
     return packed
 
 
-def count(packed: Array) -> Array:
+def count(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Count the ones of each row.
 
     Parameters

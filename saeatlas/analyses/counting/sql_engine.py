@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
@@ -71,7 +72,7 @@ class Workspace:
             sa.Column("bits", BIT(varying=True)),
         )
 
-    def put_masks(self, masks: Sequence[np.ndarray[Any, Any]], *, first: int) -> None:
+    def put_masks(self, masks: Sequence[npt.NDArray[np.uint8]], *, first: int) -> None:
         """Say which blocks count.
 
         Parameters
@@ -86,7 +87,7 @@ class Workspace:
             rows = ((chunk, mask) for chunk, mask in enumerate(masks) if chunk >= first)
             copy_rows(connection, self._mask, ["chunk", "bits"], rows)
 
-    def masked_counts(self, bitmap: Bitmap) -> np.ndarray[Any, Any]:
+    def masked_counts(self, bitmap: Bitmap) -> npt.NDArray[np.int64]:
         """Count the selected blocks of each feature.
 
         Parameters
@@ -107,7 +108,7 @@ class Workspace:
         return n
 
     def assemble(
-        self, bitmap: Bitmap, places: np.ndarray[Any, Any], n: np.ndarray[Any, Any]
+        self, bitmap: Bitmap, places: npt.NDArray[np.int64], n: npt.NDArray[np.int64]
     ) -> None:
         """Put each feature's bits of all chunks in one, in the order of their places.
 
@@ -176,7 +177,7 @@ class Workspace:
             finally:
                 self._running.discard(driver)
 
-    def bits(self, live: int) -> np.ndarray[Any, Any]:
+    def bits(self, live: int) -> npt.NDArray[np.uint8]:
         """Read the assembled bitmaps.
 
         Parameters
@@ -190,7 +191,7 @@ class Workspace:
             In the order of places; the most significant bit of a byte is its first block.
         """
         query = sql.SQL(statement(__name__, "read_work")).format(**self._parts)
-        rows: np.ndarray[Any, Any] | None = None
+        rows: npt.NDArray[np.uint8] | None = None
         with self.engine.connect() as connection:
             for i, (value,) in enumerate(read_rows(connection, query)):
                 row = wire.bits(value)

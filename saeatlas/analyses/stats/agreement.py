@@ -1,17 +1,17 @@
 """How far two labellings of features agree, and how far they agree by chance."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray[Any, Any]
+Ints = npt.NDArray[np.integer]
 
 _TABLE = 16
 """Cells of a contingency table per feature, above which sorting is quicker than counting."""
 
 
-def adjusted_mutual_information(a: Array, b: Array) -> float:
+def adjusted_mutual_information(a: Ints, b: Ints) -> float:
     """Compare two labellings, corrected for chance.
 
     Parameters
@@ -38,7 +38,7 @@ def adjusted_mutual_information(a: Array, b: Array) -> float:
     return float(permuted([a], b, np.arange(len(b))[None])[0, 0])
 
 
-def permuted(lobes: Sequence[Array], clusters: Array, orders: Array) -> Array:
+def permuted(lobes: Sequence[Ints], clusters: Ints, orders: Ints) -> npt.NDArray[np.float64]:
     """Compare labellings with permutations of another.
 
     Parameters
@@ -72,7 +72,7 @@ def permuted(lobes: Sequence[Array], clusters: Array, orders: Array) -> Array:
 class _Pair:
     """Two labellings, and all of their agreement that no permutation changes."""
 
-    def __init__(self, a: Array, b: Array) -> None:
+    def __init__(self, a: Ints, b: Ints) -> None:
         from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
         _, a = np.unique(a, return_inverse=True)
@@ -82,15 +82,15 @@ class _Pair:
         self.same = len(n_a) == len(n_b)  # asked only where one of them is 1
         self.cells = len(n_a) * len(n_b)
         kind = np.int32 if self.cells < 2**31 else np.int64
-        self.a: Array = (a * len(n_b)).astype(kind)
-        self.b: Array = b.astype(kind)
+        self.a: Ints = (a * len(n_b)).astype(kind)
+        self.b: Ints = b.astype(kind)
         self.log = np.log(np.arange(n + 1).clip(1))
         h_a, h_b = (np.log(n) - size @ self.log[size] / n for size in (n_a, n_b))
         self.joint = h_a + h_b - np.log(n)  # MI less the sum of n_ij log n_ij / n
         self.expected = expected_mutual_information(contingency_matrix(a, b, sparse=True), n)
         self.room = (h_a + h_b) / 2 - self.expected
 
-    def score(self, order: Array) -> float:
+    def score(self, order: Ints) -> float:
         if self.one:
             return float(self.same)
         if self.room < 1e-12:  # as if each feature were a lobe: every permutation matches
@@ -105,7 +105,9 @@ class _Pair:
         return float((self.joint + total / self.n - self.expected) / self.room)
 
 
-def shuffles(rng: np.random.Generator, n: int, m: int, strata: Array | None = None) -> Array:
+def shuffles(
+    rng: np.random.Generator, n: int, m: int, strata: Ints | None = None
+) -> npt.NDArray[np.int32]:
     """Draw permutations.
 
     Parameters
@@ -125,7 +127,7 @@ def shuffles(rng: np.random.Generator, n: int, m: int, strata: Array | None = No
     """
     _, codes = np.unique(np.zeros(n) if strata is None else strata, return_inverse=True)
     places = np.argsort(codes, kind="stable").astype(np.int32)
-    ranks: Array = codes[places].astype(np.float64)
+    ranks: npt.NDArray[np.float64] = codes[places].astype(np.float64)
     orders = np.empty((m, n), np.int32)
     for row in orders:
         # sorting by stratum and then at random permutes each stratum within itself
@@ -133,7 +135,7 @@ def shuffles(rng: np.random.Generator, n: int, m: int, strata: Array | None = No
     return orders
 
 
-def frequency_strata(n_blocks_active: Array, size: int = 32) -> Array:
+def frequency_strata(n_blocks_active: Ints, size: int = 32) -> npt.NDArray[np.int64]:
     """Group features of about the same frequency.
 
     Parameters

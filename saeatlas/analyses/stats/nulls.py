@@ -1,11 +1,9 @@
 """Vectors without structure, and p-values and z-scores against draws from a null."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-
-Array = np.ndarray[Any, Any]
+import numpy.typing as npt
 
 _SAME = 1e-9
 """Values this close are equal: the same counts, added in another order."""
@@ -40,7 +38,7 @@ class Score:
     p_adjusted: float | None
 
 
-def scores(values: Array, draws: Array) -> list[Score]:
+def scores(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> list[Score]:
     """Score several statistics against joint draws from one null.
 
     Parameters
@@ -94,7 +92,7 @@ def scores(values: Array, draws: Array) -> list[Score]:
     ]
 
 
-def random_directions(rng: np.random.Generator, n: int, d: int) -> Array:
+def random_directions(rng: np.random.Generator, n: int, d: int) -> npt.NDArray[np.float32]:
     """Draw unit vectors of which each direction is as likely.
 
     Parameters
@@ -122,13 +120,13 @@ class GaussianNull:
     changes the covariance a little, most where few directions have most of it.
     """
 
-    def __init__(self, vectors: Array) -> None:
+    def __init__(self, vectors: npt.NDArray[np.float32]) -> None:
         self.mean = vectors.mean(axis=0)
         covariance = np.atleast_2d(np.cov(vectors, rowvar=False))
         sizes, axes = np.linalg.eigh(covariance)
         self.root = (axes * np.sqrt(sizes.clip(0))).T.astype(np.float32)
 
-    def draw(self, rng: np.random.Generator, n: int) -> Array:
+    def draw(self, rng: np.random.Generator, n: int) -> npt.NDArray[np.float32]:
         """Draw vectors.
 
         Parameters
@@ -143,6 +141,6 @@ class GaussianNull:
         return _unit(rng.standard_normal((n, len(self.root)), np.float32) @ self.root + self.mean)
 
 
-def _unit(vectors: Array) -> Array:
-    unit: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    unit: npt.NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
