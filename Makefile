@@ -33,7 +33,7 @@ lint: .venv/ready-dev
 
 docs: .venv/ready-dev ## write the generated parts of the pages anew
 	$(BIN)/python docs/architecture_picture.py
-	COLUMNS=100 $(BIN)/python docs/readme.py
+	$(BIN)/python docs/readme.py
 	$(BIN)/cog -r README.md docs/*.md
 
 .venv/ready-docs: .venv/ready

@@ -7,21 +7,21 @@ import atexit
 import contextlib
 import io
 import os
+import pty
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-from click.testing import CliRunner
-
-from saeatlas.cli import cli
 
 README = Path(__file__).parents[1] / "README.md"
 
 _CONSOLE = re.compile(r"<!-- session -->\n```console\n(.*?)```", re.DOTALL)
 _PYTHON = re.compile(r"<!-- session -->\n```python\n(.*?)```\n```text\n(.*?)```", re.DOTALL)
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _SECONDS = re.compile(r"\b[0-9.,]+ s\b")
 
 
@@ -54,11 +54,31 @@ def run(page: str) -> tuple[str, str]:
 
 
 def _answered(line: str) -> Iterator[str]:
-    words = shlex.split(line)
-    done = CliRunner().invoke(cli, words[2:], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
     yield line
-    yield from (row.rstrip() for row in done.stdout.splitlines() if "━" not in row and row.strip())
+    rows = _CONTROL.sub("", _on_a_terminal(shlex.split(line)[2:])).splitlines()
+    yield from (row.rstrip() for row in rows if "━" not in row and row.strip())
+
+
+def _on_a_terminal(words: list[str]) -> str:
+    """Run a command as somebody sees it who types it; progress bars go to the terminal too."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "saeatlas", *words]
+    with subprocess.Popen(
+        command, stdout=theirs, stderr=subprocess.PIPE, env=os.environ | {"COLUMNS": "120"}
+    ) as running:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+        _, errors = running.communicate()
+    assert running.returncode == 0, errors.decode()
+    return shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side has closed it
+        return b""
 
 
 def same(one: str, other: str) -> bool:
