@@ -25,3 +25,12 @@ def test_every_analysis_shown_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(names["by_type"])
     assert set(names["p_values"].k) == {2, 3}
     assert "map by pca 2 of 2" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("database_url")
+def test_what_is_ingested_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(BLOCKS["ingestion"], "python.md", "exec"), names)
+    assert (names["sae"], names["recording"], names["labelled"]) == (1, 1, [1])
+    assert names["about_the_sea"].feature.tolist() == [7]
