@@ -26,7 +26,7 @@ def encoder_vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
     Returns
     -------
     ndarray of shape (d_sae, d_in), float32
-        W_enc transposed, exactly as in the weights; d_in is the width of what is heard. A gated
+        W_enc transposed, exactly as in the weights; d_in is the width of the input. A gated
         SAE's magnitudes use the same vectors, each times exp(r_mag). Where encoder and decoder are
         tied, as in matching pursuit: W_dec.
 

@@ -55,7 +55,7 @@ class LoadedSae:
     source : str
         ``repository:path`` on the hub, or an absolute path.
     sae : sae_lens.SAE or None
-        None for a bare decoder, which cannot listen.
+        None for a bare decoder, which has no encoder.
     decoder : ndarray of shape (d_sae, d_in), float32
         W_dec, exactly as in the weights. Of a transcoder: what it writes to the output.
     threshold : ndarray of shape (d_sae,), float32, or None
@@ -119,7 +119,7 @@ def load_sae(
         A sae-lens folder, a Gemma Scope folder or params.npz, or a .npz, .npy or .safetensors
         file that holds W_dec.
     hook_name, model_name : str, optional
-        Where it listens and on which model it was trained, if its files do not say.
+        Its input site and the model it was trained on, if its files do not say.
     allow_zero_rows : bool, default=False
         Accept features whose decoder vector is all zero; their cosine is undefined.
 
@@ -196,7 +196,7 @@ def _described(
     threshold = getattr(sae, "threshold", None)
     if sae is not None:
         _require_honoured(f"{release}/{sae_id}", sae)
-        sae.turn_off_forward_pass_hook_z_reshaping()  # the heads are heard side by side already
+        sae.turn_off_forward_pass_hook_z_reshaping()  # the heads stand side by side already
     return LoadedSae(
         release=release,
         sae_id=sae_id,

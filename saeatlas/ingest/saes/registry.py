@@ -135,7 +135,7 @@ def select_entries(
 
 
 def _usual(entries: list[Entry], fitting: list[Entry]) -> list[Entry]:
-    """Prefer the place that the release listens to nearly everywhere to an extra one at the end.
+    """Prefer the input site that the release has at nearly every layer to an extra one at the end.
 
     GPT-2's residual SAEs stand before each layer, and one more after the last.
     """
@@ -181,7 +181,7 @@ def _entry(lookup: "PretrainedSAELookup", sae_id: str) -> Entry:
         model_name=lookup.model,
         l0=published,
         explained_variance=None if explained in (None, 1.0) else explained,
-        neuronpedia_id=lookup.neuronpedia_id.get(sae_id) or _twins_page(lookup, path),
+        neuronpedia_id=lookup.neuronpedia_id.get(sae_id) or _page_of_same_weights(lookup, path),
         **read,
     )
 
@@ -208,13 +208,13 @@ def read_id(release: str, sae_id: str) -> dict[str, Any]:
     }
 
 
-def _twins_page(lookup: "PretrainedSAELookup", path: str) -> str | None:
+def _page_of_same_weights(lookup: "PretrainedSAELookup", path: str) -> str | None:
     """Find the Neuronpedia page of the same weights under another name of the same repository."""
-    twin = releases().get(f"{lookup.release}-canonical")
-    if twin is None or twin.repo_id != lookup.repo_id:
+    other = releases().get(f"{lookup.release}-canonical")
+    if other is None or other.repo_id != lookup.repo_id:
         return None
-    same = [sae_id for sae_id, twins_path in twin.saes_map.items() if twins_path == path]
-    return twin.neuronpedia_id.get(same[0]) if same else None
+    same = [sae_id for sae_id, other_path in other.saes_map.items() if other_path == path]
+    return other.neuronpedia_id.get(same[0]) if same else None
 
 
 def _narrow(
@@ -238,8 +238,8 @@ def _narrow(
 def _by_l0(lookup: "PretrainedSAELookup", entries: list[Entry], label: str, l0: str) -> list[Entry]:
     what = f"--l0 {l0} at {label}"
     if l0 == "canonical":
-        twin = releases().get(f"{lookup.release}-canonical", lookup)
-        paths = {p for i, p in twin.saes_map.items() if twin is not lookup or "canonical" in i}
+        other = releases().get(f"{lookup.release}-canonical", lookup)
+        paths = {p for i, p in other.saes_map.items() if other is not lookup or "canonical" in i}
         canonical = [e for e in entries if lookup.saes_map[e.sae_id] in paths]
         return canonical or _narrow(lookup.release, entries, what, lambda e: e.sparsity, l0)
     nearest = re.fullmatch(r"closest:(\d+(?:\.\d+)?)", l0)

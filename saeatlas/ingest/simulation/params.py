@@ -1,4 +1,4 @@
-"""What a simulation is asked to be, and which wishes contradict one another."""
+"""Parameters of a simulation, and which of them contradict one another."""
 
 import math
 from dataclasses import asdict, dataclass

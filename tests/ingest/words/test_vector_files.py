@@ -296,9 +296,8 @@ def test_ready_vectors_in_the_catalog(engine: sa.Engine, tmp_path: Path, form: s
     again = words.ingest_file_words(engine, [pairs], path, name="mine").summary
     assert again.count("already there, unchanged") == 2
     more = write(tmp_path / "more.json", [("1999", "2"), ("Paris", "2")])
-    assert "6 words of 5 dimensions: 2 added" in words.ingest_file_words(
-        engine, [more], path, name="mine"
-    )
+    said = words.ingest_file_words(engine, [more], path, name="mine").summary
+    assert "6 words of 5 dimensions: 2 added" in said
 
 
 def test_other_vectors_under_the_same_name_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
