@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint docs site clean
+.PHONY: demo test quick lint docs site clean
 .DEFAULT_GOAL := test
 
 .venv/ready: pyproject.toml constraints.txt
@@ -20,6 +20,9 @@ demo: .venv/ready ## a catalog of a small real model, and questions to it
 
 test: lint ## the whole suite, offline, on a real PostgreSQL
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+quick: .venv/ready-dev ## what fails soonest, in two minutes: no calibrations, few random examples
+	HYPOTHESIS_PROFILE=quick $(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 lint: .venv/ready-dev
 	$(BIN)/ruff format --check --quiet .

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -27,15 +28,24 @@ _made: set[str] = set()
 _TEMPLATE = "template_atlas"
 
 # how long an example takes depends on what else the machine does
-hypothesis.settings.register_profile("atlas", deadline=None)
-hypothesis.settings.load_profile("atlas")
+hypothesis.settings.register_profile("full", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups, which take longest, so that no worker ends alone with one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+@cache
+def _administration(base: URL) -> sa.Connection:
+    """Connect once a server: every test makes a database and drops it."""
+    return sa.create_engine(base, isolation_level="AUTOCOMMIT").connect()
 
 
 def _admin(base: URL, statement: str) -> None:
-    engine = sa.create_engine(base, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+    _administration(base).exec_driver_sql(statement)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +71,9 @@ def server_url(server_folder: Path) -> Iterator[URL]:
     if named:
         for name in (_TEMPLATE, *_made):
             _admin(base, f"drop database if exists {_own(name)} with (force)")
-    else:
+    _administration(base).close()
+    _administration(base).engine.dispose()
+    if not named:
         embedded.shut_down(folder)
 
 

@@ -34,6 +34,7 @@ def reported(script: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_smoke(script: str, tmp_path: Path) -> None:
     command = [sys.executable, f"benchmarks/{script}.py", "--smoke", "--json", tmp_path / "figures"]

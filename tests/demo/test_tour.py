@@ -15,7 +15,7 @@ from saeatlas.demo import tour
 from tests.conftest import Demo
 
 SHIPPED = Path(str(resources.files("saeatlas.demo")))
-pytestmark = pytest.mark.xdist_group("demo")
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 
 
 def test_every_question_is_asked_and_answered(demo: Demo, demo_engine: sa.Engine) -> None:

@@ -89,6 +89,7 @@ def test_bits_are_those_of_the_rows(seed: int, n_blocks: int, d_sae: int, densit
     assert (unpacked[:, :n_blocks] == active.T).all() and not unpacked[:, n_blocks:].any()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -253,6 +254,7 @@ def test_a_recording_removed_meanwhile(engine: sa.Engine, monkeypatch: pytest.Mo
         assert connection.execute(sa.select(tables.recording)).all() == []
 
 
+@pytest.mark.slow
 def test_a_block_may_have_more_active_features_than_a_vector_has_elements(
     engine: sa.Engine,
 ) -> None:

@@ -86,6 +86,7 @@ def _visible(engine: sa.Engine) -> list[set[int]]:
         ]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -121,6 +122,7 @@ def test_counts_equal_numpys(
         _assert_equal(engine, done.run, made.peaks[chosen] > above, least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sql", "torch"])
 def test_several_tiles_with_features_always_and_never_active(
     engine: sa.Engine, method: Any
@@ -298,6 +300,7 @@ def test_one_block_and_one_feature(engine: sa.Engine) -> None:
         assert connection.exec_driver_sql("select * from pairs").all() == []
 
 
+@pytest.mark.slow
 def test_more_blocks_than_a_square_of_integers_holds(engine: sa.Engine) -> None:
     n_blocks = 120_000  # its square is beyond 32 bits
     rng = np.random.default_rng(0)
@@ -375,6 +378,7 @@ def test_a_recording_that_is_not_there_or_empty(engine: sa.Engine) -> None:
 COUNTING, BITMAPS = "count pairs", "transpose activations"
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_count_the_same(engine: sa.Engine) -> None:
     made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 40, 150))
 
@@ -480,6 +484,7 @@ def _stuck(engine: sa.Engine, child: subprocess.Popen[str], place: str) -> Itera
 PLACES = pytest.mark.parametrize("place", ["masks", "tiles", "publication"])
 
 
+@pytest.mark.slow
 @PLACES
 def test_killed_halfway_it_shows_nothing_and_is_swept_away(
     engine: sa.Engine, counted: Made, child: subprocess.Popen[str], place: str
@@ -501,6 +506,7 @@ def test_killed_halfway_it_shows_nothing_and_is_swept_away(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
 def test_killed_at_any_moment_it_is_all_or_nothing(
     engine: sa.Engine, counted: Made, child: subprocess.Popen[str], after: float
@@ -525,6 +531,7 @@ def test_the_working_tables_go_when_the_counts_appear(
     assert _tables(engine) == {"feature_bitmap_1", "cooccurrence_1"}
 
 
+@pytest.mark.slow
 @PLACES
 def test_ctrl_c_stops_the_statements_and_leaves_nothing(
     engine: sa.Engine, counted: Made, child: subprocess.Popen[str], place: str

@@ -75,6 +75,7 @@ def _judge(engine: sa.Engine, run: int | None) -> tuple[float, float]:
     return float(np.mean([one in got for one in known])), 1 - float(np.mean(true))
 
 
+@pytest.mark.slow
 def test_planted_crystals_are_found_once_distractors_are_removed(engine: sa.Engine) -> None:
     _simulate(engine)
     recall, false = _judge(engine, _find(engine).run)
@@ -142,6 +143,7 @@ def _search(vectors: Array, **params: Any) -> Found:
     return search(unit.astype(np.float32), Params(sae=1, **params)).found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["directions", "covariance"])
 def test_noise_has_no_crystals(kind: str) -> None:
     rng = np.random.default_rng(0)

@@ -54,6 +54,7 @@ def _all(n: int) -> Array:
     return np.array(list(itertools.combinations(range(n), 2)))
 
 
+@pytest.mark.slow
 @given(st.integers(8, 24), st.integers(2, 12), st.integers(0, 99))
 @settings(max_examples=20)
 def test_a_search_finds_what_comparing_all_finds(n: int, r: int, seed: int) -> None:
@@ -74,6 +75,7 @@ def test_a_search_finds_what_comparing_all_finds(n: int, r: int, seed: int) -> N
             assert quality == pytest.approx(expected[tuple(corners)], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_many_dimensions_are_searched_in_a_projection_and_measured_in_all() -> None:
     points = _points(40, 900, step=1.0)
     found = parallelograms.parallel_pairs(points, _all(40), 0.6)

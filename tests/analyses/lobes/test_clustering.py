@@ -42,6 +42,7 @@ def _cut_at_random(rng: np.random.Generator, n: int, k: int) -> Array:
     return rng.permutation(labels)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.integers(4, 70), st.sampled_from([1.0, 2.0]), st.data())
 def test_measures_equal_other_programs(seed: int, n: int, top: float, data: st.DataObject) -> None:

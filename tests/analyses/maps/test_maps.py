@@ -60,6 +60,7 @@ def test_pca_is_that_of_scikit_learn(n: int, d: int, dims: int, seed: int) -> No
     assert share == pytest.approx(twin.explained_variance_ratio_.sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_tsne_draws_nothing_at_random() -> None:
     units, _ = _islands()
     start, _ = layouts.pca(units, 2)
@@ -146,6 +147,7 @@ def test_a_map_in_space_of_chosen_features(planted: sa.Engine) -> None:
         assert tables.read(connection, done.run).points.shape == (100, 3)
 
 
+@pytest.mark.slow
 def test_the_newest_map_of_all_features_comes_before_those_of_some(planted: sa.Engine) -> None:
     first = _find(planted, method="pca")
     _find(planted, method="pca", features_where="feature < 100")

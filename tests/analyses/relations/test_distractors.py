@@ -128,6 +128,7 @@ def _random_partners(seed: int) -> tuple[Array, Array, Array]:
     return a.astype(np.float32), b.astype(np.float32), labels
 
 
+@pytest.mark.slow
 def test_p_of_random_partners_stays_uniform() -> None:
     fair, seen = [], []
     for seed in range(40):

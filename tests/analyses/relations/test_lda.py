@@ -157,6 +157,7 @@ def _uniform(p: Array, steps: int, seed: int = 0) -> float:
     return float(kstest(p - within, "uniform").pvalue)
 
 
+@pytest.mark.slow
 def test_p_of_noise_is_uniform_and_nothing_is_gained() -> None:
     worlds = [_noise(seed, grouped=True) for seed in range(120)]
     for i in range(3):
@@ -170,12 +171,14 @@ def test_p_of_noise_is_uniform_and_nothing_is_gained() -> None:
     assert seen.mean() > 0.02
 
 
+@pytest.mark.slow
 def test_pairs_that_share_a_word_are_not_evidence_each() -> None:
     """Dealt one by one, words that serve one relation only would make it a finding."""
     p = np.array([_noise(seed, grouped=False)[2].p for seed in range(40)])
     assert (p <= 0.05).mean() > 0.2
 
 
+@pytest.mark.slow
 def test_noise_in_more_dimensions_than_pairs() -> None:
     p = []
     for seed in range(100):

@@ -64,6 +64,7 @@ def _planted(n: int = 160, d: int = 12) -> Inputs:
     return Inputs(followers + unrelated, clusters, vectors, np.arange(n), rng.integers(1, 99, n))
 
 
+@pytest.mark.slow
 def test_planted_relations_are_found_and_absent_ones_are_not() -> None:
     found = _tested(_planted(), _params(trials=199, vector_trials=19))
     assert set(found) == {
@@ -172,12 +173,14 @@ def _confounded(seed: int, n: int = 400) -> Inputs:
     return Inputs([Lobes(1, 4, first)], {4: second}, nowhere, np.arange(n), frequency)
 
 
+@pytest.mark.slow
 def test_without_a_relation_p_is_uniform() -> None:
     """Kolmogorov-Smirnov: 0.115 is its 1% point for 200 worlds, and p has steps of 0.01."""
     for null, p in _p_values(_simulated_null).items():
         assert stats.kstest(p, "uniform").statistic < 0.115 + 0.01, null
 
 
+@pytest.mark.slow
 def test_frequency_alone_is_no_geometry() -> None:
     """At a level of 5% 200 worlds reject in 5% +- 1.5%; with 10% this is 3.2 errors away."""
     p = _p_values(_confounded)
@@ -286,6 +289,7 @@ def _rows(engine: sa.Engine, run: int) -> list[Any]:
         return list(connection.exec_driver_sql(query, (run,)))
 
 
+@pytest.mark.slow
 def test_a_catalog_is_tested(catalog: sa.Engine) -> None:
     done = _test(catalog)
     assert (

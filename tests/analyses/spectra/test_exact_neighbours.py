@@ -38,6 +38,7 @@ def _exact(points: Array, k: int) -> tuple[Array, Array]:
     return np.take_along_axis(table, order, 1), order
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -90,6 +91,7 @@ def test_bound_holds(kind: str) -> None:
     assert kind == "tails" or ratio.max() > 0.02
 
 
+@pytest.mark.slow
 def test_without_the_certificate_neighbours_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     points = rng.standard_normal((20, 30))[rng.integers(0, 20, 3000)]

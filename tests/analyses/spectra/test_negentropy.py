@@ -67,6 +67,7 @@ def test_entropy_of_a_gaussian_is_within_its_interval() -> None:
     assert half < 0.1
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), d=st.integers(1, 12), scale=st.floats(0.01, 100))
 def test_negentropy_ignores_scale_place_and_rotation(seed: int, d: int, scale: float) -> None:
@@ -79,6 +80,7 @@ def test_negentropy_ignores_scale_place_and_rotation(seed: int, d: int, scale: f
     assert _negentropy(turned, 3) == pytest.approx(_negentropy(points, 3), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [0, 0.5])
 def test_gaussian_has_no_excess(exponent: float) -> None:
     points = np.random.default_rng(3).standard_normal((2000, 150)) * _law(150, exponent)
@@ -93,6 +95,7 @@ def test_gaussian_has_no_excess(exponent: float) -> None:
         assert row.directions is None and row.reason is None
 
 
+@pytest.mark.slow
 def test_directions_have_no_excess_over_directions() -> None:
     """Where few directions hold most of the covariance, unit vectors are far from Gaussian."""
     points = np.random.default_rng(0).standard_normal((3000, 60)) * _law(60, 0.5)
@@ -113,6 +116,7 @@ def test_before_is_what_normalising_starts_from() -> None:
     assert (naive / naive.mean())[0] < 0.75
 
 
+@pytest.mark.slow
 def test_clusters_show() -> None:
     """Ten of them, in ten of many directions, three times as wide there as each one is."""
     rng = np.random.default_rng(0)
@@ -136,6 +140,7 @@ def test_neighbours_in_a_half_are_its_own(seed: int, near: int, k: int) -> None:
     assert found == pytest.approx(own, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_halves_tell_the_variance() -> None:
     """A variance over 80 worlds is known to 16 %; the average of 80 estimates better."""
     values, estimates = [], []
@@ -200,6 +205,7 @@ def test_directions_are_unit_vectors_with_mean_and_covariance() -> None:
     assert drawn.var(axis=0) == pytest.approx(values, rel=0.12)
 
 
+@pytest.mark.slow
 def test_published_is_what_was_published() -> None:
     """361 to 363 for random unit vectors; draws differ by 5.4, so their mean of 4 by 2.7."""
     rng = np.random.default_rng(0)

@@ -87,6 +87,7 @@ def test_bartlett_draws_are_those_of_vectors() -> None:
         assert (abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * errors).all()
 
 
+@pytest.mark.slow
 def test_the_slope_of_the_population_is_covered() -> None:
     """Over 200 clouds the 95% interval holds the truth in 90 to 99%; the sample's slope does not.
 
@@ -210,6 +211,7 @@ def test_edges_hold_a_ball() -> None:
     assert isotropic_nulls.direction_eigenvalues(20, 100, 2, 0).shape == (2, 19)
 
 
+@pytest.mark.slow
 def test_the_published_slope_of_a_ball() -> None:
     """65,536 Gaussian vectors in 2,304 dimensions: -0.028 was published."""
     drawn = isotropic_nulls.gaussian_eigenvalues(65_536, 2_304, 2, 0)

@@ -160,6 +160,7 @@ def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:
     assert not len(_ask(engine, "select * from spectrum_tests where run = 1"))
 
 
+@pytest.mark.slow
 def test_published_figures_stand_beside_the_same_saes(engine: sa.Engine) -> None:
     one = replace(PLANTED, features=65_536, d_model=4, active=30.0)
     _simulate(engine, one, release="gemma-scope-2b-pt-res", sae_id="x", layer=12)
@@ -197,6 +198,7 @@ def _say(line: str) -> str:
     return done.output
 
 
+@pytest.mark.slow
 def test_layers_by_one_command(engine: sa.Engine) -> None:
     for layer in (5, 3, 4):
         _simulate(engine, PLANTED, release="many", sae_id=f"layer_{layer}", layer=layer)

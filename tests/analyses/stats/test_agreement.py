@@ -15,6 +15,7 @@ from saeatlas.analyses.stats.agreement import (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32),

@@ -299,6 +299,7 @@ def test_the_interval_covers(p: Sequence[float]) -> None:
     assert ((covered >= 0.88) & (covered <= 0.99)).all(), covered
 
 
+@pytest.mark.slow
 def test_blocks_instead_of_documents_would_not_cover() -> None:
     assert _coverage((0.6, 0.3), by_block=True).max() < 0.88
 
@@ -441,6 +442,7 @@ def _enriched(
     return types, enrich(table, np.bincount(documents), place, len(types))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -694,6 +696,7 @@ def test_failed_at_the_end_it_leaves_nothing(
     assert _compare(engine, run).created
 
 
+@pytest.mark.slow
 def test_killed_halfway_it_leaves_nothing(engine: sa.Engine) -> None:
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))

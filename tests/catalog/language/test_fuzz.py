@@ -19,8 +19,8 @@ EVERY = [each for kind in KINDS.values() for each in (kind, *kind.variants.value
 """All kinds of rows, with those that a clause makes of them."""
 
 pytestmark = pytest.mark.xdist_group("asked")
-slow = settings(
-    max_examples=300,
+many = settings(
+    max_examples=3 * settings().max_examples,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -96,14 +96,14 @@ def test_any_text(text: str) -> None:
     suggest(text)
 
 
-@slow
+@many
 @given(text=_mutated())
 def test_queries_gone_wrong(asked: sa.Engine, text: str) -> None:
     _answer_or_sentence(asked, text)
     suggest(text)
 
 
-@slow
+@many
 @given(text=_spaced())
 def test_queries_of_the_grammar(asked: sa.Engine, text: str) -> None:
     _answer_or_sentence(asked, text)

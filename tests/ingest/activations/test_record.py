@@ -155,6 +155,7 @@ def test_paper_preset_keeps_what_the_paper_counts(
     assert list(map(dict.keys, _stored(engine).values())) == list(map(dict.keys, expected))
 
 
+@pytest.mark.slow
 def test_interrupted_and_continued_equals_undisturbed(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_interrupted_and_continued_equals_undisturbed(
     assert _everything(engine) == interrupted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
 def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path, after: float) -> None:
     corpus = tiny.write_corpus(tmp_path / "long.jsonl", LENGTHS * 12)

@@ -601,6 +601,7 @@ def test_an_unreachable_hub_is_noticed_at_once(tmp_path):
         assert part in said.stdout
 
 
+@pytest.mark.slow
 def test_parquet_is_not_held_in_memory(tmp_path):
     schema = pa.schema({"text": pa.string()})
     with pq.ParquetWriter(tmp_path / "x.parquet", schema, use_dictionary=False) as writer:

@@ -433,6 +433,7 @@ def test_removing(engine: sa.Engine, tmp_path: Path) -> None:
     assert _words(engine) == set()
 
 
+@pytest.mark.slow
 def test_the_commands(database_url: str, engine: sa.Engine, tmp_path: Path) -> None:
     path = _csv(tmp_path / "mine.csv", {"feature": 7, "text": "apes", "source": "me"})
     words = ("ingest", "labels", "--sae", "local", "--csv", str(path))

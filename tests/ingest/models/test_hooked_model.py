@@ -16,6 +16,8 @@ from saeatlas.ingest.models import files, hooked_model
 from saeatlas.ingest.models import hooks as sites
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 PLACES = (
     "hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_mlp_out", "hook_attn_out",
     "attn.hook_z", "mlp.hook_in", "ln2.hook_normalized",

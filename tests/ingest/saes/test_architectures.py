@@ -23,6 +23,8 @@ from saeatlas.ingest.saes.store import store_sae
 from saeatlas.schema import tables
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = [40, 3, 75, 64, 33, 90]
 PARAMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 140, "force": True}
 TRANSCODERS = {name for name in SAE_CLASS_REGISTRY if "transcoder" in name}

@@ -172,6 +172,7 @@ def test_under_another_name_the_corpus_is_shared(engine: sa.Engine) -> None:
     assert second[:600] == first
 
 
+@pytest.mark.slow
 def test_killed_and_continued(engine: sa.Engine) -> None:
     blocks = 40_000
     code = (

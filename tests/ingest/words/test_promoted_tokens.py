@@ -22,6 +22,8 @@ from saeatlas.progress import Progress
 from saeatlas.schema.rows import remove, sae_vectors
 from tests import tiny
 
+pytestmark = pytest.mark.slow
+
 Array = np.ndarray[Any, Any]
 
 

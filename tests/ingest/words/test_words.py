@@ -22,6 +22,8 @@ from saeatlas.schema.rows import remove, word_vectors
 from tests import tiny
 from tests.ingest.models.test_tokenizer import _unigram
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [
     ("the", "of"),
     ("Andorra la Vella", "with"),

@@ -17,6 +17,8 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, embedded, partitions
 from saeatlas.schema.database.copy import copy_rows
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 2**24 + 4096
 """Bytes: more than a file of the server's log (WAL), and not a whole number of pages."""
 

@@ -18,6 +18,8 @@ from saeatlas.catalog import sql
 from saeatlas.catalog.status import read_status
 from saeatlas.schema.database import connect, embedded
 
+pytestmark = pytest.mark.slow
+
 USER_DATABASE = "postgresql://atlas:p%40ss@127.0.0.1:{port}/catalog"
 
 

@@ -23,7 +23,7 @@ from tests import plans, tiny
 from tests.conftest import create_database
 
 Array = np.ndarray[Any, Any]
-pytestmark = pytest.mark.xdist_group("wide")
+pytestmark = [pytest.mark.xdist_group("wide"), pytest.mark.slow]
 
 N = 7500
 """Features from which on PostgreSQL takes the index: it expects to look at 300 of its entries."""

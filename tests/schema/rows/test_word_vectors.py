@@ -30,6 +30,7 @@ def _fill(engine: sa.Engine, folder: Path, given: dict[str, Any], known: dict[st
     return words.ingest_file_words(engine, paths, folder / "v.npz").summary
 
 
+@pytest.mark.slow
 @given(
     first=pairs_of_words,
     second=pairs_of_words,
