@@ -1,7 +1,7 @@
 """How fast spectra are made: their two expensive parts against what they could cost at best.
 
-- Exact nearest neighbours (`neighbours.nearest`) against scikit-learn's two exact ways, brute and
-  ball tree, on the same points in a power law's principal components. From 30,000 points on the
+- Exact nearest neighbours (`exact_neighbours.nearest`) against scikit-learn's two exact ways, brute
+  and ball tree, on the same points in a power law's principal components. From 30,000 points on the
   ball tree answers for 2,048 points drawn at random, times n / 2,048: all would take minutes.
   All distances are compared.
 - The spectrum of a covariance with its axes (`pca.decompose`, which the job calls) against
