@@ -643,5 +643,5 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     again = run(*words, "--column", "feature=latent", "--keep-above", "1")
     assert "Nothing was changed" in again.stdout
     other = run(*words[:-1], "two", "--column", "feature=latent", "--corpus", "1")
-    assert other.stdout.startswith("Recording 2 on corpus 1")
+    assert "\nRecording 2 on corpus 1" in other.stdout
     assert str(path) in run("status").stdout
