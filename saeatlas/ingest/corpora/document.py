@@ -10,7 +10,7 @@ from typing import Any
 
 from saeatlas import errors
 
-MEND_ROW = "Mend it, or pass over such documents with --on-bad-document skip."
+ROW_HINT = "Correct it, or pass over such documents with --on-bad-document skip."
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
@@ -96,7 +96,7 @@ def from_row(
         raise errors.BadDocument(
             f"{origin}: the field {text_field!r} is {called(text)}, not a string.",
             available=f"It holds {excerpt(text)}.",
-            hint=f"Name another field with --text-field. {MEND_ROW}",
+            hint=f"Name another field with --text-field. {ROW_HINT}",
         )
     rest = _without(row, text_field)
     subset = None
@@ -107,7 +107,7 @@ def from_row(
         metadata = json_safe(rest)
     except RecursionError:
         raise errors.BadDocument(
-            f"{origin}: its metadata is nested too deeply to be stored.", hint=MEND_ROW
+            f"{origin}: its metadata is nested too deeply to be stored.", hint=ROW_HINT
         ) from None
     return Document(without_surrogates(text), subset, metadata, origin)
 
@@ -191,7 +191,7 @@ def _subset(value: Any, origin: str, field: str) -> str | None:
         raise errors.BadDocument(
             f"{origin}: the field {field!r} is {called(value)}, not the name of a subset.",
             available=f"It holds {excerpt(value)}.",
-            hint=f"Name another field with --subset-field. {MEND_ROW}",
+            hint=f"Name another field with --subset-field. {ROW_HINT}",
         )
     return safe if safe is None or isinstance(safe, str) else json.dumps(safe)
 
@@ -209,7 +209,7 @@ def _field(row: dict[str, Any], path: str, origin: str, option: str) -> Any:
         f"{origin}: there is no field {path!r} in this row.",
         available=f"Its fields: {shown}{f' (and {more} more)' if more > 0 else ''}."
         + (f" {near}" if near.startswith("Nearest") else ""),
-        hint=f"Name the right field with {option}. {MEND_ROW}",
+        hint=f"Name the right field with {option}. {ROW_HINT}",
     )
 
 

@@ -149,11 +149,11 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
         return errors.BadDocument(
             f"{origin}: byte {error.start + 1} of this line is not UTF-8.",
             available=f"The bytes there: {line[error.start : error.start + 8].hex(' ')}.",
-            hint=f"Write the file as UTF-8, for example with iconv. {document.MEND_ROW}",
+            hint=f"Write the file as UTF-8, for example with iconv. {document.ROW_HINT}",
         )
     except RecursionError:
         return errors.BadDocument(
-            f"{origin}: this line's JSON is nested too deeply.", hint=document.MEND_ROW
+            f"{origin}: this line's JSON is nested too deeply.", hint=document.ROW_HINT
         )
     except ValueError as error:  # JSONDecodeError, and whole numbers of thousands of digits
         reason = str(error)
@@ -162,12 +162,12 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
         return errors.BadDocument(
             f"{origin}: this line is not JSON: {reason}.",
             available=f"It begins with {document.excerpt(line.decode())}.",
-            hint=f"The form is one object a line. {document.MEND_ROW}",
+            hint=f"The form is one object a line. {document.ROW_HINT}",
         )
     if not isinstance(row, dict):
         return errors.BadDocument(
             f"{origin}: this line is {document.called(row)}, not an object with fields.",
             available=f"It holds {document.excerpt(row)}.",
-            hint=f'The form is one object a line: {{"text": "..."}}. {document.MEND_ROW}',
+            hint=f'The form is one object a line: {{"text": "..."}}. {document.ROW_HINT}',
         )
     return row

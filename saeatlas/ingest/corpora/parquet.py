@@ -96,10 +96,10 @@ def _one_row(batch: Any, origin: str) -> Row:
         return origin, errors.BadDocument(
             f"{origin}: byte {error.start + 1} of a string in this row is not UTF-8.",
             available=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
-            hint=document.MEND_ROW,
+            hint=document.ROW_HINT,
         )
     except (ValueError, OverflowError) as error:  # a date before year 1, for example
         return origin, errors.BadDocument(
             f"{origin}: this row holds a value that cannot be read: {error}.",
-            hint=document.MEND_ROW,
+            hint=document.ROW_HINT,
         )

@@ -48,7 +48,7 @@ def _read(path: Path, origin: str) -> dict[str, Any] | errors.BadDocument:
         )
     except OSError as error:
         return errors.BadDocument(
-            f"{origin}: this file cannot be read: {error.strerror}.", hint=document.MEND_ROW
+            f"{origin}: this file cannot be read: {error.strerror}.", hint=document.ROW_HINT
         )
     folder, slash, _ = origin.partition("/")
     return {TEXT_FIELD: text, SUBSET_FIELD: folder if slash else None, "path": origin}

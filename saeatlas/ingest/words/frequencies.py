@@ -9,7 +9,7 @@ from pathlib import Path
 from saeatlas import errors
 from saeatlas.ingest.words import spellings
 
-_MEND = "The form is word,count, or the two with a tab between; a first line may name the columns."
+_FORM = "The form is word,count, or the two with a tab between; a first line may name the columns."
 
 
 def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
@@ -70,7 +70,7 @@ def frequencies_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise errors.BadWords(
-            f"{path} cannot be read: {error.strerror or error}.", hint=_MEND
+            f"{path} cannot be read: {error.strerror or error}.", hint=_FORM
         ) from error
 
 
@@ -95,12 +95,12 @@ def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
                     raise errors.BadWords(
                         f"{path.name}, line {reader.line_num:,}: {row!r:.80} is not a word and a "
                         "count above 0.",
-                        hint=_MEND,
+                        hint=_FORM,
                     )
     except OSError as error:
         raise errors.BadWords(f"{path} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise errors.BadWords(f"{path.name} is not CSV in UTF-8: {error}.", hint=_MEND) from error
+        raise errors.BadWords(f"{path.name} is not CSV in UTF-8: {error}.", hint=_FORM) from error
 
 
 def _count(row: list[str]) -> float | None:
