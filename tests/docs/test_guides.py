@@ -22,7 +22,8 @@ from saeatlas.schema.database.connect import open_catalog
 with open_catalog().connect() as connection:
     options = {"include_schemas": True, "version_table_schema": "atlas"}
     context = MigrationContext.configure(connection, opts=options)
-    print([d for d in compare_metadata(context, tables.metadata) if "atlas" in str(d)])
+    found = map(str, compare_metadata(context, tables.metadata))  # partitions among them
+    print([one for one in found if "norm_quantile" in one and "schema='atlas'" in one])
 """
 
 
