@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import statistics, upgrade
 from saeatlas.schema.rows import clusterings, remove, runs
 from saeatlas.schema.rows.clusterings import Clustering, Labels
-from tests import performed, sparse
+from tests import performed, processes, sparse
 from tests.performed import count, interrupt, once
 from tests.sparse import Array, Made
 
@@ -705,24 +704,12 @@ def test_killed_halfway_it_leaves_nothing(engine: sa.Engine) -> None:
         f"engine = connect.open_catalog({os.environ['SAEATLAS_DATABASE_URL']!r}); "
         f"performed.compare_subsets(engine, {run})"
     )
-    with engine.connect() as connection:
-        connection.exec_driver_sql("lock table atlas.subset_lobe in share mode")
+    with processes.locked_table(engine, "subset_lobe", "share"):
         child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-        waits = (
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
-            "datname = current_database() and query ~* 'insert into atlas.subset_lobe'"
-        )
-        while not _rows(engine, waits)[0][0]:
-            assert child.poll() is None
-            time.sleep(0.02)
+        processes.wait_until_waiting(engine, "insert into atlas.subset_lobe", 1, child)
         child.send_signal(signal.SIGKILL)
         child.wait()
-    others = (
-        "select count(*) from pg_stat_activity where datname = current_database() "
-        "and backend_type = 'client backend' and pid <> pg_backend_pid() and state <> 'idle'"
-    )
-    while _rows(engine, others)[0][0]:
-        time.sleep(0.02)  # the server notices that its client is gone
+    processes.wait_until_alone(engine)
     assert _left(engine, run + 1) == GONE
     with engine.begin() as connection:
         upgrade.apply(connection)

@@ -26,7 +26,7 @@ from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
 from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
-from tests import stops, tiny
+from tests import processes, stops, tiny
 
 LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
 PARAMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 70, "force": True}
@@ -180,8 +180,7 @@ def test_interrupted_and_continued_equals_undisturbed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [0.0, 0.05, 0.2])
-def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path, after: float) -> None:
+def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
     corpus = tiny.write_corpus(tmp_path / "long.jsonl", LENGTHS * 12)
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     code = (
@@ -199,15 +198,19 @@ def test_killed_and_continued(engine: sa.Engine, model: Path, tmp_path: Path, af
     assert child.stdout is not None and child.stdout.readline() == b"ready\n"
     while child.poll() is None and not _started(engine):
         time.sleep(0.01)
-    time.sleep(after)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    with processes.locked_table(engine, "block", "share"):  # it cannot write its next chunk
+        processes.wait_until_waiting(engine, "block", 1, child)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    processes.wait_until_alone(engine)
     with engine.connect() as connection:
         recording = connection.execute(sa.select(tables.recording)).one()
         n_blocks = connection.execute(sa.select(sa.func.count()).select_from(tables.block)).scalar()
-    assert recording.n_blocks == n_blocks == len(_stored(engine))  # whole chunks only
+    assert recording.n_blocks == n_blocks == len(_stored(engine)) > 0  # whole chunks only
+    assert recording.state == "running"
     _record(engine, model, corpus, ["one"])
     continued = _stored(engine)
+    assert len(continued) > n_blocks
     other = tiny.write_corpus(tmp_path / "same.jsonl", LENGTHS * 12)
     _record(engine, model, other, ["one"])
     assert _stored(engine, 2) == continued

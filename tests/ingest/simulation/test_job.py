@@ -21,7 +21,7 @@ from saeatlas.ingest.simulation import Params, job
 from saeatlas.ingest.simulation.job import SimulationOutcome
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove
-from tests import stops
+from tests import processes, stops
 
 # 512 documents a chunk: 1,024 blocks
 PARAMS = Params(
@@ -192,7 +192,7 @@ def test_killed_and_continued(engine: sa.Engine) -> None:
             time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    _wait_until_alone(engine)
+    processes.wait_until_alone(engine)
     (recording,) = _rows(engine, tables.recording)
     stored = len(_rows(engine, tables.activation))
     assert "running" in recording and stored in recording
@@ -205,18 +205,6 @@ def test_killed_and_continued(engine: sa.Engine) -> None:
     _start_afresh(engine)
     _simulate(engine, blocks=blocks)
     assert _everything(engine) == continued
-
-
-def _wait_until_alone(engine: sa.Engine) -> None:
-    """The server may be committing a dead client's last chunk, and holding its locks."""
-    query = (
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        " and backend_type = 'client backend' and pid <> pg_backend_pid()"
-    )
-    with engine.connect() as connection:
-        while connection.exec_driver_sql(query).scalar():
-            connection.rollback()
-            time.sleep(0.01)
 
 
 def test_other_parameters_need_another_name(engine: sa.Engine) -> None:
