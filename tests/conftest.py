@@ -60,7 +60,7 @@ def server_url(server_folder: Path) -> Iterator[URL]:
     """A server with a catalog to copy from: SAEATLAS_TEST_DATABASE_URL, else this process' own."""
     named = os.environ.get("SAEATLAS_TEST_DATABASE_URL")
     folder = server_folder / "own"
-    base = connect._with_driver(named or embedded.url(folder))
+    base = connect.parse_url(named or embedded.url(folder))
     if not named:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # it need not survive
             _admin(base, f"alter system set {setting} = off")

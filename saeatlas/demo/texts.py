@@ -35,7 +35,7 @@ class Document(TypedDict):
     meta: Meta
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
     """A text that has not been read yet."""
 
     path: str  # relative to the installation's root for its kind
@@ -75,22 +75,34 @@ def collect(
         for source in chosen:
             if n_left <= 0:
                 break
-            for path, text in _pieces(source, min(pieces_per_file, n_left)):
+            for path, text in read_pieces(source, min(pieces_per_file, n_left)):
                 if (key := _digest(text)) not in seen:
                     seen.add(key)
                     n_left -= 1
                     yield {"text": text, "meta": {"pile_set_name": subset, "path": path}}
 
 
-def _pieces(source: _Source, limit: int) -> list[tuple[str, str]]:
-    """Read a source and return (path, text) of up to `limit` pieces, evenly spread over it."""
+def read_pieces(source: Source, limit: int) -> list[tuple[str, str]]:
+    """Read a source and split it into pieces, of which some are chosen evenly over the text.
+
+    Parameters
+    ----------
+    source : Source
+    limit : int
+        Most pieces.
+
+    Returns
+    -------
+    list of (str, str)
+        Path and text of each; nothing where the source cannot be read or is no text.
+    """
     try:
         text = source.read()
     except (OSError, ValueError, SyntaxError, RecursionError):
         return []  # vanished, not UTF-8, or not the syntax its name promises: not a document
     if "\0" in text:
         return []
-    pieces = [piece for piece in _cut(text) if len(piece.strip()) >= MIN_CHARACTERS]
+    pieces = [piece for piece in split_text(text) if len(piece.strip()) >= MIN_CHARACTERS]
     if len(pieces) <= 1:
         return [(source.path, piece) for piece in pieces]
     n = min(limit, len(pieces))
@@ -98,8 +110,17 @@ def _pieces(source: _Source, limit: int) -> list[tuple[str, str]]:
     return [(f"{source.path}#{i}", pieces[i]) for i in kept]
 
 
-def _cut(text: str) -> Iterator[str]:
-    """Cut a text after line ends into pieces of at most MAX_CHARACTERS."""
+def split_text(text: str) -> Iterator[str]:
+    """Split a text after line ends into pieces of at most MAX_CHARACTERS.
+
+    Parameters
+    ----------
+    text : str
+
+    Yields
+    ------
+    str
+    """
     start = 0
     while start < len(text):
         end = start + MAX_CHARACTERS
@@ -118,39 +139,54 @@ def _is_held_out(path: str) -> bool:
     return _digest(path)[-1] % 2 == 0
 
 
-def _read(path: Path) -> str:
+def read_start(path: Path) -> str:
+    """Read the first 240,000 characters of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+    """
     with path.open(encoding="utf-8") as file:
         return file.read(_MAX_READ)
 
 
 def _description(path: Path) -> str:
     """Return the body of a METADATA file: what a package index shows as the description."""
-    return _read(path).partition("\n\n")[2]
+    return read_start(path).partition("\n\n")[2]
 
 
 def _docstrings(path: Path) -> str:
     """Return the docstrings of a module, its classes and its functions, one after another."""
-    nodes = ast.walk(ast.parse(_read(path)))
+    nodes = ast.walk(ast.parse(read_start(path)))
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     texts = (ast.get_docstring(node) for node in nodes if isinstance(node, kinds))
     return "\n\n".join(text for text in texts if text)
 
 
-def _tree(root: Path, suffix: str) -> Iterator[_Source]:
+def _tree(root: Path, suffix: str) -> Iterator[Source]:
     """Yield the files below a folder, without tests and without installed packages."""
     for folder, folders, files in os.walk(root):
         folders[:] = [f for f in folders if f not in {"site-packages", "dist-packages", "test"}]
         for name in files:
             if name.endswith(suffix):
                 path = Path(folder, name)
-                yield _Source(path.relative_to(root).as_posix(), partial(_read, path))
+                yield Source(path.relative_to(root).as_posix(), partial(read_start, path))
 
 
 @cache
-def _installed() -> tuple[tuple[str, Path], ...]:
-    """Return (relative path, path) of the installed packages' files.
+def installed_files() -> tuple[tuple[str, Path], ...]:
+    """List the files of the installed packages.
 
     Their RECORD files name them all: far faster than walking through every folder.
+
+    Returns
+    -------
+    tuple of (str, Path)
+        Path below the installation's root, and the whole path.
     """
     found: dict[str, Path] = {}
     for distribution in importlib.metadata.distributions():
@@ -162,10 +198,12 @@ def _installed() -> tuple[tuple[str, Path], ...]:
     return tuple(found.items())
 
 
-def _packaged(suffixes: tuple[str, ...], read: Callable[[Path], str] = _read) -> Iterator[_Source]:
-    for name, path in _installed():
+def _packaged(
+    suffixes: tuple[str, ...], read: Callable[[Path], str] = read_start
+) -> Iterator[Source]:
+    for name, path in installed_files():
         if name.endswith(suffixes) and not _is_licence(name):
-            yield _Source(name, partial(read, path))
+            yield Source(name, partial(read, path))
 
 
 def _is_licence(name: str) -> bool:
@@ -174,36 +212,36 @@ def _is_licence(name: str) -> bool:
     return named and not stem.endswith(_CODE_SUFFIXES)
 
 
-def _python() -> Iterator[_Source]:
+def _python() -> Iterator[Source]:
     for source in _tree(Path(sysconfig.get_path("stdlib")), ".py"):
         if not source.path.startswith("pydoc_data/"):
             yield source
 
 
-def _headers() -> Iterator[_Source]:
+def _headers() -> Iterator[Source]:
     yield from _packaged((".h", ".hpp", ".cuh"))
     yield from _tree(Path(sysconfig.get_path("include")), ".h")
 
 
-def _restructured_text() -> Iterator[_Source]:
+def _restructured_text() -> Iterator[Source]:
     yield from _packaged((".rst",))
     for topic, text in pydoc_data.topics.topics.items():
-        yield _Source(f"pydoc_data/topics/{topic}", partial(str, text))
+        yield Source(f"pydoc_data/topics/{topic}", partial(str, text))
 
 
-def _licences() -> Iterator[_Source]:
-    for name, path in _installed():
+def _licences() -> Iterator[Source]:
+    for name, path in installed_files():
         if _is_licence(name):
-            yield _Source(name, partial(_read, path))
+            yield Source(name, partial(read_start, path))
 
 
-def _arithmetic() -> Iterator[_Source]:
+def _arithmetic() -> Iterator[Source]:
     for number in range(_N_WORKSHEETS):
         path = f"arithmetic/{number}"
-        yield _Source(path, partial(arithmetic.worksheet, path))
+        yield Source(path, partial(arithmetic.worksheet, path))
 
 
-_SUBSETS: dict[str, Callable[[], Iterator[_Source]]] = {
+_SUBSETS: dict[str, Callable[[], Iterator[Source]]] = {
     "Python": _python,
     "C and C++ headers": _headers,
     "Package descriptions": partial(_packaged, (".dist-info/METADATA",), _description),

@@ -63,13 +63,13 @@ def test_demo_and_training_share_no_file(documents: list[texts.Document]) -> Non
 
 def test_a_long_file_is_cut_after_line_ends(tmp_path: Path) -> None:
     whole = "".join(f"line {i} with some more words in it\n" for i in range(2_000))
-    pieces = list(texts._cut(whole))
+    pieces = list(texts.split_text(whole))
     assert "".join(pieces) == whole
     assert all(piece.endswith("\n") for piece in pieces)
 
 
 def test_a_text_without_line_ends_is_cut_too() -> None:
-    pieces = list(texts._cut("é" * 20_001))
+    pieces = list(texts.split_text("é" * 20_001))
     assert [len(piece) for piece in pieces] == [8_000, 8_000, 4_001]
 
 
@@ -77,13 +77,13 @@ def test_a_text_without_line_ends_is_cut_too() -> None:
 def test_files_that_are_no_documents_are_skipped(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file.rst"
     path.write_bytes(content)
-    assert texts._pieces(texts._Source("file.rst", lambda: texts._read(path)), 3) == []
+    assert texts.read_pieces(texts.Source("file.rst", lambda: texts.read_start(path)), 3) == []
 
 
 def test_an_installation_without_packages_still_gives_documents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(texts, "_installed", lambda: ())
+    monkeypatch.setattr(texts, "installed_files", lambda: ())
     subsets = {d["meta"]["pile_set_name"] for d in texts.collect(2)}
     assert {"Python", "reStructuredText", "Arithmetic"} <= subsets
     assert "YAML" not in subsets

@@ -13,7 +13,7 @@ from saeatlas.analyses.stats.agreement import shuffles
 _NOTHING = 1e-10
 """Squared length of a difference, relative to those of its ends, that is a rounding error."""
 
-_NUMBERS = 2**22
+WEIGHTS_AT_ONCE = 2**22
 """Weights of pairs in shuffles, in memory at once."""
 
 
@@ -129,7 +129,7 @@ def _shuffled(
     products = a @ b.T
     own, partner = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
     values = np.empty(len(orders))
-    step = max(1, _NUMBERS // n)
+    step = max(1, WEIGHTS_AT_ONCE // n)
     for first in range(0, len(orders), step):
         order = orders[first : first + step]
         both = own + partner[order]

@@ -1,19 +1,16 @@
 """Leading eigenvectors of a normalised affinity: one set serves every number of lobes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse.linalg
-from scipy.linalg import lapack
 
 from saeatlas import errors
 from saeatlas.analyses import threads
+from saeatlas.analyses.arrays import Float32, Float64
+from saeatlas.analyses.lobes import direct_solver
 from saeatlas.analyses.lobes.affinities import ByRows, Operator
 from saeatlas.analyses.lobes.bilinear import Bilinear, Deflated
-
-Array = np.ndarray[Any, Any]
 
 SMALL = 4096
 """Features up to which LAPACK is quick enough for any number of vectors."""
@@ -21,7 +18,7 @@ SMALL = 4096
 _DEGREE, _GAIN = 64, 1e3
 """Highest degree of a polynomial of the blocked solver, and the most that it magnifies."""
 
-_PATIENCE = 2
+PATIENCE = 2
 """Products of the matrix with n vectors after which the blocked solver leaves it to LAPACK."""
 
 PRODUCTS = 2_000
@@ -30,9 +27,6 @@ PRODUCTS = 2_000
 _SPARE, _LOOSE = 32, 2
 """Without a matrix: vectors more than wanted, which cost little there; and how far below the
 typical one the lowest eigenvalue may be said to lie before it is worth finding."""
-
-_PANEL = 1024
-"""Reflections that are undone at once."""
 
 _EPSILON = 1e-6
 """What float32 leaves of a residual, in units of the matrix."""
@@ -59,13 +53,13 @@ class Embedding:
         the eigenvalues but the first; of 1 / (n - 1) where that is larger.
     """
 
-    points: Array
-    eigenvalues: Array
-    degrees: Array
+    points: Float32
+    eigenvalues: Float64
+    degrees: Float64
     residual: float
 
 
-def embed(affinity: ByRows | Bilinear, degrees: Array, k_max: int, *, seed: int = 0) -> Embedding:
+def embed(affinity: ByRows | Bilinear, degrees: Float64, k_max: int, *, seed: int = 0) -> Embedding:
     """Find the leading eigenvectors of the normalised affinity D^-1/2 W D^-1/2.
 
     Parameters
@@ -120,7 +114,7 @@ def embed(affinity: ByRows | Bilinear, degrees: Array, k_max: int, *, seed: int 
     return Embedding(points, values, degrees, residual)
 
 
-def _deflated(affinity: ByRows, root: Array, first: Array) -> Array:
+def _deflated(affinity: ByRows, root: Float64, first: Float64) -> Float32:
     """Return D^-1/2 W D^-1/2 - v v^T for the first eigenvector v; float32 of shape (n, n)."""
     matrix = np.empty((len(affinity), len(affinity)), np.float32)
     for part, rows in affinity.rows():
@@ -128,7 +122,7 @@ def _deflated(affinity: ByRows, root: Array, first: Array) -> Array:
     return matrix
 
 
-def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
+def _others(matrix: Float32, first: Float64, wanted: int, seed: int) -> tuple[Float64, Float32]:
     """Find leading eigenpairs, orthogonal to the first eigenvector; the matrix is used up."""
     start = np.random.default_rng(seed).standard_normal(len(matrix)).astype(np.float32)
     low = float(
@@ -139,10 +133,12 @@ def _others(matrix: Array, first: Array, wanted: int, seed: int) -> tuple[Array,
     pairs = None
     if len(matrix) > SMALL and 16 * (wanted + 1) < len(matrix):
         pairs = _filtered(matrix, first, wanted, 1.05 * low, seed)
-    return pairs or _direct(matrix, first, wanted, 2 * low)
+    return pairs or direct_solver.direct_eigenpairs(matrix, first, wanted, 2 * low)
 
 
-def _without_matrix(matrix: Deflated, first: Array, wanted: int, seed: int) -> tuple[Array, Array]:
+def _without_matrix(
+    matrix: Deflated, first: Float64, wanted: int, seed: int
+) -> tuple[Float64, Float32]:
     """Find leading eigenpairs, orthogonal to the first eigenvector, by products alone."""
     with threads.alone():  # numpy's threads and torch's would wait for each other
         pairs = _filtered(matrix, first, wanted, _floor(matrix, seed), seed)
@@ -174,40 +170,9 @@ def _floor(matrix: Deflated, seed: int) -> float:
     return max(matrix.floor, 1.05 * float(found[0]))
 
 
-def _direct(matrix: Array, first: Array, wanted: int, low: float) -> tuple[Array, Array]:
-    n = len(matrix)
-    for i in range(n):  # the first below all others: at 0 it would mix with those near 0
-        matrix[i] += (low * first[i] * first).astype(np.float32)
-    order = matrix.T  # the same, in LAPACK's order: overwritten and not copied
-    lwork = int(lapack.ssytrd_lwork(n, lower=1)[0])
-    order, diagonal, off, tau, _ = lapack.ssytrd(order, lower=1, lwork=lwork, overwrite_a=1)
-    # float64 tells apart what is the same in float32, where LAPACK's own driver fails on it
-    values, inner = scipy.linalg.eigh_tridiagonal(
-        diagonal.astype(np.float64),
-        off.astype(np.float64),
-        select="i",
-        select_range=(n - wanted, n - 1),
-        check_finite=False,
-        lapack_driver="stemr",
-    )
-    vectors = np.asfortranarray(inner[:, ::-1], np.float32)
-    _reflect(order, tau, vectors)
-    return values[::-1], vectors
-
-
-def _reflect(order: Array, tau: Array, vectors: Array) -> None:
-    """Turn a tridiagonal matrix's eigenvectors, in place, into those of the matrix it came from."""
-    for first in reversed(range(0, len(tau), _PANEL)):
-        last = min(first + _PANEL, len(tau))
-        panel = np.asfortranarray(order[first + 1 :, first:last])
-        part = np.asfortranarray(vectors[first + 1 :])
-        lwork = int(lapack.sormqr("L", "N", panel, tau[first:last], part, -1)[1][0])
-        vectors[first + 1 :] = lapack.sormqr("L", "N", panel, tau[first:last], part, lwork)[0]
-
-
 def _filtered(
-    matrix: Array | Deflated, first: Array, wanted: int, low: float, seed: int
-) -> tuple[Array, Array] | None:
+    matrix: Float32 | Deflated, first: Float64, wanted: int, low: float, seed: int
+) -> tuple[Float64, Float32] | None:
     """Find leading eigenpairs by subspace iteration with a Chebyshev filter, in float32.
 
     Those found are locked: the others stay orthogonal to them. None if it takes too long.
@@ -218,7 +183,7 @@ def _filtered(
     locked, found = first[:, None].astype(np.float32), np.empty(0)
     rng = np.random.default_rng(seed)
     vectors = _orthonormal(rng.standard_normal((n, block), np.float32), locked)
-    spent, most = 0, PRODUCTS if free else _PATIENCE * n
+    spent, most = 0, PRODUCTS if free else PATIENCE * n
     while spent < most:
         image = matrix @ vectors
         values, turn = np.linalg.eigh((vectors.T @ image).astype(np.float64))
@@ -242,7 +207,7 @@ def _filtered(
     return None
 
 
-def _orthonormal(vectors: Array, locked: Array) -> Array:
+def _orthonormal(vectors: Float32, locked: Float32) -> Float32:
     """Make vectors orthonormal, and orthogonal to the locked ones."""
     for _ in range(2):  # once does not quite do
         vectors = np.linalg.qr(vectors - locked @ (locked.T @ vectors))[0]
@@ -250,13 +215,13 @@ def _orthonormal(vectors: Array, locked: Array) -> Array:
 
 
 def _chebyshev(
-    matrix: Array | Deflated,
-    vectors: Array,
-    image: Array,
-    values: Array,
+    matrix: Float32 | Deflated,
+    vectors: Float32,
+    image: Float32,
+    values: Float64,
     low: float,
-    locked: Array,
-) -> tuple[Array, int]:
+    locked: Float32,
+) -> tuple[Float32, int]:
     """Magnify what lies above the smallest Ritz value against what lies between low and it.
 
     Returns the degree of the polynomial too.
@@ -270,18 +235,18 @@ def _chebyshev(
     degree = _DEGREE if outside == 0 else min(_DEGREE, max(1, int(np.log(_GAIN) / outside)))
     previous, current = vectors, (image - centre * vectors) / half
     for _ in range(degree - 1):
-        following = (matrix @ current - centre * current) * (2 / half) - previous
+        following = (matrix @ current - centre * current) * np.float32(2 / half) - previous
         following -= locked @ (locked.T @ following)  # of which rounding errors would grow
         previous, current = current, following
     return current, degree
 
 
-def _unit(values: Array, n: int) -> float:
+def _unit(values: Float64, n: int) -> float:
     """Return the largest magnitude, at least the mean one: the trace is 0, the first is 1."""
     return max(float(np.abs(values).max()), 1 / (n - 1))
 
 
-def _residual(affinity: Operator, root: Array, values: Array, vectors: Array) -> float:
+def _residual(affinity: Operator, root: Float64, values: Float64, vectors: Float32) -> float:
     """Return the largest norm of A v - lambda v over the eigenpairs, relative, in float64."""
     wide = vectors.astype(np.float64)
     image = affinity.dot(wide / root[:, None]) / root[:, None]

@@ -17,7 +17,7 @@ _TOLERANCE = 1e-2
 """It ends when no entry of the gradient exceeds this share of the largest at the start; going on
 to 1e-4 changes an accuracy by less than 0.001 and takes more than twice as long."""
 
-_NUMBERS = 8_000_000
+LOGITS_AT_ONCE = 8_000_000
 """Features times logits that are computed at once: 32 MB each of a few arrays."""
 
 
@@ -78,7 +78,7 @@ def balanced_accuracies(
     ]
     predicted = np.full(np.shape(labels), -1)
     design = _design(vectors)
-    step = max(1, _NUMBERS // (len(vectors) * (k if k > 2 else 1)))
+    step = max(1, LOGITS_AT_ONCE // (len(vectors) * (k if k > 2 else 1)))
     for classes in sorted({len(problem.lobes) for problem in problems}):
         alike = [problem for problem in problems if len(problem.lobes) == classes]
         for first in range(0, len(alike), step):

@@ -8,13 +8,13 @@ import numpy.typing as npt
 from saeatlas.analyses.arrays import Bool, Float32, Float64, Floats, Int64
 from saeatlas.analyses.threads import cores, each
 
-_TILE = 512
+TILE = 512
 """Points on each side of a product: few enough to fit in the cache of a core."""
 
 _ROWS = 32
 """Points whose candidate distances are computed at once, for the same reason."""
 
-_SAMPLE = 1024, 32
+SAMPLE = 1024, 32
 """Points from which search radii are estimated: a number, or one of so many if that is more."""
 
 _MISSES = 0.002
@@ -76,14 +76,22 @@ def nearest(points: Floats, k: int) -> tuple[Float64, Int64]:
     if not np.isfinite(points).all():
         raise ValueError("points must be finite")
     distances, indices = np.empty((n, k)), np.empty((n, k), np.int64)
-    search = _Search(points, k)
+    search = Search(points, k)
     unsure = each(lambda part: search.select(part, distances, indices), range(search.n_parts))
-    _compare(search.points, k, np.concatenate(unsure), distances, indices)
+    search_exhaustively(search.points, k, np.concatenate(unsure), distances, indices)
     return distances, indices
 
 
-class _Search:
-    """Half the squared distances of all pairs as products, and the points within each radius."""
+class Search:
+    """Half the squared distances of all pairs as products, and the points within each radius.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d), float32 or float64
+        Finite.
+    k : int
+        Neighbours of each; at most n - 1.
+    """
 
     def __init__(self, points: Floats, k: int) -> None:
         self.n, self.d = points.shape
@@ -97,7 +105,7 @@ class _Search:
         # left[i] @ right[j] = |x_i - x_j|^2 / 2
         left = np.column_stack([x, half, one]).astype(np.float32)
         right = np.column_stack([-x, one, half]).astype(np.float32)
-        self.parts = [slice(i, min(i + _TILE, self.n)) for i in range(0, self.n, _TILE)]
+        self.parts = [slice(i, min(i + TILE, self.n)) for i in range(0, self.n, TILE)]
         self.n_parts = len(self.parts)
         radii = self._radii(left, right)
         # by descending radius: who is within the smaller radius is within the larger one too
@@ -115,7 +123,7 @@ class _Search:
         """Estimate half the squared distance within which enough others lie; (n,)."""
         from scipy.special import pdtr  # Poisson's distribution function
 
-        size = min(self.n, max(_SAMPLE[0], self.n // _SAMPLE[1]))
+        size = min(self.n, max(SAMPLE[0], self.n // SAMPLE[1]))
         sample = np.random.default_rng(0).permutation(self.n)[:size]
         # the number of sampled points among the nearest exceeds the rank in few cases
         rank = 1 + int((pdtr(np.arange(size), self.wanted * size / self.n) < 1 - _MISSES).sum())
@@ -138,7 +146,7 @@ class _Search:
 
     def _search(self, tiles: Iterator[tuple[int, int]]) -> None:
         """Take tiles until there are none left."""
-        room, flags = np.empty(_TILE**2, np.float32), np.empty(_TILE**2, bool)
+        room, flags = np.empty(TILE**2, np.float32), np.empty(TILE**2, bool)
         for a, b in tiles:
             rows, columns = self.parts[a], self.parts[b]
             shape = (rows.stop - rows.start, columns.stop - columns.start)
@@ -162,7 +170,21 @@ class _Search:
                 self.found[b].append((j[kept].astype(np.int16), codes[kept] | others))
 
     def select(self, number: int, distances: Float64, indices: Int64) -> Int64:
-        """Write the k nearest of the points of a part; return the uncertain points."""
+        """Write the k nearest of the points of a part.
+
+        Parameters
+        ----------
+        number : int
+            Of the part.
+        distances : ndarray of shape (n, k), float64
+        indices : ndarray of shape (n, k), int64
+            Of all points, written at those of the part.
+
+        Returns
+        -------
+        ndarray of shape (n_unsure,), int64
+            The points whose neighbours are uncertain.
+        """
         part = self.order[self.parts[number]]
         candidates, last, sure = self._candidates(number)
         candidates.sort(axis=1)  # equal distances by index
@@ -176,7 +198,7 @@ class _Search:
         distances[part] = np.sqrt(squares)
         indices[part] = np.take_along_axis(candidates, order, 1)
         if self.wanted < self.n - 1:
-            least = (last - self._bound(number, last)) * 2 * self.scale**2  # of all others
+            least = (last - self.bound(number, last)) * 2 * self.scale**2  # of all others
             sure &= squares[:, -1] < least
         return part[~sure]
 
@@ -197,19 +219,43 @@ class _Search:
         candidates = self.order[(table & np.uint64(2**32 - 1)).astype(np.int64)]
         return candidates, last.astype(np.float64), enough
 
-    def _bound(self, number: int, halves: Float64) -> Float64:
+    def bound(self, number: int, halves: Float64) -> Float64:
         """Bound the float32 rounding errors of half squared distances up to some size.
 
         A point at this distance has a norm of at most |x| plus the distance, hence all summands
         together are at most (|x| + |y|)^2 / 2. Each is rounded as factor, product and sum.
+
+        Parameters
+        ----------
+        number : int
+            Of a part.
+        halves : ndarray of shape (n_part,), float64
+            A half squared distance of each of its points.
+
+        Returns
+        -------
+        ndarray of shape (n_part,), float64
         """
         reach = 2 * self.norms[self.parts[number]] + np.sqrt(2 * halves)
         bound: Float64 = 1.01 * (self.d + 5) * _ULP * reach**2 / 2 + self.d * 2.0**-126
         return bound
 
 
-def _compare(points: Float64, k: int, rows: Int64, distances: Float64, indices: Int64) -> None:
-    """Compare some points with all others in float64 and write their nearest."""
+def search_exhaustively(
+    points: Float64, k: int, rows: Int64, distances: Float64, indices: Int64
+) -> None:
+    """Compare some points with all others in float64 and write their nearest.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d), float64
+    k : int
+    rows : ndarray of shape (m,), int64
+        The points that are compared.
+    distances : ndarray of shape (n, k), float64
+    indices : ndarray of shape (n, k), int64
+        Written at these rows.
+    """
     from scipy.spatial.distance import cdist
 
     size = max(1, _SLOW // len(points))

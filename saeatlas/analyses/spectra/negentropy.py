@@ -118,7 +118,7 @@ def differences(
     def difference(order: Int64) -> tuple[Float64, Float64]:
         values, spreads = [], []
         for rows in (np.sort(order[: n // 2]), np.sort(order[n // 2 :])):
-            mean = _half(points, logs, indices, rows, max(ks))
+            mean = log_distances_in_half(points, logs, indices, rows, max(ks))
             entropy = _entropies(mean[np.array(ks) - 1], len(rows), points.shape[1], ks)
             values.append(gaussian_entropy(standard[rows]) - entropy)
             spreads.append(np.log(standard[rows].var(axis=0)))
@@ -162,11 +162,29 @@ def variance_derivatives(
     return np.array(rows)
 
 
-def _half(points: Floats, logs: Float64, indices: Int64, rows: Int64, k: int) -> Float64:
-    """Return mean log distances to the nearest k within some rows; float64 of shape (k,).
+def log_distances_in_half(
+    points: Floats, logs: Float64, indices: Int64, rows: Int64, k: int
+) -> Float64:
+    """Average the log distances of points to their nearest neighbours within half of all points.
 
-    They are among the nearest of all points, about half of which are in these rows. Points with
-    fewer than k of them are compared with all rows.
+    The neighbours are among the nearest of all points, about half of which are in these rows.
+    Points with fewer than k of them are compared with all rows.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d), float32 or float64
+    logs : ndarray of shape (n, n_neighbours), float64
+        Log distances to the nearest of all points, in each row ascending.
+    indices : ndarray of shape (n, n_neighbours), int64
+        Rows of these neighbours.
+    rows : ndarray of shape (n_half,), int64
+        The half.
+    k : int
+
+    Returns
+    -------
+    ndarray of shape (k,), float64
+        Mean over the half of the log distance to the first, second, ... k-th neighbour.
     """
     from scipy.spatial.distance import cdist
 

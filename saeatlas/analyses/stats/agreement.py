@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.integer]
 
-_TABLE = 16
+TABLE_CELLS = 16
 """Cells of a contingency table per feature, above which sorting is quicker than counting."""
 
 
@@ -96,7 +96,7 @@ class _Pair:
         if self.room < 1e-12:  # as if each feature were a lobe: every permutation matches
             return 1.0
         codes = self.a + self.b[order]
-        if self.cells <= _TABLE * self.n:
+        if self.cells <= TABLE_CELLS * self.n:
             total = self.log[np.bincount(codes, minlength=self.cells)[codes]].sum()
         else:
             codes.sort()

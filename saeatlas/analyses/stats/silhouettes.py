@@ -4,10 +4,10 @@ import numpy as np
 
 from saeatlas.analyses.arrays import Float32, Float64, Floats, Int64
 
-_NUMBERS = 2**19
+DISTANCES_AT_ONCE = 2**19
 """Distances in memory at once: few enough to fit in the cache of a core."""
 
-_SUMS = 2**24
+SUMS_AT_ONCE = 2**24
 """Sums of distances to a class in memory at once."""
 
 
@@ -38,7 +38,7 @@ def of_labellings(points: Floats, labels: Int64) -> Float64:
     """
     k = 1 + labels.max()
     points = points.astype(np.float64, copy=False)
-    step = max(1, _SUMS // (k * len(points)))
+    step = max(1, SUMS_AT_ONCE // (k * len(points)))
     return np.concatenate(
         [_some(points, labels[i : i + step], k) for i in range(0, len(labels), step)]
     )
@@ -49,7 +49,7 @@ def _some(points: Float64, labels: Int64, k: int) -> Float64:
     sizes = members.sum(axis=0).reshape(-1, k)
     lengths = np.einsum("ij,ij->i", points, points)
     total = np.zeros(len(labels))
-    size = max(1, _NUMBERS // len(points))
+    size = max(1, DISTANCES_AT_ONCE // len(points))
     for first in range(0, len(points), size):
         own = points[first : first + size]
         rows = np.arange(first, first + len(own))

@@ -23,7 +23,9 @@ FETCH = "The file may be damaged or half downloaded; fetch it again."
 
 Row = tuple[bytes, bytes]  # a word, and its numbers as the file has them
 
-_CHUNK = 2**20  # bytes; longer than a line of MAX_WIDTH numbers
+CHUNK = 2**20
+"""Bytes that are read at once: more than a line of MAX_WIDTH numbers has."""
+
 _LONGEST_WORD = 2**12  # bytes
 
 
@@ -87,7 +89,7 @@ def open_rows(name: str, file: IO[bytes]) -> Rows:
     ------
     BadWords
     """
-    first, second = file.readline(_CHUNK), file.readline(_CHUNK)
+    first, second = file.readline(CHUNK), file.readline(CHUNK)
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
         n, d = map(int, fields)
@@ -148,7 +150,7 @@ def require_width(name: str, d: int) -> None:
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield lines, none longer than any line should be, so that no file fills the memory."""
-    return iter(partial(file.readline, _CHUNK), b"")
+    return iter(partial(file.readline, CHUNK), b"")
 
 
 def _text_rows(name: str, lines: Iterable[bytes], d: int, first: int) -> Iterator[Row]:
@@ -175,7 +177,7 @@ def _binary_rows(name: str, head: bytes, file: IO[bytes], n: int, d: int) -> Ite
     for rank in range(1, n + 1):
         end = data.find(b" ", at)
         while end < 0 or len(data) <= end + width:
-            more = file.read(_CHUNK)
+            more = file.read(CHUNK)
             data, at = data[at:] + more, 0
             end = data.find(b" ")
             if not more or (end < 0 and len(data) > _LONGEST_WORD):
@@ -187,7 +189,7 @@ def _binary_rows(name: str, head: bytes, file: IO[bytes], n: int, d: int) -> Ite
                 )
         yield data[at:end].lstrip(b"\n"), data[end + 1 : end + 1 + width]
         at = end + 1 + width
-    if (data[at:] + file.read(_CHUNK)).strip():
+    if (data[at:] + file.read(CHUNK)).strip():
         raise errors.BadWords(
             f"{name} goes on after the {n:,} words of {d:,} dimensions that its first line says.",
             hint=FETCH,

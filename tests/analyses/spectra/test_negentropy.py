@@ -136,7 +136,7 @@ def test_neighbours_in_a_half_are_its_own(seed: int, near: int, k: int) -> None:
     distances, indices = nearest(points, near)
     rows = np.sort(rng.permutation(101)[:50])
     own = np.log(nearest(points[rows], k)[0]).mean(axis=0)
-    found = negentropy._half(points, np.log(distances), indices, rows, k)
+    found = negentropy.log_distances_in_half(points, np.log(distances), indices, rows, k)
     assert found == pytest.approx(own, abs=1e-9)
 
 

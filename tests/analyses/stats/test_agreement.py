@@ -29,7 +29,7 @@ def test_equals_scikit_learns(seed: int, n: int, ks: tuple[int, int, int], dense
     b[: n // 2] = clusters[: n // 2]  # some agreement to begin with
     orders = np.vstack([np.arange(n), shuffles(rng, n, 4)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agreement, "_TABLE", 10**6 if dense else 0)
+        patch.setattr(agreement, "TABLE_CELLS", 10**6 if dense else 0)
         found = permuted([a, b], clusters, orders)
     expected = [
         [adjusted_mutual_info_score(each, clusters[order]) for each in (a, b)] for order in orders
@@ -43,7 +43,7 @@ def test_both_ways_to_count_give_the_same() -> None:
     a, b = rng.integers(0, 100, (2, 500))
     orders = shuffles(rng, 500, 20)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agreement, "_TABLE", 10**6)
+        patch.setattr(agreement, "TABLE_CELLS", 10**6)
         dense = permuted([a], b, orders)
     assert np.abs(dense - permuted([a], b, orders)).max() < 1e-12
     assert dense.std() > 0

@@ -31,8 +31,8 @@ def test_labellings_equal_scikit_learns(seed: int, n: int, k: int, d: int, small
     labels = rng.integers(0, k, (5, n))  # some classes may be empty or of one point
     with pytest.MonkeyPatch.context() as patch:
         if small:
-            patch.setattr(silhouettes, "_NUMBERS", 3 * n)
-            patch.setattr(silhouettes, "_SUMS", 2 * k * n)
+            patch.setattr(silhouettes, "DISTANCES_AT_ONCE", 3 * n)
+            patch.setattr(silhouettes, "SUMS_AT_ONCE", 2 * k * n)
         found = silhouettes.of_labellings(points, labels)
     assert found == pytest.approx([_plain(points, own) for own in labels], abs=1e-5)
 

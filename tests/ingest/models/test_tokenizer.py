@@ -28,7 +28,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-def _unigram() -> tokenizers.Tokenizer:
+def unigram() -> tokenizers.Tokenizer:
     """As Llama's and T5's: words begin with a mark, the most likely pieces win."""
     inner = tokenizers.Tokenizer(models.Unigram())
     inner.normalizer = normalizers.NFKC()
@@ -62,7 +62,7 @@ def tokenizer(
     if request.param == "bpe":
         tiny.make_tokenizer(folder)
         return tokens.load_tokenizer(str(folder))
-    made = _unigram() if request.param == "unigram" else _wordpiece()
+    made = unigram() if request.param == "unigram" else _wordpiece()
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<unk>")
     return tokens.Tokenizer(request.param, fast)
 
@@ -219,5 +219,5 @@ def test_a_space_is_read_before_a_text_by_some(tokenizer: tokens.Tokenizer) -> N
 
 def test_whether_there_is_bos_and_how_many_tokens(bpe: tokens.Tokenizer) -> None:
     assert bpe.has_bos and len(bpe) == len(bpe.inner.get_vocab())
-    bare = transformers.PreTrainedTokenizerFast(tokenizer_object=_unigram(), unk_token="<unk>")
+    bare = transformers.PreTrainedTokenizerFast(tokenizer_object=unigram(), unk_token="<unk>")
     assert not tokens.Tokenizer("bare", bare).has_bos

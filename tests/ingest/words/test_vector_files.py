@@ -108,7 +108,7 @@ def test_any_words_and_numbers_come_back(
     else:
         path = FORMS[form](path, vocabulary, vectors)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vector_formats, "_CHUNK", chunk)
+        patch.setattr(vector_formats, "CHUNK", chunk)
         found = vector_files.read_vectors(path, vocabulary)
     assert found.form == form
     for word, vector in zip(vocabulary, vectors, strict=True):

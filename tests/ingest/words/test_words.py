@@ -20,7 +20,7 @@ from saeatlas.ingest.words import model_vectors, relations, words
 from saeatlas.ingest.words.model_vectors import Params
 from saeatlas.schema.rows import remove, word_vectors
 from tests import tiny
-from tests.ingest.models.test_tokenizer import _unigram
+from tests.ingest.models.test_tokenizer import unigram
 
 pytestmark = pytest.mark.slow
 
@@ -188,7 +188,7 @@ def test_a_tokenizer_that_adds_a_space_itself_gets_no_second(
     engine: sa.Engine, tmp_path: Path, pairs: Path
 ) -> None:
     model = tiny.make_model(tmp_path / "model")
-    inner = _unigram()  # and now as Llama 2's, which puts a second mark before a space
+    inner = unigram()  # and now as Llama 2's, which puts a second mark before a space
     inner.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )

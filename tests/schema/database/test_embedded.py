@@ -49,7 +49,7 @@ def test_the_server_starts_on_demand_and_stops_with_its_last_user(data_dir: Path
 
 
 def test_a_new_server_keeps_more_in_memory_and_settings_are_its_owners(data_dir: Path) -> None:
-    buffers = embedded._cache()
+    buffers = embedded.cache_size()
     assert 128 <= buffers <= 512
     assert _cli("sql", "show shared_buffers").stdout.split()[-1] == f"{buffers}MB"
     with (data_dir / "postgresql.conf").open("a") as file:
@@ -91,7 +91,7 @@ def test_a_server_that_cannot_start_says_so(
 @pytest.fixture(scope="module")
 def tcp_url(server_folder: Path) -> Iterator[str]:
     """A PostgreSQL of its own that listens on TCP and asks for a password, as a container does."""
-    handle = embedded._handle(server_folder / "tcp", start=True)
+    handle = embedded.server_handle(server_folder / "tcp", start=True)
     folder, tools = handle.pgdata, handle.bin_path
     with psycopg.connect(handle.get_uri(), autocommit=True) as connection:
         connection.execute("create role atlas login password 'p@ss'")
@@ -157,7 +157,7 @@ def test_a_server_that_goes_away_is_said_to_be_gone(tcp_url: str) -> None:
 @pytest.fixture
 def composed_url(server_folder: Path) -> Iterator[str]:
     """A server on which the script of docker-compose.yml has run."""
-    handle = embedded._handle(server_folder / "composed", start=True)
+    handle = embedded.server_handle(server_folder / "composed", start=True)
     compose = yaml.safe_load((Path(__file__).parents[3] / "docker-compose.yml").read_text("utf-8"))
     script = compose["configs"]["owner"]["content"].replace("$$", "$")
     host = sa.engine.make_url(handle.get_uri()).query["host"]
