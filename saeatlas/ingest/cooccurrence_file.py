@@ -4,10 +4,10 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -82,7 +82,7 @@ def ingest_cooccurrence(
         if found is not None:
             return CooccurrenceOutcome(found.id, created=False)
         report(Progress("tiles of counts"))
-        n = counts.diagonal()
+        n = counts.diagonal().astype(np.int64)
         live = np.flatnonzero(n)
         places = np.full(len(n), -1)
         places[live] = np.arange(len(live))
@@ -96,13 +96,12 @@ def ingest_cooccurrence(
         )
         pair_counts.write_features(connection, number, n, places)
         with partitions.filling(connection, tables.cooccurrence, number):
-            pair_counts.write_tiles(
-                connection, number, pair_counts.split_tiles(counts[np.ix_(live, live)])
-            )
+            own = counts[np.ix_(live, live)].astype(np.int32)  # none is above n_blocks
+            pair_counts.write_tiles(connection, number, pair_counts.split_tiles(own))
     return CooccurrenceOutcome(number, created=True)
 
 
-def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
+def _read(path: Path) -> tuple[npt.NDArray[np.integer], int]:
     if not path.is_file():
         raise errors.UnknownName(
             f"There is no file {path}.", hint="Give the path of a .npz file with `histogram`."
@@ -124,7 +123,7 @@ def _read(path: Path) -> tuple[np.ndarray[Any, Any], int]:
         ) from error
 
 
-def _require_counts(path: Path, counts: np.ndarray[Any, Any], n_blocks: int, d_sae: int) -> None:
+def _require_counts(path: Path, counts: npt.NDArray[np.integer], n_blocks: int, d_sae: int) -> None:
     """Refuse what cannot be counts of blocks with both features active."""
     hint = "Check --sae, and that the file is a whole count of co-occurrence."
     if counts.shape != (d_sae, d_sae) or not np.issubdtype(counts.dtype, np.integer):

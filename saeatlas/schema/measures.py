@@ -4,53 +4,55 @@ n is the number of blocks, n_i and n_j those with one feature active, n_ij those
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 
-Array = np.ndarray[Any, Any]
+Counts = npt.NDArray[np.integer] | npt.NDArray[np.float64]
+Values = npt.NDArray[np.float64]
 
 
-def simple_matching(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def simple_matching(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Share of blocks in which both are active or neither is; in [0, 1]."""
     return (n - n_i - n_j + 2 * n_ij) / n
 
 
-def jaccard(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def jaccard(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Blocks with both over blocks with either; in [0, 1]."""
     return n_ij / (n_i + n_j - n_ij)
 
 
-def dice(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def dice(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Blocks with both over the mean of the blocks with each; in [0, 1]."""
     return 2 * n_ij / (n_i + n_j)
 
 
-def overlap(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def overlap(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Share of the rarer feature's blocks in which the other is active too; in [0, 1]."""
     return n_ij / np.minimum(n_i, n_j)
 
 
-def phi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def phi(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Pearson correlation of the two features' activity over blocks; in [-1, 1]."""
     # separate roots: the product of four counts is beyond what integers hold
-    return (n * n_ij - n_i * n_j) / (np.sqrt(n_i * (n - n_i)) * np.sqrt(n_j * (n - n_j)))
+    values: Values = (n * n_ij - n_i * n_j) / (np.sqrt(n_i * (n - n_i)) * np.sqrt(n_j * (n - n_j)))
+    return values
 
 
-def lift(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def lift(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Blocks with both over those expected of independent features; 1 for independence."""
     return n * n_ij / (n_i * n_j)
 
 
-def pmi(n: float, n_i: Array, n_j: Array, n_ij: Array) -> Any:
+def pmi(n: float, n_i: Counts, n_j: Counts, n_ij: Counts) -> Values:
     """Pointwise mutual information in nats: the logarithm of lift."""
     met = lift(n, n_i, n_j, n_ij)
     return np.log(np.where(met > 0, met, np.nan))
 
 
-Formula = Callable[[float, Array, Array, Array], Array]
+Formula = Callable[[float, Counts, Counts, Counts], Values]
 
 FORMULAS: dict[str, Formula] = {
     "phi": phi,

@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Bool, Float32, Float64
 from saeatlas.schema import measures, tables
 
-Array = np.ndarray[Any, Any]
+F = TypeVar("F", Float32, Float64)
+"""Arrays of one precision or the other."""
 
 _ROWS = 128
 """Rows of a matrix that are computed at once."""
@@ -33,7 +36,7 @@ class Operator(ABC):
         """Return the number of its rows."""
 
     @abstractmethod
-    def dot(self, vectors: Array) -> Array:
+    def dot(self, vectors: F) -> F:
         """Multiply it with vectors, in their precision.
 
         Parameters
@@ -46,7 +49,7 @@ class Operator(ABC):
         """
 
     @abstractmethod
-    def survey(self) -> tuple[Array, bool]:
+    def survey(self) -> tuple[Float64, bool]:
         """Sum the rows, and check whether its values differ.
 
         Returns
@@ -61,7 +64,7 @@ class ByRows(Operator):
     """A symmetric matrix that is computed row by row, when it is needed; zero on its diagonal."""
 
     @abstractmethod
-    def rows(self) -> Iterator[tuple[slice, Array]]:
+    def rows(self) -> Iterator[tuple[slice, Float32]]:
         """Compute it, some rows at a time.
 
         Yields
@@ -69,14 +72,14 @@ class ByRows(Operator):
         (slice, ndarray of shape (n_rows, n), float32)
         """
 
-    def dot(self, vectors: Array) -> Array:
+    def dot(self, vectors: F) -> F:
         """Multiply it with vectors, a few rows at a time."""
         product = np.empty_like(vectors)
         for part, rows in self.rows():
             product[part] = rows.astype(vectors.dtype, copy=False) @ vectors
         return product
 
-    def survey(self) -> tuple[Array, bool]:
+    def survey(self) -> tuple[Float64, bool]:
         """Sum the rows, and check whether its values differ."""
         degrees, low, high = describe(self)
         return degrees, high - low > SAME * abs(high)
@@ -102,13 +105,13 @@ class Affinity(ByRows):
 
     measure: str
     n_blocks: int
-    n_both: Array
+    n_both: npt.NDArray[np.integer]
     undefined: float | None = None
 
     def __len__(self) -> int:
         return len(self.n_both)
 
-    def take(self, which: Array) -> "Affinity":
+    def take(self, which: Bool) -> "Affinity":
         """Return the affinity of some of the features.
 
         Parameters
@@ -126,7 +129,7 @@ class Affinity(ByRows):
         """The largest value: 1, and 2 for phi plus 1."""
         return 2.0 if self.measure == "phi" else 1.0
 
-    def rows(self) -> Iterator[tuple[slice, Array]]:
+    def rows(self) -> Iterator[tuple[slice, Float32]]:
         """Compute it from counts, in float64, some rows at a time."""
         measure, n = MEASURES[self.measure], self.n_both.diagonal().astype(float)
         for first in range(0, len(n), _ROWS):
@@ -151,13 +154,13 @@ class Angular(ByRows):
         Unit vectors.
     """
 
-    vectors: Array
+    vectors: Float32
     top = 1.0
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def rows(self) -> Iterator[tuple[slice, Array]]:
+    def rows(self) -> Iterator[tuple[slice, Float32]]:
         """Compute it from cosines, some rows at a time."""
         for first in range(0, len(self), _ROWS):
             part = slice(first, min(first + _ROWS, len(self)))
@@ -167,7 +170,7 @@ class Angular(ByRows):
             yield part, values
 
 
-def describe(affinity: ByRows) -> tuple[Array, float, float]:
+def describe(affinity: ByRows) -> tuple[Float64, float, float]:
     """Sum the rows and find the range of an affinity.
 
     Parameters

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from saeatlas.analyses.lobes.affinities import SAME, Operator
+from saeatlas.analyses.arrays import Bool, Float32, Float64, Int64
+from saeatlas.analyses.lobes.affinities import SAME, F, Operator
 
 if TYPE_CHECKING:
     import torch
-
-Array = np.ndarray[Any, Any]
 
 MEASURES = ("phi", "simple_matching")
 """Measures that are products of bits: phi plus 1, and simple matching."""
@@ -55,7 +55,12 @@ class Bilinear(Operator):
     """
 
     def __init__(
-        self, measure: str, n_blocks: int, n: Array, bits: Array, device: str | None = None
+        self,
+        measure: str,
+        n_blocks: int,
+        n: Int64,
+        bits: npt.NDArray[np.uint8],
+        device: str | None = None,
     ) -> None:
         self.measure, self.n_blocks, self.n, self.bits = measure, n_blocks, n, bits
         self._device = device
@@ -75,7 +80,7 @@ class Bilinear(Operator):
     def __len__(self) -> int:
         return len(self.n)
 
-    def take(self, which: Array) -> "Bilinear":
+    def take(self, which: Bool) -> "Bilinear":
         """Return the affinity of some of the features.
 
         Parameters
@@ -89,7 +94,7 @@ class Bilinear(Operator):
         some = self.n[which], self.bits[which]
         return Bilinear(self.measure, self.n_blocks, *some, self._device)
 
-    def dot(self, vectors: Array) -> Array:
+    def dot(self, vectors: F) -> F:
         """Multiply it with vectors, slab by slab of blocks."""
         product = np.empty_like(vectors)
         for first in range(0, vectors.shape[1], VECTORS):
@@ -99,7 +104,7 @@ class Bilinear(Operator):
             product[:, first : first + VECTORS] = self.own(part) + shared
         return product
 
-    def own(self, vectors: Array) -> Array:
+    def own(self, vectors: F) -> F:
         """Multiply vectors with Z Z^T, in their precision.
 
         Parameters
@@ -124,17 +129,18 @@ class Bilinear(Operator):
             image.addmm_(ones, inner)
             total += inner.sum(dim=0, dtype=torch.float64)
         # the total is 0, but for rounding, which all blocks have in common and which would add up
-        product: Array = image.cpu().numpy() - self._share * total.cpu().numpy()
+        product: Float64 = image.cpu().numpy() - self._share * total.cpu().numpy()
         return (product * self._scale).astype(vectors.dtype, copy=False)
 
-    def survey(self) -> tuple[Array, bool]:
+    def survey(self) -> tuple[Float64, bool]:
         """Sum the rows, and check whether its values differ.
 
         A matrix of one number w takes any x to w (sum(x) - x); no other does so with random x.
         """
         n = len(self)
         probes = np.random.default_rng(0).standard_normal((n, _PROBES))
-        image = self.dot(np.hstack([np.ones((n, 1)), probes]))
+        vectors: Float64 = np.hstack([np.ones((n, 1)), probes])
+        image = self.dot(vectors)
         degrees = image[:, 0].copy()
         mean = degrees.sum() / (n * (n - 1))
         away = np.abs(image[:, 1:] - mean * (probes.sum(axis=0) - probes)).max()
@@ -182,7 +188,7 @@ class Deflated:
         v.
     """
 
-    def __init__(self, affinity: Bilinear, root: Array, first: Array) -> None:
+    def __init__(self, affinity: Bilinear, root: Float64, first: Float64) -> None:
         self._affinity, self._root = affinity, root[:, None]
         # nearly the same as v: in float64, where the difference is left
         self._shared = np.hstack([affinity.common / self._root, first[:, None]])
@@ -192,9 +198,9 @@ class Deflated:
     def __len__(self) -> int:
         return len(self._root)
 
-    def __matmul__(self, vectors: Array) -> Array:
+    def __matmul__(self, vectors: Float32) -> Float32:
         wide = vectors.astype(np.float64)
-        image: Array = (self._shared * self._signs) @ (self._shared.T @ wide)
+        image: Float64 = (self._shared * self._signs) @ (self._shared.T @ wide)
         image -= self._diagonal * wide
         image += self._affinity.own((wide / self._root).astype(np.float32)) / self._root
         return image.astype(np.float32)

@@ -233,9 +233,14 @@ def _chebyshev(
     # the largest must not outgrow what float32 tells from the others
     outside = float(np.arccosh(max((values[0] - centre) / half, 1)))
     degree = _DEGREE if outside == 0 else min(_DEGREE, max(1, int(np.log(_GAIN) / outside)))
-    previous, current = vectors, (image - centre * vectors) / half
+    previous = vectors
+    current: Float32 = image - centre * vectors
+    current /= half
     for _ in range(degree - 1):
-        following = (matrix @ current - centre * current) * np.float32(2 / half) - previous
+        following: Float32 = matrix @ current
+        following -= centre * current
+        following *= np.float32(2) / half
+        following -= previous
         following -= locked @ (locked.T @ following)  # of which rounding errors would grow
         previous, current = current, following
     return current, degree

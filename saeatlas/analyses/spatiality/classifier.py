@@ -1,14 +1,14 @@
 """How well decoder vectors predict the lobes of features, for many labellings at once."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from saeatlas.analyses.arrays import Bool, Float32, Float64, Int64
+
 if TYPE_CHECKING:
     import torch
-
-Array = np.ndarray[Any, Any]
 
 _STEPS = 300
 """Most steps of the optimisation."""
@@ -22,15 +22,15 @@ LOGITS_AT_ONCE = 8_000_000
 
 
 def balanced_accuracies(
-    vectors: Array,
-    labels: Array,
+    vectors: Float32,
+    labels: Int64,
     k: int,
     *,
     folds: int = 5,
     seed: int = 0,
     C: float = 1.0,
     preset: Literal["default", "paper"] = "default",
-) -> Array:
+) -> Float64:
     """Predict lobes from vectors by logistic regression, and score it on features left out.
 
     Parameters
@@ -97,13 +97,13 @@ class _Problem:
     """
 
     row: int
-    lobes: Array
-    codes: Array
-    weights: Array
-    test: Array
+    lobes: Int64
+    codes: Int64
+    weights: Float32
+    test: Bool
 
 
-def _problems(row: int, labels: Array, folds: int, seed: int, preset: str) -> list[_Problem]:
+def _problems(row: int, labels: Int64, folds: int, seed: int, preset: str) -> list[_Problem]:
     """Split one labelling."""
     n = len(labels)
     if preset == "paper":
@@ -126,7 +126,7 @@ def _problems(row: int, labels: Array, folds: int, seed: int, preset: str) -> li
 
 
 def _problem(
-    row: int, labels: Array, lobes: Array, train: Array, test: Array, *, balanced: bool
+    row: int, labels: Int64, lobes: Int64, train: Bool, test: Bool, *, balanced: bool
 ) -> _Problem:
     places = np.searchsorted(lobes, labels).clip(max=len(lobes) - 1)
     codes = np.where(lobes[places] == labels, places, -1)
@@ -137,7 +137,7 @@ def _problem(
     return _Problem(row, lobes, codes, weights, test)
 
 
-def _score(labels: Array, predicted: Array) -> float:
+def _score(labels: Int64, predicted: Int64) -> float:
     """Balanced accuracy of what was predicted; NaN where nothing was."""
     tested = predicted >= 0
     if not tested.any():
@@ -147,7 +147,7 @@ def _score(labels: Array, predicted: Array) -> float:
     return float((right / np.bincount(codes)).mean())
 
 
-def _design(vectors: Array) -> "torch.Tensor":
+def _design(vectors: Float32) -> "torch.Tensor":
     """Make unit vectors and the column of the intercept: (n, d + 1) on the quickest device."""
     import torch
 
@@ -172,7 +172,7 @@ def _curvature(x: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":
     return size
 
 
-def _predict(x: "torch.Tensor", problems: list[_Problem], classes: int, C: float) -> Array:
+def _predict(x: "torch.Tensor", problems: list[_Problem], classes: int, C: float) -> Int64:
     """Fit every problem at once and predict all features: codes of shape (p, n)."""
     import torch
 
@@ -202,7 +202,7 @@ def _predict(x: "torch.Tensor", problems: list[_Problem], classes: int, C: float
                 break
     z = (x @ w).view(shape)
     predicted = z.argmax(2) if logits > 1 else (z[..., 0] > 0).long()
-    predicted_codes: Array = predicted.T.cpu().numpy()
+    predicted_codes: Int64 = predicted.T.cpu().numpy()
     return predicted_codes
 
 

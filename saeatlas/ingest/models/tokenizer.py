@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 
@@ -75,7 +76,7 @@ class Tokenizer:
 
     def tokenize(
         self, texts: Sequence[str], *, context: int, prepend_bos: bool
-    ) -> list[np.ndarray[Any, Any]]:
+    ) -> list[npt.NDArray[np.int32]]:
         """Turn texts into token ids, truncated to the context.
 
         Parameters
@@ -102,7 +103,7 @@ class Tokenizer:
         rows = self._heads(texts, room)
         return [np.array(head + row if row else [], np.int32) for row in rows]
 
-    def decode(self, ids: np.ndarray[Any, Any]) -> str:
+    def decode(self, ids: npt.NDArray[np.integer]) -> str:
         """Turn token ids back into text.
 
         Parameters

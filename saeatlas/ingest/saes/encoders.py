@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from saeatlas.ingest.saes.load import LoadedSae
 
 
-def encoder_vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
+def encoder_vectors(loaded: "LoadedSae") -> npt.NDArray[np.float32]:
     """Return the encoder vectors of an SAE, one row a feature.
 
     Parameters
@@ -45,7 +46,7 @@ def encoder_vectors(loaded: "LoadedSae") -> np.ndarray[Any, Any]:
         )
     if getattr(loaded.sae.cfg, "tied_weights", False):  # no W_enc, then
         return loaded.decoder
-    rows: np.ndarray[Any, Any] = loaded.sae.W_enc.detach().float().numpy().T  # (d_sae, d_in)
+    rows: npt.NDArray[np.float32] = loaded.sae.W_enc.detach().float().numpy().T  # (d_sae, d_in)
     if rows.shape[1] > MAX_WIDTH:
         raise errors.BadWeights(
             f"The encoder of SAE {name} has {rows.shape[1]:,} dimensions.",
@@ -88,7 +89,7 @@ def store_encoder(connection: sa.Connection, sae: int, loaded: "LoadedSae") -> b
     return True
 
 
-def _rows(sae: int, vectors: np.ndarray[Any, Any]) -> Iterator[tuple[Any, ...]]:
+def _rows(sae: int, vectors: npt.NDArray[np.float32]) -> Iterator[tuple[Any, ...]]:
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     for i, vector in enumerate(vectors):
         yield sae, i, vector, float(norms[i])

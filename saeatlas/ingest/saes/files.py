@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 
@@ -40,11 +41,11 @@ class RawSae:
     ----------
     sae : sae_lens.SAE or None
         None for a bare decoder.
-    decoder : ndarray of shape (d_sae, d_in)
+    decoder : ndarray of shape (d_sae, d_in), float32
     """
 
     sae: "SAE[Any] | None"
-    decoder: np.ndarray[Any, Any]
+    decoder: npt.NDArray[np.float32]
 
 
 def read_sae_files(path: Path) -> RawSae:
@@ -210,12 +211,12 @@ def _bare(path: Path) -> RawSae:
         return RawSae(None, np.asarray(decoder, np.float32))
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file}
 
 
-def _tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+def _tensors(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     from safetensors.torch import load_file  # numpy knows no bfloat16
 
     tensors = load_file(path).items()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import document
@@ -73,8 +74,8 @@ class LoadedSae:
     sae_id: str
     source: str
     sae: "SAE[Any] | None"
-    decoder: np.ndarray[Any, Any]
-    threshold: np.ndarray[Any, Any] | None
+    decoder: npt.NDArray[np.float32]
+    threshold: npt.NDArray[np.float32] | None
     config: dict[str, Any]
     weights_sha256: str
     architecture: str | None = None
@@ -93,9 +94,9 @@ class LoadedSae:
         return int(self.decoder.shape[0])
 
     @property
-    def decoder_norm(self) -> np.ndarray[Any, Any]:
+    def decoder_norm(self) -> npt.NDArray[np.float32]:
         """Euclidean length of each decoder vector, float32 of shape (d_sae,)."""
-        norms: np.ndarray[Any, Any] = np.linalg.norm(self.decoder.astype(np.float64), axis=1)
+        norms: npt.NDArray[np.float32] = np.linalg.norm(self.decoder.astype(np.float64), axis=1)
         return norms.astype(np.float32)
 
 
@@ -283,7 +284,7 @@ def _hash(found: files.RawSae, config: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _tensors(sae: "SAE[Any] | None") -> dict[str, np.ndarray[Any, Any]]:
+def _tensors(sae: "SAE[Any] | None") -> dict[str, npt.NDArray[np.float32]]:
     state = {} if sae is None else sae.state_dict()
     return {name: tensor.detach().float().numpy() for name, tensor in state.items()}
 

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas.ingest.simulation.features import NO_LOBE, Features
 from saeatlas.ingest.simulation.params import Params
 
-Array = np.ndarray[Any, Any]
-Block = tuple[Array, Array]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Block = tuple[Int32, Float32]
 """Active features, ascending int32, and their peaks, float32."""
 
 LOYALTY = 0.8
@@ -38,11 +41,11 @@ class Drawn:
         Where each block's activations begin, and the end.
     """
 
-    types: Array
-    lobes: Array
-    features: Array
-    peaks: Array
-    bounds: Array
+    types: Int64
+    lobes: Int64
+    features: Int32
+    peaks: Float32
+    bounds: Int64
 
     @property
     def blocks(self) -> list[Block]:
@@ -111,7 +114,7 @@ class Blocks:
         np.exp(peaks, out=peaks)
         return Drawn(types, lobes, (keys % n_features).astype(np.int32), peaks, bounds)
 
-    def _active(self, rng: np.random.Generator, about: Array) -> Array:
+    def _active(self, rng: np.random.Generator, about: Int64) -> Int32 | Int64:
         """Return block * n_features + feature of every activation, ascending, each once.
 
         Events of a Poisson process with rate -log(1 - p) a block: a block has one or more with
@@ -132,16 +135,16 @@ class Blocks:
         block += np.repeat(origin, counts)
         block[block >= n] -= n
         feature = np.tile(np.arange(params.features, dtype=dtype), 2)
-        keys: Array = (order * params.features)[block]
+        keys: Int32 | Int64 = (order * params.features)[block]
         keys += np.repeat(feature, counts)
         keys.sort()
         first = np.ones(len(keys), bool)
         np.not_equal(keys[1:], keys[:-1], out=first[1:])
-        unique: Array = keys[first]
+        unique: Int32 | Int64 = keys[first]
         return unique
 
 
-def probabilities(params: Params, features: Features) -> Array:
+def probabilities(params: Params, features: Features) -> Float64:
     """Return each feature's probability in documents about its own lobe and in all others.
 
     With s the share of documents about the lobe, a feature of density p has p + r a (1 - s) / s
@@ -166,7 +169,7 @@ def probabilities(params: Params, features: Features) -> Array:
     return result
 
 
-def lobe_shares(params: Params) -> Array:
+def lobe_shares(params: Params) -> Float64:
     """Return the share of documents about each lobe.
 
     Parameters
@@ -178,11 +181,11 @@ def lobe_shares(params: Params) -> Array:
     ndarray of shape (n_lobes,), float64
     """
     preferring = np.bincount(np.arange(params.n_subsets) % params.lobes, minlength=params.lobes)
-    shares: Array = LOYALTY * preferring / params.n_subsets + (1 - LOYALTY) / params.lobes
+    shares: Float64 = LOYALTY * preferring / params.n_subsets + (1 - LOYALTY) / params.lobes
     return shares
 
 
-def _draw_documents(params: Params, rng: np.random.Generator) -> tuple[Array, Array]:
+def _draw_documents(params: Params, rng: np.random.Generator) -> tuple[Int64, Int64]:
     """Draw types and lobes in balance, so that densities are met in each chunk.
 
     One point in each of n equal stretches of the unit interval, shuffled: the interval is cut

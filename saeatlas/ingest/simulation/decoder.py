@@ -1,14 +1,18 @@
 """Decoder vectors: lobes' centres, a power-law spectrum, and crystals among them."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas.ingest.simulation.features import NO_LOBE, Features
 from saeatlas.ingest.simulation.params import Params
 
-Array = np.ndarray[Any, Any]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+F = TypeVar("F", Float32, Float64)
 
 STEP = 1.0
 """Length of b - a, and in a parallelogram of d - c; the points themselves have length 1."""
@@ -61,9 +65,9 @@ class Decoder:
         Orthonormal directions that crystal points were shifted along.
     """
 
-    vectors: Array
+    vectors: Float32
     crystals: tuple[Crystal, ...]
-    distractors: Array
+    distractors: Float64
 
 
 def draw_decoder(params: Params, features: Features) -> Decoder:
@@ -99,7 +103,7 @@ def draw_decoder(params: Params, features: Features) -> Decoder:
     return Decoder(vectors, crystals, distractors)
 
 
-def axis_scale(params: Params) -> Array:
+def axis_scale(params: Params) -> Float32:
     """Return each axis' standard deviation: squares fall as rank**-exponent and sum to 1.
 
     Parameters
@@ -111,13 +115,13 @@ def axis_scale(params: Params) -> Array:
     ndarray of shape (d_model,), float32
     """
     eigenvalues = np.arange(1, params.d_model + 1, dtype=np.float64) ** -params.spectrum_exponent
-    scale: Array = np.sqrt(eigenvalues / eigenvalues.sum()).astype(np.float32)
+    scale: Float32 = np.sqrt(eigenvalues / eigenvalues.sum()).astype(np.float32)
     return scale
 
 
 def _plant_crystals(
-    params: Params, features: Features, vectors: Array
-) -> tuple[tuple[Crystal, ...], Array]:
+    params: Params, features: Features, vectors: Float32
+) -> tuple[tuple[Crystal, ...], Float64]:
     """Move four features a crystal to their corners."""
     rng = params.generator(_CRYSTALS_PART)
     distractors = np.linalg.qr(rng.standard_normal((params.d_model, params.distractors)))[0]
@@ -138,7 +142,9 @@ def _plant_crystals(
     return crystals, distractors
 
 
-def _corners(params: Params, rng: np.random.Generator, distractors: Array, which: Array) -> Array:
+def _corners(
+    params: Params, rng: np.random.Generator, distractors: Float64, which: npt.NDArray[np.int64]
+) -> Float64:
     """Place a, b, c, d of every crystal.
 
     A side is ``u -+ (length / 2) f`` with u orthogonal to the function vector f and as long as
@@ -157,12 +163,14 @@ def _corners(params: Params, rng: np.random.Generator, distractors: Array, which
     u = _without(_gaussian(rng, 2 * n, scale), distractors).reshape(n, 2, -1)
     u = _unit(u - (u * f).sum(-1, keepdims=True) * f) * np.sqrt(1 - (lengths / 2) ** 2)
     half = lengths / 2 * f
-    points = np.stack([u - half, u + half], axis=2).reshape(n, 4, -1)  # (n, side and end, d)
+    points: Float64 = np.stack([u - half, u + half], axis=2).reshape(
+        n, 4, -1
+    )  # (n, side and end, d)
     points = _unit(points + NOISE * _gaussian(rng, 4 * n, scale).reshape(points.shape))
     return _distracted(rng, points, distractors)
 
 
-def _side_lengths(params: Params, rng: np.random.Generator, n: int) -> Array:
+def _side_lengths(params: Params, rng: np.random.Generator, n: int) -> Float64:
     """Return the lengths of b - a and d - c, of shape (n, 2)."""
     lengths = np.full((n, 2), STEP)
     shorter = rng.integers(2, size=n)
@@ -172,29 +180,29 @@ def _side_lengths(params: Params, rng: np.random.Generator, n: int) -> Array:
     return lengths
 
 
-def _distracted(rng: np.random.Generator, points: Array, distractors: Array) -> Array:
+def _distracted(rng: np.random.Generator, points: Float64, distractors: Float64) -> Float64:
     """Shift points along the distractors, all equally far, so that all shrink by the same."""
     n_distractors = distractors.shape[1]
     if not n_distractors:
         return points
     shift = _unit(rng.standard_normal((*points.shape[:2], n_distractors))) @ distractors.T
     clean = _unit(_without(points, distractors))
-    shifted: Array = np.sqrt(1 - DISTRACTED) * clean + np.sqrt(DISTRACTED) * shift
+    shifted: Float64 = np.sqrt(1 - DISTRACTED) * clean + np.sqrt(DISTRACTED) * shift
     return shifted
 
 
-def _gaussian(rng: np.random.Generator, n: int, scale: Array) -> Array:
+def _gaussian(rng: np.random.Generator, n: int, scale: Float32) -> Float32:
     drawn = rng.standard_normal((n, len(scale)), dtype=np.float32)
     drawn *= scale
     return drawn
 
 
-def _unit(rows: Array) -> Array:
-    unit: Array = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+def _unit(rows: F) -> F:
+    unit: F = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
     return unit
 
 
-def _without(rows: Array, directions: Array) -> Array:
+def _without(rows: Float32 | Float64, directions: Float64) -> Float64:
     """Project orthonormal directions out."""
-    rest: Array = rows - (rows @ directions) @ directions.T
+    rest: Float64 = rows - (rows @ directions) @ directions.T
     return rest

@@ -1,9 +1,9 @@
 """What each feature is made to be: its lobe and its density."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas.ingest.simulation.params import MAX_DENSITY, Params
 
@@ -23,8 +23,8 @@ class Features:
         Share of blocks it is meant to be active in; 0 for a dead feature.
     """
 
-    lobe: np.ndarray[Any, Any]
-    density: np.ndarray[Any, Any]
+    lobe: npt.NDArray[np.int32]
+    density: npt.NDArray[np.float64]
 
 
 def plant_features(params: Params) -> Features:
@@ -50,7 +50,7 @@ def plant_features(params: Params) -> Features:
     return Features(lobe, density)
 
 
-def densities(n: int, total: float, exponent: float) -> np.ndarray[Any, Any]:
+def densities(n: int, total: float, exponent: float) -> npt.NDArray[np.float64]:
     """Return densities that fall as rank**-exponent below the cap and sum up as asked.
 
     Parameters

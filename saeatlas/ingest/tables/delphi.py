@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 from saeatlas.ingest.tables import delphi_files
 from saeatlas.ingest.tables.delphi_files import FETCH, Split
-from saeatlas.ingest.tables.stage import Array, Named, Rows
+from saeatlas.ingest.tables.stage import Named, Rows
 
 ROWS_AT_A_TIME = 1 << 17
 
@@ -133,7 +134,7 @@ class Cache:
                 self._require_inside(split, rows, where)
                 yield rows
 
-    def _require_inside(self, split: Split, rows: Rows, where: Array) -> None:
+    def _require_inside(self, split: Split, rows: Rows, where: npt.NDArray[np.bool_]) -> None:
         """Check locations against the file's name and the tokens."""
         n_latents = split.end - split.start + 1
         n_rows = self._n_rows if self._tokens_in else 2**31

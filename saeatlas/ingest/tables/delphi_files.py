@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.ingest.tables.stage import Array
+from saeatlas.ingest.tables.stage import Int
 
 FETCH = "Fetch or write the cache again."
 
@@ -165,7 +165,7 @@ def shapes(split: Split) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def tokens(split: Split) -> Iterator[Array]:
+def tokens(split: Split) -> Iterator[Int]:
     """Read a file's tokens, some rows at a time.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.ingest.tables.stage import Array, Named, Rows
+from saeatlas.ingest.tables.stage import Int, Named, Rows
 
 REQUIRED = ("document", "block", "feature", "activation")
 OURS = (*REQUIRED, "subset")
@@ -202,7 +202,7 @@ class TableFile:
             self._note_subsets(rows, columns["subset"])
         return rows
 
-    def _numbered(self, column: Any, is_csv: bool) -> Array:
+    def _numbered(self, column: Any, is_csv: bool) -> Int:
         """Give each document its number, by first appearance."""
         codes, names = _coded(column)
         numbers = []
@@ -271,16 +271,16 @@ def _plain(column: Any) -> Any:
     return column.dictionary_decode() if types.is_dictionary(column.type) else column
 
 
-def _coded(column: Any) -> tuple[Array, list[Any]]:
+def _coded(column: Any) -> tuple[Int, list[Any]]:
     """Return each value's number, by first appearance, and the values."""
     encoded = column.dictionary_encode(null_encoding="encode")
     return encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
 
 
-def _integers(column: Any) -> Array:
+def _integers(column: Any) -> Int:
     import pyarrow as pa
 
-    integers: Array = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    integers: Int = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return integers
 
 

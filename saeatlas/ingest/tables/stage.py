@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, REAL
 
@@ -18,7 +19,8 @@ from saeatlas.schema.database import connect, statistics
 from saeatlas.schema.database.copy import copy_arrays, copy_rows
 from saeatlas.schema.database.statements import statement
 
-Array = np.ndarray[Any, Any]
+Int = npt.NDArray[np.integer]
+Float = npt.NDArray[np.floating]
 
 _metadata = sa.MetaData(schema="pg_temp")
 _TEMPORARY: Any = {"prefixes": ["TEMPORARY"], "postgresql_on_commit": "DROP"}
@@ -81,10 +83,10 @@ class Rows:
 
     file: str
     first: int
-    document: Array
-    block: Array
-    feature: Array
-    activation: Array
+    document: Int
+    block: Int
+    feature: Int
+    activation: Float
 
     def refuse(
         self, i: int, wrong: str, available: str | None = None, hint: str | None = None
@@ -188,7 +190,7 @@ def stage_rows(
 def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int, report: Report) -> int:
     """Copy the rows; return how many there are."""
 
-    def arrays() -> Iterator[tuple[Array, Array, Array, Array]]:
+    def arrays() -> Iterator[tuple[Int, Int, Int, Float]]:
         n = 0
         for rows in batches:
             yield rows.document, rows.block, rows.feature, _checked(rows, d_sae)
@@ -199,7 +201,7 @@ def _send(connection: sa.Connection, batches: Iterable[Rows], d_sae: int, report
     return copy_arrays(connection, incoming, columns, arrays())
 
 
-def _checked(rows: Rows, d_sae: int) -> Array:
+def _checked(rows: Rows, d_sae: int) -> npt.NDArray[np.float32]:
     """Refuse what cannot be stored; return the activations in the catalog's precision."""
     for i in np.flatnonzero((rows.feature < 0) | (rows.feature >= d_sae))[:1]:
         rows.refuse(

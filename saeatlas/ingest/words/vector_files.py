@@ -8,16 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 from saeatlas.ingest.words import spellings, vector_formats
 from saeatlas.ingest.words.vector_formats import FETCH, FORMS
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class WordVectors:
     form: str
     n: int
     d: int
-    vectors: dict[str, Array]
+    vectors: dict[str, npt.NDArray[np.float32]]
     log_frequencies: dict[str, float]
 
 
@@ -94,7 +93,7 @@ def vectors_sha256(path: Path) -> str:
 
 def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
     wanted = {key.encode(): key for key in spellings.all_spellings(words)}
-    found: dict[str, tuple[int, Array]] = {}
+    found: dict[str, tuple[int, npt.NDArray[np.float32]]] = {}
     rank, cased = 0, False
     with _open(path) as file:
         opened = vector_formats.open_rows(path.name, file)
@@ -143,7 +142,7 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
     return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
 
 
-def _arrays(path: Path) -> tuple[Array, Array]:
+def _arrays(path: Path) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
     with np.load(path, allow_pickle=False) as file:
         missing = {"words", "vectors"} - set(file)
         if missing:
@@ -168,7 +167,9 @@ def _has_capital(word: bytes) -> bool:
     return text != text.lower()
 
 
-def _numbers(path: Path, name: str, opened: vector_formats.Rows, raw: bytes) -> Array:
+def _numbers(
+    path: Path, name: str, opened: vector_formats.Rows, raw: bytes
+) -> npt.NDArray[np.floating]:
     try:
         return opened.numbers(raw)
     except ValueError as error:
@@ -177,7 +178,7 @@ def _numbers(path: Path, name: str, opened: vector_formats.Rows, raw: bytes) -> 
         ) from error
 
 
-def _finite(path: Path, name: str, vector: Array) -> Array:
+def _finite(path: Path, name: str, vector: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
         narrow = vector.astype(np.float32)
     if not np.isfinite(narrow).all():

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 
 from saeatlas import errors
 from saeatlas.ingest.saes.load import MAX_WIDTH
@@ -49,7 +50,7 @@ class Rows:
     d: int
     rows: Iterator[Row]
 
-    def numbers(self, raw: bytes) -> np.ndarray[Any, Any]:
+    def numbers(self, raw: bytes) -> npt.NDArray[np.floating]:
         """Read the numbers of a row.
 
         Parameters

@@ -141,7 +141,7 @@ def copy_arrays(
     connection: sa.Connection,
     table: sa.Table,
     columns: Sequence[str],
-    batches: Iterable[Sequence[np.ndarray[Any, Any]]],
+    batches: Iterable[Sequence[npt.NDArray[Any]]],
 ) -> int:
     """Append rows of numbers by binary COPY, whole columns at a time.
 

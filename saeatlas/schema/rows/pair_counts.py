@@ -44,7 +44,7 @@ def split_tiles(counts: npt.NDArray[np.int32], row: int = 0, column: int = 0) ->
 
     Parameters
     ----------
-    counts : ndarray of int
+    counts : ndarray of int32
     row, column : int, default=0
         Places of its first row and column; multiples of `tables.TILE`.
 
