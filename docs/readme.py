@@ -60,7 +60,7 @@ def _answered(line: str) -> Iterator[str]:
 
 
 def _on_a_terminal(words: list[str]) -> str:
-    """Run a command as somebody sees it who types it; progress bars go to the terminal too."""
+    """Run a command as somebody sees it who types it; progress bars go to standard error."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "saeatlas", *words]
     with subprocess.Popen(

@@ -93,7 +93,7 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     ).split()
     done = run(*words)
     assert done.returncode == 0, done.stderr
-    assert "4 documents recorded" in done.stdout and "4/4" in done.stdout
+    assert "4 documents recorded" in done.stdout and "4/4" in done.stderr
     status = run("status").stdout
     assert "saes" in status and "A (2), B (2)" in status and "complete" in status
     query = "select subset, count(*) as n from block_activations group by subset order by subset"

@@ -69,8 +69,9 @@ def chosen_saes(
 
 @contextmanager
 def bars() -> Iterator[Report]:
-    """Show a bar for each stage of a job, with its rate and the time left."""
+    """Show a bar for each stage of a job, with its rate and the time left, on standard error."""
     from rich import progress as rich
+    from rich.console import Console
 
     columns = (
         rich.TextColumn("{task.description}"),
@@ -79,7 +80,7 @@ def bars() -> Iterator[Report]:
         rich.TextColumn("{task.fields[rate]}"),
         rich.TimeRemainingColumn(),
     )
-    with rich.Progress(*columns) as shown:
+    with rich.Progress(*columns, console=Console(stderr=True)) as shown:
         tasks: dict[str, rich.TaskID] = {}
 
         def report(step: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from saeatlas.commands.console import catalog
+from saeatlas.wording import counted
 
 
 @click.group()
@@ -79,7 +80,7 @@ def remove_labels(sae: str, source: str | None) -> None:
 
     with catalog().begin() as connection:
         numbers = [row.id for row in find_saes(connection, [sae])]
-        click.echo(f"Removed {remove_some(connection, numbers, source):,} labels")
+        click.echo(f"Removed {counted(remove_some(connection, numbers, source), 'label')}")
 
 
 @remove.command("corpus")

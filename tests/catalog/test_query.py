@@ -231,7 +231,7 @@ def test_features_of_two_saes_in_the_same_blocks_need_one_corpus(engine: sa.Engi
     rng = np.random.default_rng(1)
     for _ in range(2):
         sparse.record(engine, sparse.draw(rng, 20, 5))
-    with pytest.raises(errors.BadQuery, match=r"No corpus was heard by sae 1 .*, sae 2 "):
+    with pytest.raises(errors.BadQuery, match=r"No corpus was recorded for sae 1 .*, sae 2 "):
         _ask(engine, "blocks where sae 1:0 and sae 2:0")
 
 

@@ -22,6 +22,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows.covariances import Covariance
+from saeatlas.wording import counted
 
 FEWEST = 3
 """Vectors below which a lobe has no spectrum."""
@@ -116,7 +117,9 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
     every = [note for one in found for note in one.notes]
     if len(found) < inputs.n_sets:
         small = inputs.n_sets - len(found)
-        every.append(f"{small:,} lobes of fewer than {FEWEST} vectors have no spectrum.")
+        every.append(
+            f"Without a spectrum: {counted(small, 'lobe')} of fewer than {FEWEST} vectors."
+        )
     return Result(
         quality={"n_spectra": len(found)}, notes=tuple(dict.fromkeys(every)), spectra=found
     )

@@ -6,6 +6,7 @@ from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.names import CLUSTERED, Clustering, Count, Recording, Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import SelectBuilder
+from saeatlas.wording import counted
 
 COUNT = "`saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings."
 
@@ -59,7 +60,7 @@ def _note(found: Sequence[Count], saes: Sequence[Sae]) -> str:
         above = (
             "counted elsewhere" if count.threshold is None else f"active above {count.threshold}"
         )
-        note = f"counts are of run {count.run}: {sae}, {count.n_blocks} blocks, {above}"
+        note = f"counts are of run {count.run}: {sae}, {counted(count.n_blocks, 'block')}, {above}"
     without = {sae.id for sae in saes} - {count.sae for count in found}
     return note + (f"; none of SAE {_listed(without)}" if without else "")
 
@@ -182,8 +183,8 @@ def recordings(
     for sae in saes:
         one = found[sae.id]
         builder.notes.append(
-            f"activations are of recording {one.id}: {sae}, {one.n_blocks} blocks, maxima above "
-            f"{one.keep_above:g}"
+            f"activations are of recording {one.id}: {sae}, {counted(one.n_blocks, 'block')}, "
+            f"maxima above {one.keep_above:g}"
         )
     return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from saeatlas.ingest.activations.forward import TokenizedDocument
 from saeatlas.ingest.activations.writer import Chunk
+from saeatlas.wording import counted
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,19 @@ class RecordOutcome:
         """What was done, in a few lines."""
         numbers = ", ".join(map(str, self.recordings))
         lines = [
-            f"Recording {numbers}: {self.documents:,} documents recorded. This run stored "
-            f"{self.blocks:,} rows of blocks with {self.activations:,} active features."
+            f"Recording {numbers}: {counted(self.documents, 'document')} recorded. This run stored "
+            f"{counted(self.blocks, 'row')} of blocks with "
+            f"{counted(self.activations, 'active feature')}."
         ]
         if self.without_block:
             lines.append(
-                f"{self.without_block:,} documents were too short for a block "
+                f"Too short for a block: {counted(self.without_block, 'document')} "
                 "(--tail keep or a smaller --block includes them)."
             )
         if self.unreadable:
-            lines.append(f"{self.unreadable:,} documents were left out; document.problem says why.")
+            lines.append(
+                f"Left out: {counted(self.unreadable, 'document')}; document.problem says why."
+            )
         return "\n".join(lines)
 
     def with_chunk(self, chunk: Chunk, documents: Sequence[TokenizedDocument]) -> "RecordOutcome":

@@ -17,6 +17,7 @@ from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import label_words
 from saeatlas.schema.rows.saes import find_saes
+from saeatlas.wording import counted
 
 _LONGEST = 10_000  # characters: a label is a sentence or two, and full text ends at a megabyte
 _LONGEST_NAME = 250  # of a source or method: both are in an index, whose rows have an end
@@ -92,7 +93,7 @@ class LabelsOutcome:
             counts = f"{part.new:,} new, {part.changed:,} changed, {part.unchanged:,} unchanged"
             gone = f", {part.dropped:,} no longer there" if part.dropped else ""
             lines.append(
-                f"SAE {part.sae}  {part.name}  labels of {part.features:,} features from "
+                f"SAE {part.sae}  {part.name}  labels of {counted(part.features, 'feature')} from "
                 f"{part.source}: {counts}{gone}"
             )
         if self.empty:

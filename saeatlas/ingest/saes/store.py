@@ -12,6 +12,7 @@ from saeatlas.ingest.saes import encoders
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
+from saeatlas.wording import counted
 
 if TYPE_CHECKING:
     from saeatlas.ingest.saes.load import LoadedSae
@@ -51,7 +52,7 @@ class StoredSae:
             done += ", encoder added"
         elif not self.created:
             done += ", unchanged"
-        size = f"{self.d_sae:,} features of {self.d_in:,} dimensions"
+        size = f"{counted(self.d_sae, 'feature')} of {counted(self.d_in, 'dimension')}"
         return f"SAE {self.sae}  {self.release}/{self.sae_id}  {size}: {done}"
 
 

@@ -34,6 +34,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import running_jobs, runs
+from saeatlas.wording import counted
 
 SOURCE = "simulated"
 BLOCK_TOKENS = 256
@@ -66,11 +67,12 @@ class SimulationOutcome:
     def summary(self) -> str:
         """What was done, in two lines."""
         stored = self.stored
+        size = f"{counted(stored.d_sae, 'feature')} of {counted(stored.d_in, 'dimension')}"
+        done = "simulated" if stored.created else "already there"
         return (
-            f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {stored.d_sae:,} features of "
-            f"{stored.d_in:,} dimensions: {'simulated' if stored.created else 'already there'}\n"
-            f"Recording {self.recording}: {self.documents:,} documents. This run stored "
-            f"{self.blocks:,} blocks with {self.activations:,} active features."
+            f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}\n"
+            f"Recording {self.recording}: {counted(self.documents, 'document')}. This run stored "
+            f"{counted(self.blocks, 'block')} with {counted(self.activations, 'active feature')}."
         )
 
 

@@ -23,6 +23,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, failures, partitions, statistics
 from saeatlas.schema.database.statements import statement
 from saeatlas.schema.rows import running_jobs, saes
+from saeatlas.wording import counted
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class TableOutcome:
     def summary(self) -> str:
         """What was done, in a few lines."""
         size = (
-            f"{self.documents:,} documents, {self.blocks:,} blocks with "
-            f"{self.activations:,} active features"
+            f"{counted(self.documents, 'document')}, {counted(self.blocks, 'block')} with "
+            f"{counted(self.activations, 'active feature')}"
         )
         if self.created:
             return f"Recording {self.recording} on corpus {self.corpus}: {size}."

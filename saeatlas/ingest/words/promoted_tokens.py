@@ -16,6 +16,7 @@ from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import remove, runs, sae_vectors, saes
+from saeatlas.wording import counted
 
 _COLUMNS = ("sae", "run", "feature", "rank", "token_id", "token", "logit", "n_characters")
 
@@ -55,7 +56,7 @@ class TokensOutcome:
         left_out = (
             f"; {self.n_zero:,} have an all-zero decoder vector and none" if self.n_zero else ""
         )
-        return f"Run {self.run}: tokens of {self.n_features:,} features{left_out}"
+        return f"Run {self.run}: tokens of {counted(self.n_features, 'feature')}{left_out}"
 
 
 def find_tokens(

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from saeatlas import errors
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
+from saeatlas.wording import counted
 
 Pair = tuple[str, str]
 
@@ -84,7 +85,7 @@ class Stored:
         )
         said = "".join(f", {n:,} {what}" for n, what in counts if n)
         done = "ingested" if self.created else "already there, unchanged"
-        return f"Relation {self.id}  {made.name}  {len(made.pairs):,} pairs{said}: {done}"
+        return f"Relation {self.id}  {made.name}  {counted(len(made.pairs), 'pair')}{said}: {done}"
 
 
 def read_relation(path: Path) -> Relation:

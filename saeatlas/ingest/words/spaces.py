@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from saeatlas import errors
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
+from saeatlas.wording import counted
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def space_summary(space: Space, n_added: int) -> str:
     str
     """
     done = f"{n_added:,} added" if n_added else "already there, unchanged"
-    size = f"{space.n_words + n_added:,} words of {space.d:,} dimensions"
+    size = f"{counted(space.n_words + n_added, 'word')} of {counted(space.d, 'dimension')}"
     return f"Words {space.id}  {space.name}  {size}: {done}"
 
 

@@ -437,11 +437,11 @@ def test_removing(engine: sa.Engine, tmp_path: Path) -> None:
 def test_the_commands(database_url: str, engine: sa.Engine, tmp_path: Path) -> None:
     path = _csv(tmp_path / "mine.csv", {"feature": 7, "text": "apes", "source": "me"})
     words = ("ingest", "labels", "--sae", "local", "--csv", str(path))
-    assert run(*words).stdout.endswith(
-        "SAE 3  r/local  labels of 1 features from me: 1 new, 0 changed, 0 unchanged\n"
+    assert run(*words).stdout == (
+        "SAE 3  r/local  labels of 1 feature from me: 1 new, 0 changed, 0 unchanged\n"
     )
     assert "0 new, 0 changed, 1 unchanged" in run(*words).stdout
-    assert run("remove", "labels", "--sae", "3").stdout == "Removed 1 labels\n"
+    assert run("remove", "labels", "--sae", "3").stdout == "Removed 1 label\n"
     for wrong in ((), ("--csv", str(path), "--delphi", str(tmp_path))):
         failed = run("ingest", "labels", "--sae", "3", *wrong)
         assert failed.returncode == 1 and "Labels come from one kind of files" in failed.stderr
