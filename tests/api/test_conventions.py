@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from saeatlas.analyses.counting import params as counting
+from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.crystals import params as crystals
 from saeatlas.analyses.lobes import geometry
 from saeatlas.analyses.lobes import params as lobes
@@ -97,7 +98,7 @@ def test_defaults_are_those_of_the_parameters(name: str) -> None:
         if (name, one.name) == ("lobes", "seed"):
             assert default is None  # that of the preset
         elif (name, one.name) == ("cooccurrence", "threshold"):
-            assert counting.Threshold.parse(str(default)) == one.default
+            assert Threshold.parse(str(default)) == one.default
         elif default is inspect.Parameter.empty:
             assert one.name in ("sae", "recording", "cooccurrence", "lobes", "geometry", "space")
         else:

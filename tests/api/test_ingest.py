@@ -64,7 +64,7 @@ def test_words_of_a_model_and_of_a_file(engine: sa.Engine, model: Path, tmp_path
     assert [row.id for row in _rows(engine, tables.word_space) if row.name == "mine"] == [space]
     for given in ({}, {"model": "m"}, {"model": "m", "layers": [0], "vectors": "v"}):
         with pytest.raises(errors.InputError, match="a model and its layers, or vectors"):
-            ingest.words(**given)  # type: ignore[arg-type]
+            ingest.words(**given)
 
 
 def test_simulations_tables_counts_and_labels(engine: sa.Engine, tmp_path: Path) -> None:

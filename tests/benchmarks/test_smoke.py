@@ -37,7 +37,13 @@ def reported(script: str) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_smoke(script: str, tmp_path: Path) -> None:
-    command = [sys.executable, f"benchmarks/{script}.py", "--smoke", "--json", tmp_path / "figures"]
+    command = [
+        sys.executable,
+        f"benchmarks/{script}.py",
+        "--smoke",
+        "--json",
+        str(tmp_path / "figures"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[-1]

@@ -63,7 +63,8 @@ def test_results_are_arrays(asked_url: str) -> None:
     with saeatlas.connect(asked_url) as atlas:
         vectors = atlas.decoder("gemma-scope/layer_12")
         assert vectors.shape == (4900, 16) and vectors.dtype == np.float32
-        for name in (1, np.int64(1), "1", "layer_12"):  # a cell of a table, names as commands take
+        names: tuple[Any, ...] = (1, np.int64(1), "1", "layer_12")
+        for name in names:  # a cell of a table, names as commands take
             assert np.array_equal(atlas.decoder(name), vectors)
         near = atlas.query("features near 12:7 limit 1").feature[0]
         cosines = vectors @ vectors[7] / np.linalg.norm(vectors, axis=1)

@@ -103,7 +103,8 @@ def test_affinity_is_that_of_the_pairs(atlas: Atlas, stored: anndata.AnnData) ->
     values = table.to_numpy().copy()
     np.fill_diagonal(values, np.nan)
     expected = np.zeros((4900, 4900), np.float32)
-    expected[np.ix_(table.index, table.index)] = np.where(values > 0.1, values, 0)
+    features = table.index.to_numpy(np.int64)
+    expected[np.ix_(features, features)] = np.where(values > 0.1, values, 0)
     assert 100 < phi.nnz < 4900**2 / 2
     assert np.allclose(phi.toarray(), expected, atol=1e-6) and phi.nnz == (expected > 0).sum()
     assert stored.uns["affinity"] == {"measure": "phi", "above": 0.1, "run": 1}

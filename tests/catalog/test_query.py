@@ -32,8 +32,8 @@ def _peaks(engine: sa.Engine, recording: int, d_sae: int) -> tuple[Array, Array]
         engine, "select * from block_activations where recording = %s order by block", [recording]
     )
     peaks = np.zeros((len(rows), d_sae), np.float32)
-    for i, row in enumerate(rows.itertuples()):
-        peaks[i, row.features] = row.peaks
+    for i, (features, maxima) in enumerate(zip(rows.features, rows.peaks, strict=True)):
+        peaks[i, features] = maxima
     return peaks, rows.subset.to_numpy()
 
 

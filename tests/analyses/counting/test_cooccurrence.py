@@ -314,7 +314,7 @@ def test_more_blocks_than_a_square_of_integers_holds(engine: sa.Engine) -> None:
         rows = connection.exec_driver_sql(
             "select feature, other, phi(n_blocks, n_feature, n_other, n_both) from pairs"
         ).all()
-    expected = np.corrcoef(active[:, :5].T.astype(np.float64))
+    expected: Any = np.corrcoef(active[:, :5].T.astype(np.float64))
     assert len(rows) == 30
     for feature, other, phi in rows:
         if 5 in (feature, other):

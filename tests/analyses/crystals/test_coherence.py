@@ -81,10 +81,12 @@ def test_partners_that_belong_together_are_found() -> None:
 
 def test_p_of_random_partners_is_uniform_however_coherent_they_are() -> None:
     found = [pair_coherence(*_draw(seed, 30, 20, 0), trials=99, seed=seed) for seed in range(200)]
-    assert min(each.coherence for each in found) > 0.05  # inputs and outputs are apart
+    coherences = np.array([each.coherence for each in found], float)
+    assert coherences.min() > 0.05  # inputs and outputs are apart
     p = np.array([each.p for each in found]) - np.random.default_rng(0).random(200) / 100
     assert kstest(p, "uniform").pvalue > 0.01
-    assert abs(np.mean([each.coherence - each.null_mean for each in found])) < 0.003
+    null_means = np.array([each.null_mean for each in found], float)
+    assert abs(np.mean(coherences - null_means)) < 0.003
 
 
 def test_p_of_random_partners_from_few_outputs_is_uniform() -> None:
@@ -111,7 +113,10 @@ def test_parallel_differences_are_coherent_whatever_their_lengths() -> None:
 
 def test_large_vectors_that_differ_little_keep_their_digits() -> None:
     a, b = _draw(0, 40, 10, 0.4)
-    near, far = (pair_coherence(a + shift, b + shift, trials=99) for shift in (0, np.float32(1000)))
+    near, far = (
+        pair_coherence(a + np.float32(shift), b + np.float32(shift), trials=99)
+        for shift in (0, 1000)
+    )
     assert far.coherence == pytest.approx(near.coherence, abs=1e-3)
     assert far.null_mean == pytest.approx(near.null_mean, abs=1e-3)
 

@@ -59,9 +59,9 @@ def _ask(engine: sa.Engine, query: str, params: list[Any] | None = None) -> pd.D
 
 def _judge(engine: sa.Engine, run: int | None) -> tuple[float, float]:
     """Return recall, and the share of findings that are not two planted sides."""
-    planted = _ask(engine, "select * from planted_crystal")
+    planted: Any = _ask(engine, "select * from planted_crystal")
     found = _ask(engine, "select a, b, c, d from crystals where run = %s", [run]).to_numpy()
-    side = {}
+    side: dict[int, tuple[int, int]] = {}
     for row in planted.itertuples():
         for one, other in ((row.a, row.b), (row.c, row.d)):
             side |= {one: (row.function_vector, other), other: (row.function_vector, one)}
@@ -98,12 +98,14 @@ def test_the_rows_are_what_they_say(engine: sa.Engine) -> None:
     assert found.p.is_monotonic_increasing and (found.q <= 0.05).all()
     assert (found.quality_after >= 0.6).all()
     assert ((found.kind == "parallelogram") == (found.length_ratio >= 0.9)).all()
-    assert not found[["a", "b", "c", "d"]].apply(frozenset, axis=1).duplicated().any()
+    corners = found[["a", "b", "c", "d"]].to_numpy().tolist()
+    assert len({frozenset(row) for row in corners}) == len(found)
     pairs = _ask(engine, "select * from function_vector_pairs order by function_vector, rank")
     vectors_ = _ask(engine, "select * from function_vectors order by function_vector")
     assert vectors_.n_pairs.tolist() == [40, 40, 40]
     assert (vectors_.coherence > 0.8).all() and (vectors_.coherence_before < 0.6).all()
     assert vectors_.p.isna().all() and (vectors_.n_trials == 0).all()
+    row: Any
     for row in vectors_.itertuples():
         own = pairs[pairs.function_vector == row.function_vector]
         assert own["rank"].tolist() == list(range(1, 41)) and (own.cosine.diff()[1:] <= 0).all()
@@ -239,7 +241,7 @@ def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> N
         "select unnest(features) as feature, position from activation "
         "join block on block.block = activation.block",
     )
-    by = rows.groupby("feature").position
+    by: Any = rows.groupby("feature").position
     density = np.log10(by.size() / 60).reindex(range(1024)).to_numpy()
     position = by.mean().reindex(range(1024)).to_numpy()
     np.testing.assert_allclose(read.attributes["log_density"], density[read.features])

@@ -138,7 +138,7 @@ def test_one_cluster_needs_no_start() -> None:
     for assign in ("kmeans", "cluster_qr"):
         found = cluster_points(
             _embedded(symmetric(np.random.default_rng(0), 9), 1), 1, assign=assign
-        )  # type: ignore[arg-type]
+        )
         assert found.labels.tolist() == [0] * 9 and found.stability is None
 
 

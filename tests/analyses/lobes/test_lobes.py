@@ -21,6 +21,7 @@ from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
 from saeatlas.ingest.simulation import job
 from saeatlas.progress import Progress
 from saeatlas.schema import tables
+from saeatlas.schema.database import copy
 from saeatlas.schema.rows import clusterings, pair_counts, remove, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
 from tests import performed, sparse
@@ -200,7 +201,7 @@ def test_stopped_halfway_it_leaves_nothing(
             _find(engine, planted, affinities=["phi"], ks=[2, 3], report=once("cluster", interrupt))
     else:
         calls: list[str] = []
-        real = clusterings.copy_rows
+        real = copy.copy_rows
 
         def fail(connection: Any, table: Any, columns: Any, rows: Any) -> None:
             calls.append(table.name)

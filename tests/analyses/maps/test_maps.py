@@ -90,7 +90,7 @@ def test_a_map_that_is_the_space_keeps_all_of_it() -> None:
 
 def test_a_random_map_keeps_what_chance_keeps() -> None:
     units, _ = _islands(n=600)
-    points = np.random.default_rng(1).normal(size=(600, 2))
+    points: Any = np.random.default_rng(1).normal(size=(600, 2))
     kept = layouts.preservation(units, points, 0)
     # 6,000 draws of chance .0167: a standard error of .0017
     assert kept.neighbours_kept == pytest.approx(kept.neighbours_chance, abs=0.007)

@@ -70,6 +70,7 @@ def test_relations_and_partners_are_clearer_without_it() -> None:
         own = labels == relation
         raw = coherence.pair_coherence(a[own], b[own], trials=99)
         free = coherence.pair_coherence(cleaned[0][own], cleaned[1][own], folds[own], trials=99)
+        assert free.coherence is not None and raw.coherence is not None
         assert free.coherence > raw.coherence + 0.1
         assert free.p == 0.01
 

@@ -356,7 +356,8 @@ def test_errors(catalog: sa.Engine) -> None:
         _test(catalog, 3, 2)
     with pytest.raises(errors.InputError, match=r"no k in common(.|\n)*have 5, geometry has 2, 3"):
         _test(catalog, ks=[5])
-    for few in ({"trials": 1}, {"vector_trials": 1}, {"seed": -1}):
+    too_few: tuple[dict[str, Any], ...] = ({"trials": 1}, {"vector_trials": 1}, {"seed": -1})
+    for few in too_few:
         with pytest.raises(errors.InputError, match="at least 2"):
             _test(catalog, **few)
     sae = sparse.record(catalog, sparse.draw(np.random.default_rng(0), 3, N)).row.sae

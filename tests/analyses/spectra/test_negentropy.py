@@ -48,17 +48,18 @@ def _negentropy(points: Array, k: int = 1) -> float:
 def test_entropy_of_known_densities() -> None:
     rng = np.random.default_rng(0)
     # 4 standard errors of (1/n) sum log r: at k = 1 each has a variance of 1.645 for a uniform
-    flat = entropies(3 * rng.random((2000, 1)), (1, 4))
+    uniform: Array = 3 * rng.random((2000, 1))
+    flat = entropies(uniform, (1, 4))
     assert flat == pytest.approx(np.log(3), abs=4 * (1.645 / 2000) ** 0.5)
     covariance = scipy.linalg.toeplitz(0.5 ** np.arange(4))
-    points = rng.multivariate_normal(np.ones(4), covariance, 4000)
+    points: Array = rng.multivariate_normal(np.ones(4), covariance, 4000)
     expected = multivariate_normal(np.ones(4), covariance).entropy()
     assert entropies(points, (1, 4)) == pytest.approx(expected, abs=0.13)
     assert gaussian_entropy(points) == pytest.approx(expected, abs=0.1)
 
 
 def test_entropy_of_a_gaussian_is_within_its_interval() -> None:
-    points = np.random.default_rng(0).standard_normal((4000, 10)) * _law(10)
+    points: Array = np.random.default_rng(0).standard_normal((4000, 10)) * _law(10)
     analytic = multivariate_normal(np.zeros(10), np.diag(_law(10) ** 2)).entropy()
     (row,) = _measure(points, [10], [1])
     assert row.negentropy_low is not None and row.negentropy_high is not None
@@ -72,8 +73,8 @@ def test_entropy_of_a_gaussian_is_within_its_interval() -> None:
 @given(seed=st.integers(0, 2**32), d=st.integers(1, 12), scale=st.floats(0.01, 100))
 def test_negentropy_ignores_scale_place_and_rotation(seed: int, d: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
-    points = rng.standard_normal((200, d)) ** 3
-    turned = scale * points @ np.linalg.qr(rng.standard_normal((d, d)))[0] + 1
+    points: Array = rng.standard_normal((200, d)) ** 3
+    turned: Array = scale * points @ np.linalg.qr(rng.standard_normal((d, d)))[0] + 1
     assert entropies(turned, (1, 5)) == pytest.approx(
         entropies(points, (1, 5)) + d * np.log(scale), abs=1e-6
     )
@@ -146,7 +147,7 @@ def test_halves_tell_the_variance() -> None:
     values, estimates = [], []
     for world in range(80):
         rng = np.random.default_rng(world)
-        points = rng.standard_normal((400, 5)) ** 3
+        points: Array = rng.standard_normal((400, 5)) ** 3
         distances, indices = nearest(points, 20)
         logs = np.log(distances)
         values.append(negentropies(points, logs, [1, 3]))

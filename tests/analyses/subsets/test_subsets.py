@@ -549,7 +549,12 @@ def test_the_same_is_not_made_again(engine: sa.Engine, evaluated: tuple[Made, in
     made, run, number = evaluated
     again = _compare(engine, run)
     assert (again.run, again.created) == (number, False) and "done before" in again.summary
-    others = [{"preset": "paper"}, {"seed": 1}, {"ks": [2]}, {"documents": "all"}]
+    others: list[dict[str, Any]] = [
+        {"preset": "paper"},
+        {"seed": 1},
+        {"ks": [2]},
+        {"documents": "all"},
+    ]
     done = [_compare(engine, run, **options) for options in others]
     assert all(one.created for one in done) and len({one.run for one in done}) == 4
     sparse.add(engine, made, made.peaks[:9], blocks_per_document=3)
@@ -673,9 +678,14 @@ def test_stopped_halfway_it_leaves_nothing(
             _compare(engine, run)
         interrupt()
 
-    report = once("assign", stop)
+    stop_once = once("assign", stop)
+
+    def report(step: Progress) -> None:
+        steps.append(step)
+        stop_once(step)
+
     with pytest.raises(KeyboardInterrupt):
-        _compare(engine, run, report=lambda step: (steps.append(step), report(step)))
+        _compare(engine, run, report=report)
     assert steps[-1].done < 120
     assert _left(engine, run + 1) == GONE
     done = _compare(engine, run)

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from saeatlas import errors
 from saeatlas.catalog import query
+from saeatlas.catalog.language.field_types import Kind
 from saeatlas.catalog.language.kinds import KINDS
 
 pytestmark = pytest.mark.xdist_group("asked")
@@ -261,7 +262,7 @@ Ask several times, for a part of them each."""
     [each for kind in KINDS.values() for each in (kind, *kind.variants.values())],
     ids=lambda kind: kind.name,
 )
-def test_fields_are_the_columns_of_the_view(asked: sa.Engine, kind: object) -> None:
+def test_fields_are_the_columns_of_the_view(asked: sa.Engine, kind: Kind) -> None:
     types = {
         "integer": {"integer", "bigint"}, "number": {"real", "double precision"}, "text": {"text"},
         "boolean": {"boolean"}, "time": {"timestamp with time zone"}, "json": {"jsonb"},

@@ -1,6 +1,7 @@
 """Block maxima against plain numpy over ``sae.encode``; how well an SAE explains its input."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ MONOTONE = {"standard", "jumprelu", "transcoder", "skip_transcoder", "jumprelu_t
 @pytest.fixture(scope="module")
 def saes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SAE]:
     folder = tmp_path_factory.mktemp("saes")
-    terms = {"bias": 0.5, "b_dec": 0.3}
+    terms: dict[str, Any] = {"bias": 0.5, "b_dec": 0.3}
     made = {}
     for kind in SAE_CLASS_REGISTRY:
         sae = SAE.load_from_disk(tiny.make_sae(folder / kind, kind, **terms))
@@ -41,7 +42,7 @@ def _twin(
         peaks: dict[int, float] = {}
         for token in range(a, b):
             if counts[token]:
-                for feature in np.flatnonzero(acts[token] > keep_above):
+                for feature in np.flatnonzero(acts[token] > keep_above).tolist():
                     peaks[feature] = max(peaks.get(feature, 0.0), acts[token, feature])
         blocks.append(peaks)
     return blocks

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +23,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saeatlas import errors
-from saeatlas.ingest.corpora import Corpus, Document, Skipped, document, hub, open_corpus
+from saeatlas.ingest.corpora import (
+    Corpus,
+    Document,
+    OnBadDocument,
+    Skipped,
+    document,
+    hub,
+    open_corpus,
+)
 
-PACK = {
+Pack = Callable[[bytes], bytes]
+Answers = Callable[..., None]
+
+PACK: dict[str, Pack] = {
     "": lambda data: data,
     ".gz": gzip.compress,
     ".zst": zstandard.ZstdCompressor().compress,
@@ -32,21 +45,22 @@ PACK = {
 }
 
 
-def write_lines(path, rows, pack=PACK[""]):
+def write_lines(path: Path, rows: Sequence[object], pack: Pack = PACK[""]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pack("".join(json.dumps(row) + "\n" for row in rows).encode()))
     return str(path)
 
 
-def read(source, **options):
+def read(source: str | Path, **options: Any) -> list[Any]:
+    """Read all documents; what is skipped among them lacks what a document has."""
     return list(open_corpus(str(source), **options).documents())
 
 
-def texts(source, **options):
+def texts(source: Path, **options: Any) -> list[str]:
     return [found.text for found in read(source, **options)]
 
 
-def assert_says(error, *parts):
+def assert_says(error: pytest.ExceptionInfo[errors.AtlasError], *parts: str) -> None:
     for part in parts:
         assert part in str(error.value), str(error.value)
     assert error.value.hint
@@ -67,14 +81,16 @@ documents = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(documents, st.sampled_from([*PACK]), st.integers(0, 14), st.integers(0, 12))
-def test_json_lines_read_back_equal(written, suffix, start, cut):
+def test_json_lines_read_back_equal(
+    written: list[tuple[str, str | None, Any]], suffix: str, start: int, cut: int
+) -> None:
     rows = [{"text": text, "meta": {"set": subset}, "more": more} for text, subset, more in written]
     expected = [(text, subset, {"more": more}) for text, subset, more in written]
     with tempfile.TemporaryDirectory() as folder:
         write_lines(Path(folder, f"a.jsonl{suffix}"), rows[:cut], PACK[suffix])
         write_lines(Path(folder, "b", f"a.jsonl{suffix}"), rows[cut:], PACK[suffix])
         corpus = open_corpus(folder, subset_field="meta.set")
-        found = list(corpus.documents())
+        found: list[Any] = list(corpus.documents())
         assert list(corpus.documents(start)) == found[start:]
     assert [(one.text, one.subset, one.metadata) for one in found] == expected
     numbers = [*range(1, cut + 1), *range(1, len(rows) + 1)]
@@ -87,7 +103,9 @@ def test_json_lines_read_back_equal(written, suffix, start, cut):
     st.integers(1, 5),
     st.integers(0, 14),
 )
-def test_parquet_reads_back_equal(written, row_group_size, start):
+def test_parquet_reads_back_equal(
+    written: list[tuple[str, str | None, int]], row_group_size: int, start: int
+) -> None:
     rows = [{"text": text, "meta": {"set": subset}, "n": n} for text, subset, n in written]
     schema = pa.schema(
         {"text": pa.string(), "meta": pa.struct({"set": pa.string()}), "n": pa.int8()}
@@ -98,23 +116,23 @@ def test_parquet_reads_back_equal(written, row_group_size, start):
             table = pa.Table.from_pylist(part, schema)
             pq.write_table(table, Path(folder, name), row_group_size=row_group_size)
         corpus = open_corpus(folder, subset_field="meta.set")
-        found = list(corpus.documents())
+        found: list[Any] = list(corpus.documents())
         assert list(corpus.documents(start)) == found[start:]
     assert [(one.text, one.subset, one.metadata["n"]) for one in found] == written
     assert {one.origin.split(":")[0] for one in found} <= {"1.parquet", "2.parquet"}
 
 
-def test_parquet_rows_beyond_one_batch_keep_their_place(tmp_path):
+def test_parquet_rows_beyond_one_batch_keep_their_place(tmp_path: Path) -> None:
     table = pa.table({"text": [str(n) for n in range(2000)]})
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=700)
     corpus = open_corpus(str(tmp_path / "x.parquet"))
     for start in (0, 255, 256, 699, 700, 701, 1999, 2000):
-        found = list(corpus.documents(start))
+        found: list[Any] = list(corpus.documents(start))
         assert [one.text for one in found] == [str(n) for n in range(start, 2000)]
         assert all(one.origin == f"x.parquet:{int(one.text) + 1}" for one in found)
 
 
-def test_text_files_are_documents_and_their_first_folder_is_the_subset(tmp_path):
+def test_text_files_are_documents_and_their_first_folder_is_the_subset(tmp_path: Path) -> None:
     for name, data in {
         "b.txt": b"root",
         "code/deep/x.py": "\ufeffé\r\n".encode(),
@@ -126,7 +144,7 @@ def test_text_files_are_documents_and_their_first_folder_is_the_subset(tmp_path)
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     corpus = open_corpus(str(tmp_path))
-    found = list(corpus.documents())
+    found: list[Any] = list(corpus.documents())
     assert [(one.origin, one.subset, one.text) for one in found] == [
         ("b.txt", None, "root"),
         ("code/a.py", "code", ""),
@@ -141,14 +159,14 @@ def test_text_files_are_documents_and_their_first_folder_is_the_subset(tmp_path)
 # What is tolerated ------------------------------------------------------------------------
 
 
-def test_bom_crlf_and_blank_lines_take_no_ordinal(tmp_path):
+def test_bom_crlf_and_blank_lines_take_no_ordinal(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"text": "a"}\r\n\r\n  \n{"text": "b"}')
     assert [one.origin for one in read(path)] == ["x.jsonl:1", "x.jsonl:4"]
     assert next(open_corpus(str(path)).documents(1)).origin == "x.jsonl:4"
 
 
-def test_zstd_frames_follow_each_other(tmp_path):
+def test_zstd_frames_follow_each_other(tmp_path: Path) -> None:
     pack = PACK[".zst"]
     skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
     half = b'{"text": "' + b"long " * 200_000
@@ -157,7 +175,7 @@ def test_zstd_frames_follow_each_other(tmp_path):
     assert texts(path) == ["long " * 200_000, "b"]
 
 
-def test_a_glob_picks_files_and_companions_do_not_count(tmp_path):
+def test_a_glob_picks_files_and_companions_do_not_count(tmp_path: Path) -> None:
     write_lines(tmp_path / "00.jsonl", [{"text": "a"}])
     write_lines(tmp_path / "01.json.gz", [{"text": "b"}], gzip.compress)
     (tmp_path / "README.md").write_text("about")
@@ -170,12 +188,14 @@ def test_a_glob_picks_files_and_companions_do_not_count(tmp_path):
     ("value", "subset"),
     [("a\0\ud800", "a\ufffd\ufffd"), (None, None), (3, "3"), (True, "true")],
 )
-def test_subsets_are_strings_that_postgresql_stores(tmp_path, value, subset):
+def test_subsets_are_strings_that_postgresql_stores(
+    tmp_path: Path, value: object, subset: str | None
+) -> None:
     path = write_lines(tmp_path / "x.jsonl", [{"text": "", "set": value}])
     assert [one.subset for one in read(path, subset_field="set")] == [subset]
 
 
-def test_null_parent_of_a_subset_is_null_and_a_dotted_name_wins(tmp_path):
+def test_null_parent_of_a_subset_is_null_and_a_dotted_name_wins(tmp_path: Path) -> None:
     rows = [{"text": "", "a": None}, {"text": "", "a.b": "x", "a": {"b": "y", "c": 1}}]
     path = write_lines(tmp_path / "x.jsonl", rows)
     found = read(path, subset_field="a.b")
@@ -183,14 +203,14 @@ def test_null_parent_of_a_subset_is_null_and_a_dotted_name_wins(tmp_path):
     assert found[1].metadata == {"a": {"b": "y", "c": 1}}
 
 
-def test_text_keeps_nul_and_loses_lone_surrogates(tmp_path):
+def test_text_keeps_nul_and_loses_lone_surrogates(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "x.jsonl", [{"doc": {"body": "a\0b\ud83d 😀"}, "k\0": "\0"}])
     assert read(path, text_field="doc.body") == [
         Document("a\0b\ufffd 😀", None, {"k\ufffd": "\ufffd"}, "x.jsonl:1")
     ]
 
 
-def test_metadata_becomes_json():
+def test_metadata_becomes_json() -> None:
     day = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC)
     values = {
         "float": [1.5, float("nan"), float("inf"), np.float32(0.5), np.int64(7), np.bool_(True)],
@@ -211,13 +231,13 @@ def test_metadata_becomes_json():
 
 @settings(max_examples=50, deadline=None)
 @given(st.recursive(st.none() | st.floats() | st.text(st.characters()) | st.binary(), st.lists))
-def test_any_metadata_can_be_stored(value):
+def test_any_metadata_can_be_stored(value: object) -> None:
     stored = json.dumps(document.json_safe(value), allow_nan=False, ensure_ascii=False)
     assert "\\u0000" not in stored
     stored.encode()
 
 
-def test_streaming_reads_no_more_than_asked_for(tmp_path):
+def test_streaming_reads_no_more_than_asked_for(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "x.jsonl", [{"text": "a"}] * 3)
     with Path(path).open("a") as file:
         file.write("broken")
@@ -250,7 +270,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize("case", BAD_LINES)
-def test_a_bad_line_is_named_and_can_be_passed_over(tmp_path, case):
+def test_a_bad_line_is_named_and_can_be_passed_over(tmp_path: Path, case: str) -> None:
     line, says = BAD_LINES[case]
     path = tmp_path / "x.jsonl"
     path.write_bytes(GOOD + line.rstrip(b"\n") + b"\n" + GOOD)
@@ -259,19 +279,19 @@ def test_a_bad_line_is_named_and_can_be_passed_over(tmp_path, case):
         list(corpus.documents())
     assert_says(error, *says, "--on-bad-document skip")
     corpus = open_corpus(str(path), subset_field="meta.set", on_bad_document="skip")
-    first, bad, last = corpus.documents()
+    first, bad, last = read(path, subset_field="meta.set", on_bad_document="skip")
     assert (first.text, last.text, last.origin) == ("fine", "fine", "x.jsonl:3")
     assert bad == Skipped("x.jsonl:2", error.value.wrong)
     assert list(corpus.documents(1)) == [bad, last]
 
 
-def test_many_fields_are_not_all_shown(tmp_path):
+def test_many_fields_are_not_all_shown(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "x.jsonl", [{f"field {n}": n for n in range(40)}])
     with pytest.raises(errors.BadDocument, match=r"field 11 \(and 28 more\)"):
         read(path)
 
 
-def test_a_text_file_that_is_not_utf_8(tmp_path):
+def test_a_text_file_that_is_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\ntwo \xff")
     (tmp_path / "b.txt").write_bytes(b"fine")
     with pytest.raises(errors.BadDocument) as error:
@@ -281,7 +301,7 @@ def test_a_text_file_that_is_not_utf_8(tmp_path):
     assert (skipped.origin, fine.text) == ("a.txt", "fine")
 
 
-def test_parquet_row_with_bytes_that_are_not_utf_8(tmp_path):
+def test_parquet_row_with_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     texts = pa.array([b"a", b"b\xff", b"c"]).view(pa.binary())
     bad = pa.Array.from_buffers(pa.string(), 3, texts.buffers())
     pq.write_table(pa.table({"text": bad}), tmp_path / "x.parquet")
@@ -292,7 +312,7 @@ def test_parquet_row_with_bytes_that_are_not_utf_8(tmp_path):
     assert (first.text, skipped.origin, last.text) == ("a", "x.parquet:2", "c")
 
 
-def test_parquet_without_the_text_column(tmp_path):
+def test_parquet_without_the_text_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"texte": ["a"], "n": [1]}), tmp_path / "x.parquet")
     with pytest.raises(errors.BadDocument) as error:
         read(tmp_path / "x.parquet")
@@ -304,14 +324,17 @@ def test_parquet_without_the_text_column(tmp_path):
 
 @pytest.mark.parametrize("on_bad_document", ["error", "skip"])
 @pytest.mark.parametrize("suffix", [suffix for suffix in PACK if suffix])
-def test_a_cut_off_archive_yields_its_whole_lines_first(tmp_path, suffix, on_bad_document):
+def test_a_cut_off_archive_yields_its_whole_lines_first(
+    tmp_path: Path, suffix: str, on_bad_document: OnBadDocument
+) -> None:
     path = tmp_path / f"x.jsonl{suffix}"
     rows = [{"text": os.urandom(300).hex()} for _ in range(2000)]
     write_lines(path, rows, PACK[suffix])
     path.write_bytes(path.read_bytes()[:-9])
-    found = []
+    found: list[Any] = []
     with pytest.raises(errors.BadCorpus) as error:
         for one in open_corpus(str(path), on_bad_document=on_bad_document).documents():
+            assert isinstance(one, Document)
             found.append(one.text)
     assert_says(error, f"x.jsonl{suffix} is cut off after line {len(found)}.", "bytes", "again")
     assert not isinstance(error.value, errors.BadDocument)
@@ -320,7 +343,7 @@ def test_a_cut_off_archive_yields_its_whole_lines_first(tmp_path, suffix, on_bad
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in PACK if suffix])
-def test_a_damaged_archive(tmp_path, suffix):
+def test_a_damaged_archive(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"x.jsonl{suffix}").write_bytes(b"no archive at all")
     with pytest.raises(errors.BadCorpus) as error:
         read(tmp_path / f"x.jsonl{suffix}")
@@ -328,7 +351,7 @@ def test_a_damaged_archive(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in PACK if suffix])
-def test_an_empty_archive_among_others_is_cut_off(tmp_path, suffix):
+def test_an_empty_archive_among_others_is_cut_off(tmp_path: Path, suffix: str) -> None:
     write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     (tmp_path / f"b.jsonl{suffix}").write_bytes(b"")
     with pytest.raises(errors.BadCorpus, match="is cut off after line 0"):
@@ -336,7 +359,7 @@ def test_an_empty_archive_among_others_is_cut_off(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("keep", [slice(0, 40), slice(0, -20), slice(300, None)])
-def test_a_corrupt_parquet_file(tmp_path, keep):
+def test_a_corrupt_parquet_file(tmp_path: Path, keep: slice) -> None:
     pq.write_table(pa.table({"text": [os.urandom(99).hex()]}), tmp_path / "x.parquet")
     whole = (tmp_path / "x.parquet").read_bytes()
     (tmp_path / "x.parquet").write_bytes(whole[keep])
@@ -346,13 +369,13 @@ def test_a_corrupt_parquet_file(tmp_path, keep):
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])
-def test_an_empty_file(tmp_path, name):
+def test_an_empty_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(errors.EmptyCorpus, match=r"x\..* is empty: 0 bytes"):
         open_corpus(str(tmp_path / name))
 
 
-def test_files_without_a_document(tmp_path):
+def test_files_without_a_document(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("\n \n")
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "x.parquet")
     for name in ("x.jsonl", "x.parquet"):
@@ -363,12 +386,12 @@ def test_files_without_a_document(tmp_path):
         open_corpus(str(tmp_path / "none"))
 
 
-def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lines(tmp_path / "x.jsonl", [{"text": "a"}])
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("a")
 
-    def refuse(self, *_, **__):
+    def refuse(self: Path, *_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything: chmod proves nothing
@@ -383,7 +406,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     ("name", "hint"),
     [("x.csv", "read_csv"), ("x.txt", "folder"), ("x.bin", "JSON lines"), ("x.zip", "Unpack")],
 )
-def test_an_unknown_suffix(tmp_path, name, hint):
+def test_an_unknown_suffix(tmp_path: Path, name: str, hint: str) -> None:
     (tmp_path / name).write_text("text")
     with pytest.raises(errors.BadCorpus) as error:
         open_corpus(str(tmp_path / name))
@@ -391,7 +414,9 @@ def test_an_unknown_suffix(tmp_path, name, hint):
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "deeper/"])
-def test_a_missing_file_is_not_looked_up_on_the_hub(tmp_path, monkeypatch, prefix):
+def test_a_missing_file_is_not_looked_up_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     write_lines(tmp_path / "pile.jsonl.gz", [{"text": "a"}], gzip.compress)
     with pytest.raises(errors.BadCorpus) as error:
@@ -399,7 +424,7 @@ def test_a_missing_file_is_not_looked_up_on_the_hub(tmp_path, monkeypatch, prefi
     assert_says(error, f"no file or folder '{prefix}pille.jsonl.gz'", "pile.jsonl.gz")
 
 
-def test_patterns_and_folders_that_do_not_add_up(tmp_path):
+def test_patterns_and_folders_that_do_not_add_up(tmp_path: Path) -> None:
     write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
     (tmp_path / "b.py").write_text("pass")
     with pytest.raises(errors.BadCorpus) as error:
@@ -414,15 +439,20 @@ def test_patterns_and_folders_that_do_not_add_up(tmp_path):
         open_corpus("")
 
 
-def test_options_that_do_not_apply(tmp_path):
+def test_options_that_do_not_apply(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
-    for options in ({"split": "test"}, {"config": "en"}, {"subset_field": "meta.set"}):
+    wrong: list[dict[str, Any]] = [
+        {"split": "test"},
+        {"config": "en"},
+        {"subset_field": "meta.set"},
+    ]
+    for options in wrong:
         with pytest.raises(errors.BadCorpus, match="Leave "):
             open_corpus(str(tmp_path), **options)
 
 
-def test_stamp_tells_contents_apart_but_not_places(tmp_path):
-    def stamp(folder, **files):
+def test_stamp_tells_contents_apart_but_not_places(tmp_path: Path) -> None:
+    def stamp(folder: str, **files: str) -> str:
         for name, text in files.items():
             write_lines(tmp_path / folder / f"{name}.jsonl", [{"text": text}])
         return open_corpus(str(tmp_path / folder)).stamp()
@@ -439,7 +469,7 @@ def test_stamp_tells_contents_apart_but_not_places(tmp_path):
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A data set in the hub's layout, read by the code that reads the hub's."""
     import datasets
 
@@ -464,14 +494,20 @@ configs:
     return str(folder)
 
 
-def of_hub(repository, *, split="train", config="plain", on_bad_document="error"):
+def of_hub(
+    repository: str,
+    *,
+    split: str = "train",
+    config: str | None = "plain",
+    on_bad_document: OnBadDocument = "error",
+) -> Corpus:
     return Corpus(
         repository, repository, "hub", None, "text", "meta.set", on_bad_document, split, config
     )
 
 
-def test_a_hub_data_set_is_streamed(repository):
-    found = list(of_hub(repository, split="validation").documents())
+def test_a_hub_data_set_is_streamed(repository: str) -> None:
+    found: list[Any] = list(of_hub(repository, split="validation").documents())
     assert [(one.text, one.subset, one.metadata) for one in found] == [
         (f"t{n}", None if n else "s", {"meta": {"n": n}}) for n in range(5)
     ]
@@ -480,14 +516,15 @@ def test_a_hub_data_set_is_streamed(repository):
         assert list(of_hub(repository).documents(start)) == found[start:]
 
 
-def test_unknown_splits_configurations_and_fields_of_a_data_set(repository):
-    for options, says in {
-        (("split", "valid"),): ["no split 'valid'", "Nearest: validation", "--split"],
-        (("config", "plan"),): ["no configuration 'plan'", "plain", "--config"],
-        (("config", None),): ["several configurations", "plain, other", "--config"],
-    }.items():
+def test_unknown_splits_configurations_and_fields_of_a_data_set(repository: str) -> None:
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({"split": "valid"}, ["no split 'valid'", "Nearest: validation", "--split"]),
+        ({"config": "plan"}, ["no configuration 'plan'", "plain", "--config"]),
+        ({"config": None}, ["several configurations", "plain, other", "--config"]),
+    ]
+    for options, says in cases:
         with pytest.raises(errors.UnknownName) as error:
-            next(of_hub(repository, **dict(options)).documents())
+            next(of_hub(repository, **options).documents())
         assert_says(error, *says)
     with pytest.raises(errors.BadDocument, match="Its fields: body"):
         next(of_hub(repository, config="other").documents())
@@ -495,10 +532,10 @@ def test_unknown_splits_configurations_and_fields_of_a_data_set(repository):
     assert [one.origin for one in skipped] == [f"{repository}:1"]
 
 
-def test_a_stream_that_breaks_off(repository):
+def test_a_stream_that_breaks_off(repository: str) -> None:
     path = Path(repository, "data", "train-1.parquet")
     path.write_bytes(Path(repository, "data", "train-0.parquet").read_bytes()[:-30])
-    found = []
+    found: list[Any] = []
     with pytest.raises(errors.BadCorpus) as error:
         for one in of_hub(repository).documents():
             found.append(one)
@@ -506,7 +543,7 @@ def test_a_stream_that_breaks_off(repository):
     assert len(found) == 5
 
 
-def test_rows_of_a_data_set_without_known_features():
+def test_rows_of_a_data_set_without_known_features() -> None:
     import datasets
 
     dataset = datasets.IterableDataset.from_generator(lambda: iter([{"text": "a"}, {"text": "b"}]))
@@ -514,22 +551,22 @@ def test_rows_of_a_data_set_without_known_features():
 
 
 @pytest.mark.parametrize("source", ["gsm8k", "monology/pile-uncopyrighted", "a/b@v1.0"])
-def test_a_name_on_the_hub_opens_without_asking_it(source):
+def test_a_name_on_the_hub_opens_without_asking_it(source: str) -> None:
     corpus = open_corpus(source, config="c")
     assert (corpus.kind, corpus.name, corpus.revision) == (
         "hub",
-        source.split("@")[0],
+        source.split("@", maxsplit=1)[0],
         "v1.0" if "@" in source else None,
     )
 
 
 @pytest.fixture
-def hub_answers(monkeypatch):
+def hub_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
     """A hub on this machine that gives every look-up one answer."""
-    answers = {}
+    answers: dict[str, Any] = {}
 
     class Answer(BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             self.send_response(answers["status"])
             if answers["code"]:
                 self.send_header("X-Error-Code", answers["code"])
@@ -538,7 +575,7 @@ def hub_answers(monkeypatch):
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Answer)
@@ -548,13 +585,17 @@ def hub_answers(monkeypatch):
         "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_port}"
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    yield lambda status, code=None: answers.update(status=status, code=code)
+
+    def answer(status: int, code: str | None = None) -> None:
+        answers.update(status=status, code=code)
+
+    yield answer
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_stamp_of_a_data_set_names_its_commit(hub_answers):
+def test_stamp_of_a_data_set_names_its_commit(hub_answers: Answers) -> None:
     hub_answers(200)
     corpus = open_corpus("me/mine", split="test", config="en")
     assert corpus.stamp() == "hub me/mine en test 0123abc"
@@ -569,14 +610,20 @@ def test_stamp_of_a_data_set_names_its_commit(hub_answers):
         (500, None, errors.BadCorpus, ["cannot be looked up", "500", "connection"]),
     ],
 )
-def test_what_the_hub_refuses(hub_answers, status, code, kind, says):
+def test_what_the_hub_refuses(
+    hub_answers: Answers,
+    status: int,
+    code: str | None,
+    kind: type[errors.AtlasError],
+    says: list[str],
+) -> None:
     hub_answers(status, code)
     with pytest.raises(kind) as error:
         next(open_corpus("me/mine@v2").documents())
     assert_says(error, *says)
 
 
-def test_an_unreachable_hub_is_noticed_at_once(tmp_path):
+def test_an_unreachable_hub_is_noticed_at_once(tmp_path: Path) -> None:
     (tmp_path / "pile-copyrighted.jsonl").write_text('{"text": ""}')
     program = """if True:
         import sys
@@ -602,7 +649,7 @@ def test_an_unreachable_hub_is_noticed_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_parquet_is_not_held_in_memory(tmp_path):
+def test_parquet_is_not_held_in_memory(tmp_path: Path) -> None:
     schema = pa.schema({"text": pa.string()})
     with pq.ParquetWriter(tmp_path / "x.parquet", schema, use_dictionary=False) as writer:
         rows = [os.urandom(1000).hex() for _ in range(20_000)]

@@ -216,9 +216,8 @@ def test_gemma_scope_2_calls_the_mlps_input_by_another_name() -> None:
     module = "model.layers.3.pre_feedforward_layernorm.output"
     assert sites.lens_hook_name("blocks.3.hook_mlp_in", module) == "blocks.3.mlp.hook_in"
     assert sites.lens_hook_name("blocks.3.hook_mlp_in", None) == "blocks.3.hook_mlp_in"
-    assert sites.lens_hook_name("blocks.3.hook_resid_post", "model.layers.3.output").endswith(
-        "resid_post"
-    )
+    named = sites.lens_hook_name("blocks.3.hook_resid_post", "model.layers.3.output")
+    assert named is not None and named.endswith("resid_post")
     assert sites.lens_hook_name(None, None) is None
 
 

@@ -31,11 +31,17 @@ def folder(tmp_path: Path) -> Path:
 def params() -> dict[str, np.ndarray]:
     """As in Gemma Scope's params.npz."""
     random = np.random.default_rng(0)
-    shapes = {"W_enc": (6, 10), "W_dec": (10, 6), "b_enc": 10, "b_dec": 6, "threshold": 10}
+    shapes: dict[str, Any] = {
+        "W_enc": (6, 10),
+        "W_dec": (10, 6),
+        "b_enc": 10,
+        "b_dec": 6,
+        "threshold": 10,
+    }
     return {k: random.normal(size=shape).astype(np.float32) for k, shape in shapes.items()}
 
 
-def _write(path: Path, **arrays: np.ndarray) -> Path:
+def _write(path: Path, **arrays: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **arrays)
     return path
@@ -151,7 +157,7 @@ def test_the_users_hook_and_model_name(folder: Path) -> None:
     ],
 )
 def test_a_gemma_scope_folder(
-    tmp_path: Path, params: dict[str, np.ndarray], repository: str, model: str, hook: str, site: str
+    tmp_path: Path, params: dict[str, Any], repository: str, model: str, hook: str, site: str
 ) -> None:
     # "researcher" must not count as residual, nor "9b" as the model
     path = tmp_path / "researcher9b-it" / GEMMA.format(repository) / "params.npz"
@@ -173,7 +179,7 @@ def test_a_gemma_scope_folder(
 
 
 def test_a_gemma_scope_folder_whose_path_says_nothing(
-    tmp_path: Path, params: dict[str, np.ndarray]
+    tmp_path: Path, params: dict[str, Any]
 ) -> None:
     # the older spelling, as in some releases
     renamed = {name.replace("W_", "w_"): values for name, values in params.items()}
@@ -187,7 +193,7 @@ def test_a_gemma_scope_folder_whose_path_says_nothing(
 
 
 def test_gemma_scopes_embedding_saes_are_scaled_as_sae_lens_does(
-    tmp_path: Path, params: dict[str, np.ndarray]
+    tmp_path: Path, params: dict[str, Any]
 ) -> None:
     path = tmp_path / "gemma-scope-2b-pt-res" / "embedding" / "width_4k" / "average_l0_6"
     loaded = load_sae(path=_write(path / "params.npz", **params))
@@ -313,7 +319,8 @@ def test_a_folder_without_any_known_file(tmp_path: Path) -> None:
 
 
 def test_neither_name_nor_path() -> None:
-    for names in ({}, {"release": "gpt2-small-res-jb"}, {"sae_id": "x"}):
+    given: tuple[dict[str, Any], ...] = ({}, {"release": "gpt2-small-res-jb"}, {"sae_id": "x"})
+    for names in given:
         with pytest.raises(errors.InputError, match=r"--release and --sae-id, or by --path"):
             load_sae(**names)
 
@@ -337,7 +344,7 @@ def test_truncated_safetensors(folder: Path, part: float) -> None:
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
 def test_truncated_npz(
-    tmp_path: Path, params: dict[str, np.ndarray], part: float, compressed: bool
+    tmp_path: Path, params: dict[str, Any], part: float, compressed: bool
 ) -> None:
     path = tmp_path / "params.npz"
     (np.savez_compressed if compressed else np.savez)(path, **params)
@@ -346,7 +353,7 @@ def test_truncated_npz(
     _refused(errors.BadWeights, "cannot be read", tmp_path)
 
 
-def test_damaged_npz(tmp_path: Path, params: dict[str, np.ndarray]) -> None:
+def test_damaged_npz(tmp_path: Path, params: dict[str, Any]) -> None:
     path = tmp_path / "params.npz"
     np.savez_compressed(path, **params)
     content = bytearray(path.read_bytes())
@@ -425,20 +432,18 @@ def test_a_decoder_that_lies_on_its_side(tmp_path: Path) -> None:
         load_sae(path=tmp_path / "W.npy")
 
 
-def test_gemma_scope_without_encoder(tmp_path: Path, params: dict[str, np.ndarray]) -> None:
+def test_gemma_scope_without_encoder(tmp_path: Path, params: dict[str, Any]) -> None:
     del params["W_enc"], params["threshold"]
     _refused(errors.BadWeights, "lacks W_enc, threshold", _write(tmp_path / "params.npz", **params))
 
 
-def test_gemma_scope_with_a_factor_that_is_left_out(
-    tmp_path: Path, params: dict[str, np.ndarray]
-) -> None:
+def test_gemma_scope_with_a_factor_that_is_left_out(tmp_path: Path, params: dict[str, Any]) -> None:
     path = _write(tmp_path / "params.npz", **params, scaling_factor=np.full(10, 2.0))
     _refused(errors.UnsupportedSae, "scaling_factor", path)
     load_sae(path=_write(path, **params, scaling_factor=np.ones(10)))
 
 
-def test_gemma_scope_whose_shapes_disagree(tmp_path: Path, params: dict[str, np.ndarray]) -> None:
+def test_gemma_scope_whose_shapes_disagree(tmp_path: Path, params: dict[str, Any]) -> None:
     params["W_dec"] = params["W_dec"][:9]
     _refused(errors.BadWeights, "W_dec", _write(tmp_path / "params.npz", **params))
     params["W_enc"] = params["W_enc"][0]

@@ -18,9 +18,15 @@ from saeatlas.schema.rows import saes
 from tests import tiny
 
 
-def _put(engine: sa.Engine, path: Path, *names: str, **options: Any) -> store.StoredSae:
+def _put(
+    engine: sa.Engine,
+    path: Path,
+    release: str | None = None,
+    sae_id: str | None = None,
+    **options: Any,
+) -> store.StoredSae:
     with engine.begin() as connection:
-        return store.store_sae(connection, load_sae(*(names or (None, None)), path, **options))
+        return store.store_sae(connection, load_sae(release, sae_id, path, **options))
 
 
 def _rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:

@@ -210,7 +210,8 @@ def test_killed_and_continued(engine: sa.Engine) -> None:
 def test_other_parameters_need_another_name(engine: sa.Engine) -> None:
     _simulate(engine, blocks=100)
     before = _everything(engine)
-    for change in ({"preference": 0.4}, {"geometry": 0.1}, {"dead": 0.0}):
+    changes: tuple[dict[str, Any], ...] = ({"preference": 0.4}, {"geometry": 0.1}, {"dead": 0.0})
+    for change in changes:
         with pytest.raises(errors.NameTaken, match="saeatlas remove sae"):
             _simulate(engine, replace(PARAMS, **change), blocks=100)
     assert _everything(engine) == before

@@ -91,9 +91,10 @@ def _counts(engine: sa.Engine) -> dict[str, int]:
 def _peaks(rows: pd.DataFrame, keep_above: float = 0.0) -> list[dict[int, float]]:
     """What should be stored: plain loops over dictionaries."""
     found: dict[Any, dict[int, dict[int, float]]] = {}
+    row: Any
     for row in rows.itertuples():
         block = found.setdefault(row.document, {}).setdefault(row.block, {})
-        block[row.feature] = max(block.get(row.feature, -np.inf), np.float32(row.activation))
+        block[row.feature] = max(block.get(row.feature, -np.inf), float(np.float32(row.activation)))
     return [
         {f: float(v) for f, v in found[document][block].items() if v > np.float32(keep_above)}
         for document in found
@@ -551,7 +552,10 @@ def test_a_large_latent_in_a_wide_file(engine: sa.Engine, tmp_path: Path) -> Non
         connection.execute(sa.update(tables.sae).values(d_sae=70_000))
     peaks = _cache(tmp_path / "c", edges=(0, 32, 96))
     (tmp_path / "c" / "32_95.safetensors").rename(tmp_path / "c" / "69936_69999.safetensors")
-    shape = {"locations": np.zeros((0, 3), np.uint8), "activations": np.zeros(0, np.float16)}
+    shape: dict[str, Any] = {
+        "locations": np.zeros((0, 3), np.uint8),
+        "activations": np.zeros(0, np.float16),
+    }
     save_file(shape, tmp_path / "c" / "32_69935.safetensors")
     moved = {(r, f if f < 32 else f + 69_904): v for (r, f), v in peaks.items()}
     assert max(f for _, f in moved) > 69_936

@@ -72,7 +72,7 @@ def _own_scale(folder: Path) -> tuple[Array, Array, bool]:
     """W_U, the factors as each family stores them, whether its norm takes the mean away."""
     full = transformers.AutoModelForCausalLM.from_pretrained(folder)
     kind = full.config.model_type
-    norm = full.base_model.get_submodule(hooks.FAMILIES[kind].norm)
+    norm: Any = full.base_model.get_submodule(hooks.FAMILIES[kind].norm)
     stored = norm.weight.detach().numpy()
     weight = full.get_output_embeddings().weight.detach().numpy()
     return weight, stored + kind.startswith("gemma"), isinstance(norm, torch.nn.LayerNorm)
@@ -101,7 +101,7 @@ def test_a_feature_moves_the_logits_as_its_tokens_say(tmp_path: Path) -> None:
     for name in ("gpt2", "llama"):
         folder = tiny.make_family(tmp_path / name, name)
         full = transformers.AutoModelForCausalLM.from_pretrained(folder)
-        norm = full.base_model.get_submodule(hooks.FAMILIES[full.config.model_type].norm)
+        norm: Any = full.base_model.get_submodule(hooks.FAMILIES[full.config.model_type].norm)
         out = unembedding.load_unembedding(str(folder), 10**6, "cpu")
         random = np.random.default_rng(0)
         stream = 1000 * random.normal(size=24)
@@ -162,7 +162,7 @@ def test_texts_and_lengths_of_tokens(engine: sa.Engine, model: Path, tmp_path: P
     found = [row for row in rows(engine) if row["feature"] == 3]
     assert sorted(row["token_id"] for row in found) == list(range(len(tokenizer)))
     for row in found:
-        text = tokenizer.decode([row["token_id"]]).replace("\0", "\ufffd")
+        text = str(tokenizer.decode([row["token_id"]])).replace("\0", "\ufffd")
         assert row["token"] == text
         assert row["n_characters"] == len(text.removeprefix(" "))
     assert any(row["token"] == " with" and row["n_characters"] == 4 for row in found)

@@ -1,5 +1,7 @@
 """The one COPY function writes what it is given."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -42,7 +44,9 @@ def test_sparse_rows_come_back(connection: sa.Connection, blocks: list[dict[int,
         table = tables.activation
         read = connection.execute(sa.select(table).order_by(table.c.block)).all()
         transaction.rollback()
-    back = [dict(zip(r.features, np.float32(r.peaks).tolist(), strict=True)) for r in read]
+    back = [
+        dict(zip(r.features, np.asarray(r.peaks, np.float32).tolist(), strict=True)) for r in read
+    ]
     assert back == blocks
     assert [r.n_active for r in read] == [len(b) for b in blocks]
 
@@ -85,7 +89,7 @@ def test_a_failed_copy_leaves_nothing(connection: sa.Connection) -> None:
 def test_numbers_come_straight_as_arrays(
     connection: sa.Connection, rows: list[tuple[int, int, float, float]]
 ) -> None:
-    types = (sa.Integer(), sa.BigInteger(), REAL(), DOUBLE_PRECISION())
+    types: tuple[Any, ...] = (sa.Integer(), sa.BigInteger(), REAL(), DOUBLE_PRECISION())
     made = sa.Table(
         "numbers", sa.MetaData(),
         *(sa.Column(n, k) for n, k in zip("iabcd", (sa.Integer(), *types), strict=True)),
@@ -106,7 +110,8 @@ def test_numbers_come_straight_as_arrays(
 
 
 def test_numbers_are_known(connection: sa.Connection) -> None:
-    for null in (sa.null(), sa.literal_column("case when true then null end")):
-        query = sa.select(sa.cast(null, sa.Integer), sa.literal_column("1", sa.Integer))
+    nulls: tuple[Any, ...] = (sa.null(), sa.literal_column("case when true then null end"))
+    for null in nulls:
+        columns: tuple[Any, ...] = (sa.cast(null, sa.Integer), sa.literal_column("1", sa.Integer))
         with pytest.raises(ValueError, match="NULL"):
-            read_numbers(connection, query)
+            read_numbers(connection, sa.select(*columns))

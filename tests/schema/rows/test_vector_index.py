@@ -1,7 +1,7 @@
 """Nearest features by index: the index is used, finds nearly all, and can be done without."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
         tiny.store_bare(engine, own, f"layer {layer}", layer=layer)
     assert _index(engine)
     every = np.arange(N)
-    zeros = {"modularity": [0.0, 0.0]}
+    zeros: dict[str, Sequence[Any]] = {"modularity": [0.0, 0.0]}
     parity = clusterings.Clustering(
         "angular", 2, every, every % 2, {"ncut": 0.0, "modularity": 0.0}, zeros
     )

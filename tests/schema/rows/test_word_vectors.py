@@ -41,7 +41,9 @@ def _fill(engine: sa.Engine, folder: Path, given: dict[str, Any], known: dict[st
 def test_arrays_are_the_rows(
     engine: sa.Engine, tmp_path: Path, first: Any, second: Any, known: set[str], same_vector: bool
 ) -> None:
-    vectors = {name: np.float32([i, i % 3, -1]) for i, name in enumerate(NAMES) if name in known}
+    vectors = {
+        name: np.array([i, i % 3, -1], np.float32) for i, name in enumerate(NAMES) if name in known
+    }
     if same_vector and {"a", "b"} <= known:
         vectors["b"] = vectors["a"]
     given = {"beta": first, "alpha": second}

@@ -101,7 +101,9 @@ def test_k_and_sae(cities: sa.Engine) -> None:
 
 def test_which_words_were_meant(cities: sa.Engine) -> None:
     frame = read_sql(cities, "select * from closest_words('captial of the ciites 1999')")
-    rows = {row.word: (row.closest, row.lexeme, row.closeness) for row in frame.itertuples()}
+    rows: dict[Any, Any] = {
+        row.word: (row.closest, row.lexeme, row.closeness) for row in frame.itertuples()
+    }
     assert rows["ciites"][:2] == ("cities", "citi") and 0.5 <= rows["ciites"][2] < 1
     assert rows["1999"] == ("1999", "1999", 1)  # another number is another number
     assert "captial" in rows and "of" not in rows and "the" not in rows
