@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.field_types import Field
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, whole
@@ -102,7 +102,7 @@ def test(
     return compared
 
 
-def literal(builder: SelectBuilder, field: Field, value: nodes.Value) -> Expression:
+def literal(builder: SelectBuilder, field: Field, value: operands.Value) -> Expression:
     """Bind a value as a field's type.
 
     Parameters
@@ -159,7 +159,7 @@ def as_stored(given: float) -> float:
         return given
 
 
-def number(value: nodes.Value, *, single: bool = False) -> Expression:
+def number(value: operands.Value, *, single: bool = False) -> Expression:
     """Bind a number.
 
     Parameters
@@ -180,7 +180,7 @@ def number(value: nodes.Value, *, single: bool = False) -> Expression:
 
 
 def compared(
-    left: Expression, comparison: str, value: nodes.Value, *, single: bool = False
+    left: Expression, comparison: str, value: operands.Value, *, single: bool = False
 ) -> Expression:
     """Compare with a number.
 
@@ -200,7 +200,7 @@ def compared(
     return made
 
 
-def _check_pattern(builder: SelectBuilder, value: nodes.Value) -> None:
+def _check_pattern(builder: SelectBuilder, value: operands.Value) -> None:
     text = str(value.value)
     if (len(text) - len(text.rstrip("\\"))) % 2:
         raise QueryError(value.at, "Nothing follows the \\ at the end.",

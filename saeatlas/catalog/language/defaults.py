@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language import operands
 from saeatlas.catalog.language.names import CLUSTERED, Clustering, Count, Recording, Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import SelectBuilder
@@ -11,7 +11,7 @@ from saeatlas.wording import counted
 COUNT = "`saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings."
 
 
-def counts(builder: SelectBuilder, saes: Sequence[Sae], at: nodes.Place) -> list[Count]:
+def counts(builder: SelectBuilder, saes: Sequence[Sae], at: operands.Place) -> list[Count]:
     """Choose a count of co-occurrence for each SAE: over most blocks, the newest of these.
 
     Parameters
@@ -66,7 +66,7 @@ def _note(found: Sequence[Count], saes: Sequence[Sae]) -> str:
 
 
 def clusterings(
-    builder: SelectBuilder, node: nodes.Lobes, saes: Iterable[Sae], run: int | None
+    builder: SelectBuilder, node: operands.Lobes, saes: Iterable[Sae], run: int | None
 ) -> list[Clustering]:
     """Choose a clustering for each SAE: the newest of this affinity and k.
 
@@ -136,7 +136,7 @@ def known(builder: SelectBuilder, saes: Iterable[Sae]) -> str:
 
 
 def recordings(
-    builder: SelectBuilder, saes: Sequence[Sae], at: nodes.Place
+    builder: SelectBuilder, saes: Sequence[Sae], at: operands.Place
 ) -> dict[int, Recording]:
     """Choose recordings of one corpus, one for each of some SAEs.
 

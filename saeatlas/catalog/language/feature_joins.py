@@ -8,7 +8,7 @@ from saeatlas.catalog.language import defaults, nodes
 from saeatlas.catalog.language.conditions import compared, test
 from saeatlas.catalog.language.field_types import Field
 from saeatlas.catalog.language.names import Count, Sae
-from saeatlas.catalog.language.nodes import Place, Word
+from saeatlas.catalog.language.operands import Place, Word
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, among, view, whole
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language import operands
+from saeatlas.catalog.language.operands import Place
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.schema import tables
 from saeatlas.schema.rows import vector_index
@@ -189,7 +189,7 @@ class Names:
         return sorted(self._connection.execute(query).scalars())
 
 
-def chosen(names: Names, places: Sequence[nodes.Saes]) -> list[Sae]:
+def chosen(names: Names, places: Sequence[operands.Saes]) -> list[Sae]:
     """Find the SAEs that all of some places name.
 
     Parameters
@@ -220,7 +220,7 @@ def chosen(names: Names, places: Sequence[nodes.Saes]) -> list[Sae]:
     return found
 
 
-def feature(names: Names, node: nodes.Feature, among: Sequence[Sae]) -> Sae:
+def feature(names: Names, node: operands.Feature, among: Sequence[Sae]) -> Sae:
     """Find the one SAE that a feature's name means.
 
     Parameters

@@ -11,7 +11,7 @@ from lark.lexer import PatternRE, TerminalDef
 
 from saeatlas.catalog.language import nodes
 from saeatlas.catalog.language.kinds import KINDS
-from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language.operands import Place
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.to_nodes import ToNodes
 

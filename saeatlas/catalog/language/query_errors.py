@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable
 
 from saeatlas import errors
-from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language.operands import Place
 
 PAGE = "docs/query.md explains the language."
 

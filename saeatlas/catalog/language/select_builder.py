@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from saeatlas.catalog.language import names as naming
-from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.field_types import Field, Kind
 from saeatlas.catalog.language.names import Names, Sae
-from saeatlas.catalog.language.nodes import Word
+from saeatlas.catalog.language.operands import Word
 from saeatlas.catalog.language.query_errors import QueryError
 
 Clause = TypeVar("Clause", bound=nodes.Clause)
@@ -123,11 +123,11 @@ class SelectBuilder:
         return naming.chosen(self.names, places) if places else None
 
     @property
-    def among(self) -> Sequence[nodes.Saes]:
+    def among(self) -> Sequence[operands.Saes]:
         """Where to look, as it was said."""
         return self._among
 
-    def feature(self, node: nodes.Feature) -> Sae:
+    def feature(self, node: operands.Feature) -> Sae:
         """Find the SAE of a feature named.
 
         Parameters

@@ -8,8 +8,8 @@ from lark import Token
 from lark.tree import Meta
 from lark.visitors import Transformer_NonRecursive, v_args
 
-from saeatlas.catalog.language import nodes
-from saeatlas.catalog.language.nodes import Place
+from saeatlas.catalog.language import nodes, operands
+from saeatlas.catalog.language.operands import Place
 from saeatlas.catalog.language.query_errors import QueryError
 
 MOST = 2**31 - 1
@@ -46,15 +46,15 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
             limits[0] if limits else None,
         )
 
-    def kind(self, _meta: Meta, parts: list[Token]) -> nodes.Word:
+    def kind(self, _meta: Meta, parts: list[Token]) -> operands.Word:
         """``features``, ``function vectors``."""
-        return nodes.Word(" ".join(parts[0].split()), _place(parts[0]))
+        return operands.Word(" ".join(parts[0].split()), _place(parts[0]))
 
-    def of(self, meta: Meta, parts: list[nodes.Saes]) -> nodes.Of:
+    def of(self, meta: Meta, parts: list[operands.Saes]) -> nodes.Of:
         """``of sae 3``."""
         return nodes.Of(parts[0], _place(meta))
 
-    def among(self, meta: Meta, parts: list[nodes.Saes]) -> nodes.In:
+    def among(self, meta: Meta, parts: list[operands.Saes]) -> nodes.In:
         """``in layer 20``."""
         return nodes.In(parts[0], _place(meta))
 
@@ -62,11 +62,11 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
         """``in run 5``."""
         return nodes.InNumber(str(parts[0]), self._whole(parts[1]), _place(meta))
 
-    def of_lobes(self, meta: Meta, parts: list[nodes.Lobes]) -> nodes.OfLobes:
+    def of_lobes(self, meta: Meta, parts: list[operands.Lobes]) -> nodes.OfLobes:
         """``of phi k 3``."""
         return nodes.OfLobes(parts[0], _place(meta))
 
-    def of_feature(self, meta: Meta, parts: list[nodes.Feature]) -> nodes.OfFeature:
+    def of_feature(self, meta: Meta, parts: list[operands.Feature]) -> nodes.OfFeature:
         """``of 12:4821``."""
         return nodes.OfFeature(parts[0], _place(meta))
 
@@ -82,7 +82,7 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     def with_(self, meta: Meta, parts: list[Any]) -> nodes.With:
         """``with 12:4821 by phi > 0.2``."""
         feature, measure, comparison, number = parts
-        word = measure and nodes.Word(str(measure), _place(measure))
+        word = measure and operands.Word(str(measure), _place(measure))
         return nodes.With(
             feature, word, self._sign(comparison), number and self._number(number), _place(meta)
         )
@@ -95,29 +95,29 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
         """``by subset``."""
         return nodes.BySubset(_place(meta))
 
-    def saes(self, meta: Meta, parts: list[Token]) -> nodes.Saes:
+    def saes(self, meta: Meta, parts: list[Token]) -> operands.Saes:
         """``sae 3``, ``release "..."``, ``layer 12``."""
         by, value = parts
         if by == "release":
             name = _unquoted(value) if value.type == "TEXT" else str(value)
-            return nodes.Saes("release", name, _place(meta))
-        return nodes.Saes(str(by), self._whole(value), _place(meta))
+            return operands.Saes("release", name, _place(meta))
+        return operands.Saes(str(by), self._whole(value), _place(meta))
 
-    def feature(self, meta: Meta, parts: list[Token]) -> nodes.Feature:
+    def feature(self, meta: Meta, parts: list[Token]) -> operands.Feature:
         """``12:4821``, ``release/12:4821``, ``sae 3:4821``."""
         match = re.fullmatch(r"(?s)(?:(sae)\s+|(.*)/)?([0-9]+):([0-9]+)", parts[-1])
         assert match is not None
         where, number = (self._whole(parts[-1], match[i]) for i in (3, 4))
         if match[1]:
-            return nodes.Feature(number, None, where, None, _place(meta))
+            return operands.Feature(number, None, where, None, _place(meta))
         release = _unquoted(parts[0]) if len(parts) > 1 else match[2]
-        return nodes.Feature(number, where, None, release, _place(meta))
+        return operands.Feature(number, where, None, release, _place(meta))
 
-    def lobes(self, meta: Meta, parts: list[Any]) -> nodes.Lobes:
+    def lobes(self, meta: Meta, parts: list[Any]) -> operands.Lobes:
         """``phi k 3``."""
         affinity, k = parts
-        word = nodes.Word(str(affinity), _place(affinity))
-        return nodes.Lobes(word, self._whole(k), _place(meta))
+        word = operands.Word(str(affinity), _place(affinity))
+        return operands.Lobes(word, self._whole(k), _place(meta))
 
     def where(self, _meta: Meta, parts: list[nodes.Condition]) -> nodes.Condition:
         """``where ...``."""
@@ -170,7 +170,10 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
         subset, comparison, number = parts
         sign = str(self._sign(comparison))
         return nodes.Fires(
-            nodes.Word(_unquoted(subset), _place(subset)), sign, self._number(number), _place(meta)
+            operands.Word(_unquoted(subset), _place(subset)),
+            sign,
+            self._number(number),
+            _place(meta),
         )
 
     def active(self, meta: Meta, parts: list[Any]) -> nodes.Active:
@@ -179,14 +182,14 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
         sign = self._sign(comparison)
         return nodes.Active(feature, sign, number and self._number(number), _place(meta))
 
-    def value(self, _meta: Meta, parts: list[Token]) -> nodes.Value:
+    def value(self, _meta: Meta, parts: list[Token]) -> operands.Value:
         """Read a number, a text or a bare word."""
         token = parts[0]
         if token.type == "NUMBER":
             return self._number(token)
         if token.type == "TEXT":
-            return nodes.Value(_unquoted(token), True, _place(token))
-        return nodes.Value(str(token), False, _place(token))
+            return operands.Value(_unquoted(token), True, _place(token))
+        return operands.Value(str(token), False, _place(token))
 
     def order(self, _meta: Meta, parts: list[nodes.Order]) -> tuple[nodes.Order, ...]:
         """``order by ...``."""
@@ -195,27 +198,27 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     def sorting(self, _meta: Meta, parts: list[Any]) -> nodes.Order:
         """``density desc``."""
         field, direction = parts
-        return nodes.Order(nodes.Word(str(field), _place(field)), direction == "desc")
+        return nodes.Order(operands.Word(str(field), _place(field)), direction == "desc")
 
     def limit(self, _meta: Meta, parts: list[Token]) -> int:
         """``limit 20``."""
         return self._whole(parts[0])
 
     @staticmethod
-    def _test(meta: Meta, field: Token, operator: str, *values: nodes.Value) -> nodes.Comparison:
-        word = nodes.Word(str(field), _place(field))
+    def _test(meta: Meta, field: Token, operator: str, *values: operands.Value) -> nodes.Comparison:
+        word = operands.Word(str(field), _place(field))
         return nodes.Comparison(word, operator, tuple(values), _place(meta))
 
     @staticmethod
     def _sign(token: Token | None) -> str | None:
         return None if token is None else _SPELLINGS.get(token, str(token))
 
-    def _number(self, token: Token) -> nodes.Value:
+    def _number(self, token: Token) -> operands.Value:
         digits = len(token) < 100 and token.lstrip("+-").isdecimal()
         number = int(token) if digits else float(token)
         if not (abs(number) < 2**63 if digits else math.isfinite(number)):
             raise QueryError(_place(token), "This number is too large.")
-        return nodes.Value(number, False, _place(token))
+        return operands.Value(number, False, _place(token))
 
     def _whole(self, token: Token, digits: str | None = None) -> int:
         text = digits or str(token)

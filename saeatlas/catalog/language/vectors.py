@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC
 
 from saeatlas.catalog.language import names as naming
-from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.names import Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, view, whole
@@ -67,7 +67,7 @@ def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[S
         return [like]
     places = builder.among
     found = naming.chosen(builder.names, places)
-    at = nodes.Place(places[0].at.start, places[-1].at.end)
+    at = operands.Place(places[0].at.start, places[-1].at.end)
     fit = [sae for sae in found if _alike(sae, like)]
     if not fit:
         raise QueryError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from saeatlas.catalog.language import defaults, nodes
+from saeatlas.catalog.language import defaults, nodes, operands
 from saeatlas.catalog.language.conditions import Special, condition
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder
@@ -37,7 +37,7 @@ def keep_to_saes(builder: SelectBuilder) -> None:
         builder.restrict("sae", (sae.id for sae in builder.listed))
 
 
-def keep_to_sae_of(builder: SelectBuilder, node: nodes.Feature) -> None:
+def keep_to_sae_of(builder: SelectBuilder, node: operands.Feature) -> None:
     """Keep to the rows of the SAE of a feature.
 
     Parameters

@@ -16,7 +16,7 @@ from saeatlas.ingest.activations.attached_sae import AttachedSae, InputSite
 from saeatlas.ingest.activations.options import Options
 from saeatlas.ingest.activations.recordings import DocumentRow, Peaks, document_row
 from saeatlas.ingest.corpora import Document, Skipped
-from saeatlas.ingest.models import files, hooked_model, hooks
+from saeatlas.ingest.models import families, files, hooked_model, hooks
 from saeatlas.ingest.models import tokenizer as tokenizers
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def load_model_with_saes(
     hooked_model.require_fit(
         model, [(names[row.id], row.config.get("d_in", row.d_in)) for row in rows]
     )
-    family = hooks.family_of(model, files.read_model_config(model).model_type)
+    family = families.family_of(model, files.read_model_config(model).model_type)
     centred = {
         row.id: hooks.is_centred(names[row.id], family, attached_sae.model_processing(row))
         for row in rows

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from saeatlas import errors
-from saeatlas.ingest.models import files, hooks
+from saeatlas.ingest.models import families, files, hooks
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -34,7 +34,7 @@ class HookedModel:
     def __init__(self, name: str, hook_names: Iterable[str], *, dtype: str, device: str) -> None:
         self.config = files.read_model_config(name)
         self.device = torch.device(device)
-        self._family = hooks.family_of(name, self.config.model_type)
+        self._family = families.family_of(name, self.config.model_type)
         self._sites = {hook: _site(name, hook, self.config) for hook in hook_names}
         self.fingerprint = files.model_fingerprint(name, self.config)
         n_needed = 1 + max(site.layer for site in self._sites.values())
@@ -184,7 +184,7 @@ def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
 
 def _site(name: str, hook: str, config: "PretrainedConfig") -> hooks.Site:
     site = hooks.parse_hook(hook)
-    family = hooks.family_of(name, config.model_type)
+    family = families.family_of(name, config.model_type)
     if site.layer >= config.num_hidden_layers:
         raise errors.ModelMismatch(
             f"The SAE reads {hook}; {name} has layers 0 to {config.num_hidden_layers - 1}.",

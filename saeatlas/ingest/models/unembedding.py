@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from saeatlas import errors
-from saeatlas.ingest.models import files, hooked_model, hooks
+from saeatlas.ingest.models import families, files, hooked_model
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_unembedding(name: str, n_tokens: int, device: str | None = None) -> Une
     ModelMismatch
         It cannot be loaded, is of an unknown kind, or holds NaN or infinity.
     """
-    family = hooks.family_of(name, files.read_model_config(name).model_type)
+    family = families.family_of(name, files.read_model_config(name).model_type)
     model = files.load_model(name, 0, torch.float32, kind="AutoModelForCausalLM")
     norm = model.base_model.get_submodule(family.norm)
     with torch.inference_mode():

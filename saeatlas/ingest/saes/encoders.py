@@ -8,13 +8,13 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest.saes.load import MAX_WIDTH
+from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
 
 if TYPE_CHECKING:
-    from saeatlas.ingest.saes.load import LoadedSae
+    from saeatlas.ingest.saes.loaded_sae import LoadedSae
 
 
 def encoder_vectors(loaded: "LoadedSae") -> npt.NDArray[np.float32]:

@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.models import hooks
 from saeatlas.ingest.saes import files
+from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH, LoadedSae
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -40,64 +40,6 @@ _FOLDING = {
 
 PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
 """What TransformerLens does to a model's weights on demand that moves activations."""
-
-MAX_WIDTH = 16_000
-"""Most dimensions of a pgvector vector."""
-
-
-@dataclass(frozen=True)
-class LoadedSae:
-    """An SAE in memory, with what its files say about it.
-
-    Parameters
-    ----------
-    release, sae_id : str
-        Name in the catalog.
-    source : str
-        ``repository:path`` on the hub, or an absolute path.
-    sae : sae_lens.SAE or None
-        None for a bare decoder, which has no encoder.
-    decoder : ndarray of shape (d_sae, d_in), float32
-        W_dec, exactly as in the weights. Of a transcoder: what it writes to the output.
-    threshold : ndarray of shape (d_sae,), float32, or None
-        JumpReLU's, in units of activation.
-    config : dict
-        All that sae-lens read, as JSON.
-    weights_sha256 : str
-        Hash of every tensor, as float32, and of the settings that change activations.
-    architecture, hook_name, layer, site, model_name, l0, explained_variance, neuronpedia_id
-        As in table ``sae``; None where unknown.
-    prepend_bos : bool or None
-    """
-
-    release: str
-    sae_id: str
-    source: str
-    sae: "SAE[Any] | None"
-    decoder: npt.NDArray[np.float32]
-    threshold: npt.NDArray[np.float32] | None
-    config: dict[str, Any]
-    weights_sha256: str
-    architecture: str | None = None
-    hook_name: str | None = None
-    layer: int | None = None
-    site: hooks.Region | None = None
-    model_name: str | None = None
-    l0: float | None = None
-    explained_variance: float | None = None
-    neuronpedia_id: str | None = None
-    prepend_bos: bool | None = None
-
-    @property
-    def d_sae(self) -> int:
-        """Number of features."""
-        return int(self.decoder.shape[0])
-
-    @property
-    def decoder_norm(self) -> npt.NDArray[np.float32]:
-        """Euclidean length of each decoder vector, float32 of shape (d_sae,)."""
-        norms: npt.NDArray[np.float32] = np.linalg.norm(self.decoder.astype(np.float64), axis=1)
-        return norms.astype(np.float32)
 
 
 def load_sae(

@@ -15,7 +15,7 @@ from saeatlas.schema.database.copy import copy_rows
 from saeatlas.wording import counted
 
 if TYPE_CHECKING:
-    from saeatlas.ingest.saes.load import LoadedSae
+    from saeatlas.ingest.saes.loaded_sae import LoadedSae
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from saeatlas.ingest.activations import recordings
 from saeatlas.ingest.activations.recordings import DocumentRow, Recording
 from saeatlas.ingest.activations.writer import Chunk, Writer
 from saeatlas.ingest.saes import store
-from saeatlas.ingest.saes.load import LoadedSae
+from saeatlas.ingest.saes.loaded_sae import LoadedSae
 from saeatlas.ingest.simulation import (
     Blocks,
     Crystal,

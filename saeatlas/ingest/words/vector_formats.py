@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
-from saeatlas.ingest.saes.load import MAX_WIDTH
+from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH
 
 FORMS = (
     "Forms: word2vec text or binary, GloVe's text (each also as .gz), .npz with words and vectors."

@@ -6,9 +6,10 @@ import pytest
 
 from saeatlas import errors
 from saeatlas.catalog import query
-from saeatlas.catalog.language import nodes
+from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.kinds import KINDS
-from saeatlas.catalog.language.nodes import Comparison, Feature, Place, Value, Word
+from saeatlas.catalog.language.nodes import Comparison
+from saeatlas.catalog.language.operands import Feature, Place, Value, Word
 from saeatlas.catalog.language.parse import parse, parser
 
 AT = Place(0, 0)
@@ -32,9 +33,9 @@ def test_a_query_is_its_parts() -> None:
     assert parsed == nodes.Query(
         _word("features"),
         (
-            nodes.Of(nodes.Saes("sae", 3, AT), AT),
+            nodes.Of(operands.Saes("sae", 3, AT), AT),
             nodes.Near(((1, Feature(10, 12, None, None, AT)), minus), AT),
-            nodes.In(nodes.Saes("layer", 20, AT), AT),
+            nodes.In(operands.Saes("layer", 20, AT), AT),
         ),
         Comparison(_word("density"), "between", (_number(0.001), _number(0.01)), AT),
         (nodes.Order(_word("cosine"), True), nodes.Order(_word("feature"), False)),

@@ -12,7 +12,7 @@ import transformers
 from transformer_lens.model_bridge import TransformerBridge
 
 from saeatlas import errors
-from saeatlas.ingest.models import files, hooked_model
+from saeatlas.ingest.models import families, files, hooked_model
 from saeatlas.ingest.models import hooks as sites
 from tests import tiny
 
@@ -71,7 +71,7 @@ def _lens(folder: Path, ids: torch.Tensor, *, processed: bool = False) -> Any:
 
 
 def test_the_tiny_models_are_all_that_are_known() -> None:
-    assert tiny.FAMILIES.keys() == sites.FAMILIES.keys()
+    assert tiny.FAMILIES.keys() == families.FAMILIES.keys()
 
 
 def test_each_place_is_where_transformerlens_has_it(family: Path) -> None:
@@ -137,7 +137,7 @@ def test_no_more_is_loaded_than_the_hooks_need(family: Path) -> None:
         str(family), ["blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"], device="cpu"
     )
     cut = hooked.module
-    kind = sites.FAMILIES[hooked.config.model_type]
+    kind = families.FAMILIES[hooked.config.model_type]
     assert len(cut.get_submodule(kind.layers)) == 2
     assert isinstance(cut.get_submodule(kind.norm), torch.nn.Identity)
     left_out = [*full.get_submodule(kind.layers)[2:], full.get_submodule(kind.norm)]
@@ -159,7 +159,7 @@ def test_processing_that_transformerlens_does_on_demand(gpt2: Path) -> None:
         if place in {"attn.hook_z", "mlp.hook_in"}:
             continue
         acts = found[hook]
-        assert sites.is_centred(hook, sites.FAMILIES["gpt2"], processing) == (place in CENTRED)
+        assert sites.is_centred(hook, families.FAMILIES["gpt2"], processing) == (place in CENTRED)
         if place in CENTRED:
             assert (acts - cache[hook]).abs().max() > 0.01, hook
             acts = acts - acts.mean(-1, keepdim=True)
@@ -167,14 +167,14 @@ def test_processing_that_transformerlens_does_on_demand(gpt2: Path) -> None:
 
 
 def test_processing_that_cannot_be_followed_is_refused() -> None:
-    family = sites.FAMILIES["gpt2"]
+    family = families.FAMILIES["gpt2"]
     with pytest.raises(errors.UnsupportedSae, match="fold_value_biases"):
         sites.is_centred("blocks.1.attn.hook_z", family, {"fold_value_biases": True})
     with pytest.raises(errors.UnsupportedSae, match="fold_ln"):
         sites.is_centred("blocks.1.mlp.hook_in", family, {"fold_ln": True})
     assert not sites.is_centred("blocks.1.hook_resid_post", family, {"fold_ln": True})
     centre = {"center_writing_weights": True}
-    assert not sites.is_centred("blocks.1.hook_resid_post", sites.FAMILIES["gemma2"], centre)
+    assert not sites.is_centred("blocks.1.hook_resid_post", families.FAMILIES["gemma2"], centre)
 
 
 def test_several_sites_at_once_give_the_activations_of_each_alone(gemma2: Path) -> None:

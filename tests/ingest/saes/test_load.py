@@ -16,7 +16,8 @@ from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_direc
 from safetensors.torch import load_file, save_file
 
 from saeatlas import errors
-from saeatlas.ingest.saes.load import LoadedSae, load_sae
+from saeatlas.ingest.saes.load import load_sae
+from saeatlas.ingest.saes.loaded_sae import LoadedSae
 from tests import tiny
 
 GEMMA = "gemma-scope-2b-pt-{}/layer_7/width_16k/average_l0_41"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from saeatlas import errors
 from saeatlas.cli import cli
-from saeatlas.ingest.models import hooks, unembedding
+from saeatlas.ingest.models import families, unembedding
 from saeatlas.ingest.saes import load, store
 from saeatlas.ingest.words import promoted_tokens
 from saeatlas.progress import Progress
@@ -72,7 +72,7 @@ def _own_scale(folder: Path) -> tuple[Array, Array, bool]:
     """W_U, the factors as each family stores them, whether its norm takes the mean away."""
     full = transformers.AutoModelForCausalLM.from_pretrained(folder)
     kind = full.config.model_type
-    norm: Any = full.base_model.get_submodule(hooks.FAMILIES[kind].norm)
+    norm: Any = full.base_model.get_submodule(families.FAMILIES[kind].norm)
     stored = norm.weight.detach().numpy()
     weight = full.get_output_embeddings().weight.detach().numpy()
     return weight, stored + kind.startswith("gemma"), isinstance(norm, torch.nn.LayerNorm)
@@ -101,7 +101,7 @@ def test_a_feature_moves_the_logits_as_its_tokens_say(tmp_path: Path) -> None:
     for name in ("gpt2", "llama"):
         folder = tiny.make_family(tmp_path / name, name)
         full = transformers.AutoModelForCausalLM.from_pretrained(folder)
-        norm: Any = full.base_model.get_submodule(hooks.FAMILIES[full.config.model_type].norm)
+        norm: Any = full.base_model.get_submodule(families.FAMILIES[full.config.model_type].norm)
         out = unembedding.load_unembedding(str(folder), 10**6, "cpu")
         random = np.random.default_rng(0)
         stream = 1000 * random.normal(size=24)

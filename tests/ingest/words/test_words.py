@@ -15,7 +15,7 @@ from tokenizers import decoders, normalizers
 
 from saeatlas import errors
 from saeatlas.cli import cli
-from saeatlas.ingest.models import files, hooked_model, hooks
+from saeatlas.ingest.models import families, files, hooked_model
 from saeatlas.ingest.words import model_vectors, relations, words
 from saeatlas.ingest.words.model_vectors import Params
 from saeatlas.schema.rows import remove, word_vectors
@@ -102,7 +102,7 @@ def test_vectors_are_the_hidden_states(engine: sa.Engine, family: Path, pairs: P
     first, middle, last = (stored(engine, number) for number in (1, 2, 3))
     assert set(first) == _all_words()
     full = transformers.AutoModel.from_pretrained(family)
-    norm = full.get_submodule(hooks.FAMILIES[full.config.model_type].norm)
+    norm = full.get_submodule(families.FAMILIES[full.config.model_type].norm)
     for word in _all_words():  # each by itself: batches change nothing
         states = _states(family, word)
         _close(first[word]["vector"], states[1])

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
-from saeatlas.catalog.language import defaults, nodes, views
+from saeatlas.catalog.language import defaults, nodes, operands, views
 from saeatlas.catalog.language.conditions import as_stored, compared, condition
 from saeatlas.catalog.language.field_types import Brought, Field, Kind, columns
 from saeatlas.catalog.language.fields import CORPUS_NAME
@@ -90,7 +90,7 @@ class Activations:
         )
         return rows
 
-    def _peak(self, sae: Sae, node: nodes.Feature) -> Expression:
+    def _peak(self, sae: Sae, node: operands.Feature) -> Expression:
         rows = self._rows[sae.id]
         place = sa.func.array_position(rows.c.features, whole(node.number), type_=sa.Integer)
         return sa.func.coalesce(rows.c.peaks[place], sa.literal_column("0"), type_=REAL())

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from saeatlas.catalog.language import defaults, nodes, views
+from saeatlas.catalog.language import defaults, nodes, operands, views
 from saeatlas.catalog.language.field_types import Field, Kind, columns
 from saeatlas.catalog.language.fields import RUN, SAE, sae_names
 from saeatlas.catalog.language.names import Clustering
@@ -31,7 +31,7 @@ def _compile_by_subset(builder: SelectBuilder) -> sa.Select[Any]:
     return views.finish(builder, numbers=())
 
 
-def _keep_to_newest(builder: SelectBuilder, node: nodes.Lobes) -> list[Clustering]:
+def _keep_to_newest(builder: SelectBuilder, node: operands.Lobes) -> list[Clustering]:
     """Keep to the newest lobes of this affinity and k."""
     run = builder.number("run")
     saes = builder.listed or builder.named
@@ -41,7 +41,7 @@ def _keep_to_newest(builder: SelectBuilder, node: nodes.Lobes) -> list[Clusterin
 
 
 def _keep_to_subset_runs(
-    builder: SelectBuilder, node: nodes.Lobes, found: list[Clustering]
+    builder: SelectBuilder, node: operands.Lobes, found: list[Clustering]
 ) -> None:
     """Keep to the newest run of ``subsets`` about these lobes."""
     run = builder.number("run")
