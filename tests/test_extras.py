@@ -67,6 +67,20 @@ def test_analyses_need_no_torch(database_url: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_what_needs_no_model_is_ingested_without_torch(database_url: str, tmp_path: Path) -> None:
+    _simulate()
+    table, labels = tmp_path / "table.csv", tmp_path / "labels.csv"
+    table.write_text("document,block,feature,activation\ntale,0,7,2.5\n")
+    labels.write_text("feature,text\n7,words about the sea\n")
+    for words, extras in (
+        ("ingest simulated --features 200 --d-model 16 --lobes 2 --blocks 200", errors.EXTRAS),
+        (f"ingest labels --sae 1 --csv {labels}", errors.EXTRAS),
+        (f"ingest table {table} --sae 1", ["ingest"]),  # pyarrow reads it
+    ):
+        done = _run(words, *extras)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [

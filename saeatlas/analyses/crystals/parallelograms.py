@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +57,7 @@ class Quads:
         """The smaller of the two cosines."""
         return np.minimum(self.sides, self.legs)
 
-    def __getitem__(self, chosen: npt.NDArray[Any]) -> "Quads":
+    def __getitem__(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> "Quads":
         return Quads(
             self.corners[chosen], self.sides[chosen], self.legs[chosen], self.ratio[chosen]
         )
