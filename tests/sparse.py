@@ -109,8 +109,8 @@ def _row(line: Array, keep_above: float) -> Peaks:
     return features, line[features]
 
 
-def twin(active: Array, min_blocks: int = 1) -> tuple[Array, Array]:
-    """How often each feature is active, and each two together, the plain way."""
+def counts(active: Array, min_blocks: int = 1) -> tuple[Array, Array]:
+    """Count in how many blocks each feature is active, and each two together: reference values."""
     x = active.astype(np.int64)
     both = x.T @ x
     n = both.diagonal().copy()

@@ -119,7 +119,7 @@ def test_counts_are_those_of_the_activations(asked_url: str) -> None:
     active = np.zeros((len(rows), 200))
     for i, features in enumerate(rows.features):
         active[i, features] = 1
-    n, both = sparse.twin(active)
+    n, both = sparse.counts(active)
     assert np.array_equal(counts.n, n)
     assert np.array_equal(counts.n_both, both[np.ix_(counts.features, counts.features)])
 

@@ -187,7 +187,7 @@ def test_any_measure_and_any_bound(engine: sa.Engine, measure: str) -> None:
         words = f"analyze cooccurrence --recording {made.id} --threshold 0".split()
         assert runner.invoke(cli, words).exit_code == 0
         found = atlas.anndata(1, affinity=measure, above=-1).obsp[measure].toarray()
-    n, both = sparse.twin((made.peaks > 0).astype(float))
+    n, both = sparse.counts((made.peaks > 0).astype(float))
     with np.errstate(invalid="ignore", divide="ignore"):
         values = measures.FORMULAS[measure](60, n[:, None], n, both)
     kept = (values > -1) & ~np.eye(300, dtype=bool)

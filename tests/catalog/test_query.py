@@ -58,7 +58,9 @@ def test_density_is_the_share_of_blocks(asked: sa.Engine) -> None:
     assert np.allclose(found.density, density[expected])
 
 
-def test_the_count_over_most_blocks_is_meant_unless_another_is_named(asked: sa.Engine) -> None:
+def test_the_count_over_most_blocks_is_the_default_unless_another_is_named(
+    asked: sa.Engine,
+) -> None:
     whole = _ask(asked, "features of layer 12 order by n_active desc limit 1")
     half = _ask(asked, "features in run 2 order by n_active desc limit 1")
     assert whole.n_blocks[0] == 300 and half.n_blocks[0] < 300
@@ -156,7 +158,7 @@ def test_blocks_by_what_is_active(asked: sa.Engine) -> None:
         assert len(found) and np.allclose(found.peak, peaks[found.block, 4095])
 
 
-def test_lobes_by_subset_are_those_judged(asked: sa.Engine) -> None:
+def test_lobes_by_subset_are_those_evaluated(asked: sa.Engine) -> None:
     found = _ask(asked, "lobes by subset of phi k 3")
     direct = sql.read_sql(asked, "select * from lobe_subsets where run = 4 and k = 3")
     assert len(found) == len(direct) > 0 and set(TYPES) & set(found.subset)

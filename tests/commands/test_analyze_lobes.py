@@ -36,8 +36,8 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
         assert f"Run {run}: done before, unchanged" in _say(f"analyze {line}"), line
     kinds = _ask(engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1")
     assert sorted(kinds.affinity.unique()) == ["phi", "simple_matching"]
-    judged = _ask(engine, "select * from lobe_subsets where enrichment_low > 1")
-    assert sorted(judged.lobe.unique()) == [0, 1, 2] and (judged.run == 3).all()
+    enriched = _ask(engine, "select * from lobe_subsets where enrichment_low > 1")
+    assert sorted(enriched.lobe.unique()) == [0, 1, 2] and (enriched.run == 3).all()
     names = _ask(engine, "select name from lobes where affinity = 'phi' and k = 3")
     assert names.name.notna().all()
     tests = _ask(engine, "select * from lobe_tests order by statistic, null_model")

@@ -27,25 +27,25 @@ def test_every_question_is_asked_and_answered(demo: Demo, demo_engine: sa.Engine
         assert answers.render(answer, "table") in demo.output
 
 
-def test_six_layers_hear_at_least_six_types_of_document(demo_engine: sa.Engine) -> None:
-    heard = sql.read_sql(
+def test_six_layers_are_recorded_on_at_least_six_types_of_document(demo_engine: sa.Engine) -> None:
+    recorded = sql.read_sql(
         demo_engine,
         "select layer, count(distinct subset) as subsets from block_activations group by layer",
     )
-    assert sorted(heard.layer) == list(range(6))
-    assert heard.subsets.min() >= 6
+    assert sorted(recorded.layer) == list(range(6))
+    assert recorded.subsets.min() >= 6
 
 
-def test_the_saes_explain_what_they_hear_and_are_sparse(demo_engine: sa.Engine) -> None:
-    heard = sql.read_sql(
+def test_the_saes_explain_their_inputs_and_are_sparse(demo_engine: sa.Engine) -> None:
+    recorded = sql.read_sql(
         demo_engine,
         "select recordings.explained_variance, 1.0 * n_activations / n_blocks / d_sae as share "
         "from recordings join saes using (sae)",
     )
-    assert len(heard) == 6
+    assert len(recorded) == 6
     # of four thousand tokens of whatever this machine holds; the model card has 0.75 and more
-    assert heard.explained_variance.min() > 0.6
-    assert heard.share.astype(float).max() < 0.25
+    assert recorded.explained_variance.min() > 0.6
+    assert recorded.share.astype(float).max() < 0.25
 
 
 def test_types_of_document_prefer_features(demo_engine: sa.Engine) -> None:

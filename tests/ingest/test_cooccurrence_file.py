@@ -19,7 +19,7 @@ from tests import performed, sparse
 def _counts(n_blocks: int = 90, d_sae: int = 150) -> sparse.Array:
     peaks = sparse.draw(np.random.default_rng(0), n_blocks, d_sae)
     peaks[:, 5] = 0
-    return sparse.twin(peaks > 1)[1].astype(np.int32)
+    return sparse.counts(peaks > 1)[1].astype(np.int32)
 
 
 def _store_sae(engine: sa.Engine, d_sae: int) -> int:
@@ -188,7 +188,7 @@ def test_what_was_not_counted_is_zero_off_the_diagonal(engine: sa.Engine, tmp_pa
     made = sparse.record(engine, peaks)
     done = performed.count(engine, made.id, min_blocks=5)
     export_cooccurrence(engine, done.run, tmp_path / "out.npz")
-    n, both = sparse.twin(peaks > 1, 5)
+    n, both = sparse.counts(peaks > 1, 5)
     np.fill_diagonal(both, n)
     assert (n[n > 0] < 5).any()
     with np.load(tmp_path / "out.npz") as out:

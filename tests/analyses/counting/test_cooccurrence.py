@@ -54,7 +54,7 @@ def _full(counts: Counts) -> sparse.Array:
 
 def _assert_equal(engine: sa.Engine, run: int | None, active: sparse.Array, least: int = 1) -> None:
     counts = _read(engine, run)
-    n, both = sparse.twin(active, least)
+    n, both = sparse.counts(active, least)
     assert counts.n_blocks == len(active)
     assert (counts.n == n).all()
     assert counts.features.tolist() == np.flatnonzero(n >= least).tolist()
@@ -145,7 +145,7 @@ def test_the_view_shows_every_pair_from_both_sides(engine: sa.Engine) -> None:
     peaks[:, 7] = 0
     made = sparse.record(engine, peaks)
     run = _count(engine, made).run
-    n, both = sparse.twin(peaks > 1)
+    n, both = sparse.counts(peaks > 1)
     with engine.connect() as connection:
         query = sa.text("select * from pairs where run = :run")
         rows = connection.execute(query, {"run": run}).all()
@@ -173,7 +173,7 @@ def test_a_run_says_what_was_asked(engine: sa.Engine) -> None:
         "threshold": "0.5", "subsets": ["A", "B"], "documents_where": "document < 40",
         "min_blocks": 3, "method": "sql", "n_chunks": 1,
     }  # fmt: skip
-    n, _ = sparse.twin(peaks[:40] > 0.5)
+    n, _ = sparse.counts(peaks[:40] > 0.5)
     assert run.quality["n_blocks"] == 40
     assert run.quality["n_features"] == (n >= 3).sum()
     assert run.quality["n_dead"] == (n == 0).sum() >= 1
@@ -253,7 +253,7 @@ def test_new_blocks_are_added_to_the_counts_that_are_there(
     second = _count(engine, made, subsets=subsets)
     assert second.created and second.run != first.run
     chosen = np.isin(made.subsets, subsets or ["A", "B"])
-    n, both = sparse.twin(made.peaks[chosen] > 1)
+    n, both = sparse.counts(made.peaks[chosen] > 1)
     i, j = marked
     both[i, j] += 1000
     both[j, i] += 1000
@@ -636,7 +636,7 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     _assert_equal(engine, 1, chosen)
     file = tmp_path / "counts"
     assert say(f"export cooccurrence 1 {file}") == f"Wrote {file}\n"
-    assert (np.load(file)["histogram"] == sparse.twin(chosen)[1]).all()
+    assert (np.load(file)["histogram"] == sparse.counts(chosen)[1]).all()
     assert "Run 2: ingested" in say(f"ingest cooccurrence {file} --sae r/s0")
     _assert_equal(engine, 2, chosen)
     assert "Removed run 1" in say("remove run 1")

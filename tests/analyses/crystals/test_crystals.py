@@ -57,7 +57,7 @@ def _ask(engine: sa.Engine, query: str, params: list[Any] | None = None) -> pd.D
     return sql.read_sql(engine, query, params)
 
 
-def _judge(engine: sa.Engine, run: int | None) -> tuple[float, float]:
+def _recall_and_false_share(engine: sa.Engine, run: int | None) -> tuple[float, float]:
     """Return recall, and the share of findings that are not two planted sides."""
     planted: Any = _ask(engine, "select * from planted_crystal")
     found = _ask(engine, "select a, b, c, d from crystals where run = %s", [run]).to_numpy()
@@ -78,10 +78,12 @@ def _judge(engine: sa.Engine, run: int | None) -> tuple[float, float]:
 @pytest.mark.slow
 def test_planted_crystals_are_found_once_distractors_are_removed(engine: sa.Engine) -> None:
     _simulate(engine)
-    recall, false = _judge(engine, _find(engine).run)
+    recall, false = _recall_and_false_share(engine, _find(engine).run)
     assert recall >= 0.95
     assert false <= 0.05
-    with_distractors, _ = _judge(engine, _find(engine, replace(QUICK, keep_distractors=True)).run)
+    with_distractors, _ = _recall_and_false_share(
+        engine, _find(engine, replace(QUICK, keep_distractors=True)).run
+    )
     assert with_distractors <= 0.3
     removed = _ask(engine, "select distinct distractor, origin from distractors where run = 1")
     assert removed.origin.tolist() == ["lda"] * 3

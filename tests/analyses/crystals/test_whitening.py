@@ -11,14 +11,14 @@ from saeatlas.analyses.crystals import whitening
 Array = np.ndarray[Any, Any]
 
 
-def _cloud(n: int, d: int, seed: int = 0) -> Array:
+def _vectors(n: int, d: int, seed: int = 0) -> Array:
     rng = np.random.default_rng(seed)
     return (rng.standard_normal((n, d)) * np.linspace(0.2, 3, d) + 1).astype(np.float32)
 
 
 @pytest.mark.parametrize(("n", "d"), [(400, 20), (60, 20), (60, 300), (20, 20)])
 def test_whitened_points_are_alike_in_all_directions(n: int, d: int) -> None:
-    space = whitening.whiten(_cloud(n, d))
+    space = whitening.whiten(_vectors(n, d))
     r = min(d, n // 4)
     assert space.points.shape == (n, r)
     assert space.dimensions == r
@@ -26,7 +26,7 @@ def test_whitened_points_are_alike_in_all_directions(n: int, d: int) -> None:
 
 
 def test_whitened_points_are_the_vectors_in_the_basis() -> None:
-    vectors = _cloud(100, 10)
+    vectors = _vectors(100, 10)
     space = whitening.whiten(vectors)
     np.testing.assert_allclose(
         (vectors - vectors.mean(axis=0)) @ space.basis, space.points, atol=1e-4
@@ -43,11 +43,11 @@ def test_without_spread_there_is_nothing_to_clean(vectors: Array) -> None:
 
 def test_too_few_vectors_are_refused() -> None:
     with pytest.raises(errors.InputError, match="there are 7"):
-        whitening.whiten(_cloud(7, 5))
+        whitening.whiten(_vectors(7, 5))
 
 
 def test_rank_deficient_vectors_have_as_many_dimensions_as_they_span() -> None:
-    vectors = _cloud(400, 5) @ np.random.default_rng(0).standard_normal((5, 30))
+    vectors = _vectors(400, 5) @ np.random.default_rng(0).standard_normal((5, 30))
     space = whitening.whiten(vectors.astype(np.float32))
     assert space.points.shape == (400, 5)
     assert np.isfinite(space.points).all()
@@ -55,7 +55,7 @@ def test_rank_deficient_vectors_have_as_many_dimensions_as_they_span() -> None:
 
 @pytest.mark.parametrize(("n", "d"), [(300, 12), (30, 90)])
 def test_effective_dimensions_give_the_variance_of_cosines(n: int, d: int) -> None:
-    vectors = _cloud(n, d)
+    vectors = _vectors(n, d)
     eigenvalues = np.linalg.eigvalsh(np.cov(vectors.T))
     expected = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
     assert whitening.centre(vectors).dimensions == pytest.approx(expected, rel=1e-3)

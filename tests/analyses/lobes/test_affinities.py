@@ -21,7 +21,7 @@ def _active(seed: int, n_blocks: int, n: int, density: float = 0.5) -> Array:
 
 
 def _affinity(active: Array, measure: str, undefined: float | None = None) -> Affinity:
-    both = sparse.twin(active)[1].astype(np.int32)
+    both = sparse.counts(active)[1].astype(np.int32)
     return Affinity(measure, len(active), both, undefined)
 
 

@@ -34,7 +34,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 def _pair(active: Array, measure: str) -> tuple[Affinity, Bilinear]:
     """The same affinity from counts and from bits."""
-    n, both = sparse.twin(active)
+    n, both = sparse.counts(active)
     packed = np.packbits(active.T, axis=1)
     return (
         Affinity(measure, len(active), both.astype(np.int32)),
@@ -378,7 +378,7 @@ def test_blocks_that_are_not_to_be_found_again(engine: sa.Engine) -> None:
 def test_counts_from_a_file_have_no_bits(engine: sa.Engine, tmp_path: Path) -> None:
     active, _ = _groups(0, 200, 30, 2)
     sparse.record(engine, np.empty((0, active.shape[1]), np.float32))
-    both = sparse.twin(active)[1].astype(np.int32)
+    both = sparse.counts(active)[1].astype(np.int32)
     np.savez(tmp_path / "counts.npz", histogram=both, n_chunks=200)
     run = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0").run
     with pytest.raises(errors.InputError, match=r"came from a file(.|\n)*--matrix-free"):

@@ -108,7 +108,7 @@ def _counts(measure: str, n_blocks: int) -> Array:
     rng = np.random.default_rng(0)
     active = rng.random((n_blocks, 420)) < rng.beta(0.3, 3, 420)
     active = active[:, active.any(axis=0) & ~active.all(axis=0)]
-    return dense(Affinity(measure, n_blocks, sparse.twin(active)[1].astype(np.int32)))
+    return dense(Affinity(measure, n_blocks, sparse.counts(active)[1].astype(np.int32)))
 
 
 @pytest.mark.parametrize("measure", ["phi", "jaccard", "dice", "overlap", "simple_matching"])
@@ -251,7 +251,7 @@ def test_many_features_that_are_the_same(n_same: int) -> None:
     active = rng.random((500, 100 + n_same)) < 0.3
     for column in (False, active[:, :1]):
         active[:, 100:] = column
-        both = sparse.twin(active)[1].astype(np.int32)
+        both = sparse.counts(active)[1].astype(np.int32)
         matrix = dense(Affinity("phi", 500, both, undefined=0.0))
         for k_max in (90, len(matrix)):
             _assert_eigen(matrix, k_max, _embed(matrix, k_max))

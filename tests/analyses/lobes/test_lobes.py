@@ -423,7 +423,7 @@ def published(engine: sa.Engine, tmp_path: Path) -> tuple[int, Array, int]:
     """Counts in the published form: their run, the matrix, and the number of blocks."""
     active = _groups(np.random.default_rng(5), 500, [25, 20, 15], 0.04)
     active = np.insert(active, [3, 30, 30], False, axis=1)  # dead features
-    histogram = sparse.twin(active)[1].astype(np.int32)
+    histogram = sparse.counts(active)[1].astype(np.int32)
     sparse.record(engine, np.empty((0, 63), np.float32))
     np.savez(tmp_path / "counts.npz", histogram=histogram, n_chunks=500)
     run = ingest_cooccurrence(engine, tmp_path / "counts.npz", sae="r/s0").run
@@ -465,7 +465,7 @@ def test_arrays_are_clustered_without_a_catalog() -> None:
     from sklearn.cluster import SpectralClustering
 
     active = _groups(np.random.default_rng(2), 400, [25, 20, 15], 0.05)
-    n, both = sparse.twin(active)
+    n, both = sparse.counts(active)
     counts = _count_arrays(active)
     halves = [Pairs(_count_arrays(half)) for half in (active[:200], active[200:])]
     wanted = Params(1, affinities=["jaccard"], ks=[2, 3], seed=1, halves=True)
@@ -485,7 +485,7 @@ def test_arrays_are_clustered_without_a_catalog() -> None:
 
 
 def _count_arrays(active: Array) -> pair_counts.Counts:
-    n, both = sparse.twin(active)
+    n, both = sparse.counts(active)
     return pair_counts.Counts(len(active), n, np.arange(len(n)), both.astype(np.int32))
 
 

@@ -1,4 +1,4 @@
-"""Maps: points that keep who is near whom, said how well; twins by scikit-learn."""
+"""Maps: points that keep who is near whom, and how well; checked with scikit-learn."""
 
 from typing import Any
 
@@ -53,11 +53,11 @@ def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
 def test_pca_is_that_of_scikit_learn(n: int, d: int, dims: int, seed: int) -> None:
     units = _units(np.random.default_rng(seed).normal(size=(n, d)))
     points, share = layouts.pca(units, dims)
-    twin = PCA(dims, svd_solver="full").fit(units.astype(float))
-    expected = twin.transform(units.astype(float))
+    reference = PCA(dims, svd_solver="full").fit(units.astype(float))
+    expected = reference.transform(units.astype(float))
     expected *= np.sign(expected[np.abs(expected).argmax(axis=0), np.arange(dims)])
     np.testing.assert_allclose(points, expected, atol=2e-4)
-    assert share == pytest.approx(twin.explained_variance_ratio_.sum(), rel=1e-4)
+    assert share == pytest.approx(reference.explained_variance_ratio_.sum(), rel=1e-4)
 
 
 @pytest.mark.slow

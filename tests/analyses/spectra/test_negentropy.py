@@ -34,10 +34,10 @@ def _law(d: int, exponent: float = 0.25) -> Array:
 
 
 def _measure(points: Array, *args: Any, unit: bool = False, **options: Any) -> list[Excess]:
-    return list(excess_negentropy.excess_negentropies(_cloud(points), *args, unit=unit, **options))
+    return list(excess_negentropy.excess_negentropies(_axes(points), *args, unit=unit, **options))
 
 
-def _cloud(points: Array) -> PrincipalAxes:
+def _axes(points: Array) -> PrincipalAxes:
     return principal_axes(points.astype(np.float32))
 
 
@@ -110,10 +110,10 @@ def test_before_is_what_normalising_starts_from() -> None:
     rng = np.random.default_rng(0)
     spread = _law(50, 0.5)
     points = rng.standard_normal((4000, 50)) * spread
-    cloud = _cloud(points / np.linalg.norm(points, axis=1, keepdims=True))
-    shares = before_normalising(rng, 4000, cloud).values / spread**2
+    axes = _axes(points / np.linalg.norm(points, axis=1, keepdims=True))
+    shares = before_normalising(rng, 4000, axes).values / spread**2
     assert shares / shares.mean() == pytest.approx(1, abs=0.15)
-    naive = cloud.values / spread**2
+    naive = axes.values / spread**2
     assert (naive / naive.mean())[0] < 0.75
 
 
@@ -158,27 +158,27 @@ def test_halves_tell_the_variance() -> None:
 
 
 def test_tilts_are_the_slope_with_variances() -> None:
-    """Of Gaussian clouds: some components twice as wide change the estimate by as much."""
+    """Of Gaussian vectors: some components twice as wide change the estimate by as much."""
     rng = np.random.default_rng(0)
-    cloud = draw_gaussian(rng, 4000, np.diag(_law(20, 0.5)))
+    vectors = draw_gaussian(rng, 4000, np.diag(_law(20, 0.5)))
     step = 0.1 * (np.arange(20) < 5)  # of log variance
-    wider = cloud * np.exp(step / 2)
-    slope = negentropy.variance_derivatives(cloud, *nearest(cloud, 3), [1, 3])
+    wider = vectors * np.exp(step / 2)
+    slope = negentropy.variance_derivatives(vectors, *nearest(vectors, 3), [1, 3])
     assert slope.sum(axis=1) == pytest.approx(0, abs=1e-5)
-    change = [_negentropy(wider, k) - _negentropy(cloud, k) for k in (1, 3)]
+    change = [_negentropy(wider, k) - _negentropy(vectors, k) for k in (1, 3)]
     assert slope @ step == pytest.approx(change, rel=0.15)
     assert (np.abs(change) > 0.02).all()
 
 
 def test_draws_in_few_dimensions_are_those_of_all() -> None:
-    """Given its covariance a Gaussian cloud's components are as `gaussian` draws them."""
+    """Given its covariance the components of Gaussian vectors are as `gaussian` draws them."""
     differences = []
     for world in range(20):
         rng = np.random.default_rng(world)
         vectors = (rng.standard_normal((400, 120)) * _law(120)).astype(np.float32)
-        cloud = principal_axes(vectors, n_coordinates=30)
-        drawn = draw_gaussian(rng, 400, covariance_factor(cloud.coordinates))
-        differences.append(_negentropy(cloud.coordinates) - _negentropy(drawn))
+        axes = principal_axes(vectors, n_coordinates=30)
+        drawn = draw_gaussian(rng, 400, covariance_factor(axes.coordinates))
+        differences.append(_negentropy(axes.coordinates) - _negentropy(drawn))
     error = np.std(differences, ddof=1) / 20**0.5
     assert abs(np.mean(differences)) < 3 * error < 0.15
 
@@ -253,11 +253,11 @@ def test_points_that_meet_after_projection() -> None:
     points = (rng.standard_normal((200, 6)) * [8, 7, 6, 1, 1, 1]).astype(np.float32)
     points[:2, :3] = points[2, :3]
     values = np.sort(points.var(axis=0))[::-1].astype(np.float64)
-    cloud = PrincipalAxes(200, 6, values, np.zeros(7), points, np.empty(0))
+    axes = PrincipalAxes(200, 6, values, np.zeros(7), points, np.empty(0))
     rows = _finite(
         list(
             excess_negentropy.excess_negentropies(
-                cloud, [3, 6], [1, 2, 3], unit=False, draws=2, splits=2
+                axes, [3, 6], [1, 2, 3], unit=False, draws=2, splits=2
             )
         )
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from saeatlas.analyses.spectra import isotropic_nulls, population, power_law
 from saeatlas.analyses.spectra import shape as spectrum
@@ -46,7 +46,33 @@ def test_slope_is_that_of_polyfit() -> None:
     logs = np.log(values[10:90])
     spread = ((logs - logs.mean()) ** 2).sum()
     assert line.r2 == pytest.approx(1 - residual[0] / spread)
+    choices = [(a, min(b, 90)) for a in (2, 6, 11, 16, 21) for b in (100, 125, 150, 200, 300)]
+    slopes = [
+        np.polyfit(np.log(np.arange(a, b + 1)), np.log(values[a - 1 : b]), 1)[0] for a, b in choices
+    ]
+    assert line.least == pytest.approx(min(slopes)) and line.most == pytest.approx(max(slopes))
     assert line.least < line.slope < line.most
+
+
+def _akaike(x: Array, y: Array, degree: int) -> float:
+    """2 parameters - 2 log likelihood of a polynomial with normal residuals, by scipy's density."""
+    residuals = y - np.polynomial.Polynomial.fit(x, y, degree)(x)
+    log_likelihood = norm(0, np.sqrt((residuals**2).mean())).logpdf(residuals).sum()
+    return float(2 * (degree + 2) - 2 * log_likelihood)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_akaike_differences_are_those_of_likelihoods(seed: int) -> None:
+    values = np.sort(np.random.default_rng(seed).lognormal(size=300))[::-1]
+    line = power_law.fit(values)
+    assert line is not None and line.last == 150
+    rank, logs = np.arange(11.0, 151), np.log(values[10:150])
+    others = {"exponential": _akaike(rank, logs, 1), "lognormal": _akaike(np.log(rank), logs, 2)}
+    difference = _akaike(np.log(rank), logs, 1) - min(others.values())
+    assert line.aic_difference == pytest.approx(difference, rel=1e-6)
+    assert line.alternative == (
+        min(others, key=lambda name: others[name]) if difference > 0 else None
+    )
 
 
 @pytest.mark.parametrize("name", ["exponential", "lognormal"])
@@ -89,9 +115,9 @@ def test_bartlett_draws_are_those_of_vectors() -> None:
 
 @pytest.mark.slow
 def test_the_slope_of_the_population_is_covered() -> None:
-    """Over 200 clouds the 95% interval holds the truth in 90 to 99%; the sample's slope does not.
+    """In 200 sets the 95% interval holds the truth in 90 to 99%; the sample's slope does not.
 
-    With 200 clouds an exact interval would leave 90 to 99% once in some hundred seeds.
+    With 200 sets an exact interval would leave 90 to 99% once in some hundred seeds.
     """
     covered, close = 0, 0
     sizes = _power(60, -0.6)
@@ -152,7 +178,7 @@ def test_the_jackknife_is_that_of_leaving_out() -> None:
     assert (volume.high - volume.low) / 2 == pytest.approx(1.96 * error, rel=0.02)
 
 
-def test_a_ball_is_no_more_than_a_ball() -> None:
+def test_isotropic_vectors_are_like_their_null() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((2500, 100)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -171,7 +197,7 @@ def test_a_ball_is_no_more_than_a_ball() -> None:
     assert shape.columns["variance"] == pytest.approx(1, abs=0.01)
 
 
-def test_a_steep_cloud_is_told_from_a_ball() -> None:
+def test_a_steep_spectrum_is_told_from_an_isotropic_one() -> None:
     vectors = _gaussian(np.random.default_rng(0), 2500, _power(100, -0.5))
     shape = _describe(vectors)
     z = {(row["statistic"], row["null_model"]): row["z"] for row in shape.tests}
@@ -200,7 +226,7 @@ def test_the_published_figures_are_the_sample_s_alone() -> None:
     assert (shape.band, shape.tests) == (None, [])
 
 
-def test_edges_hold_a_ball() -> None:
+def test_edges_hold_isotropic_vectors() -> None:
     low, high = isotropic_nulls.marchenko_pastur_edges(2000, 100, 1.0)
     drawn = isotropic_nulls.gaussian_eigenvalues(2000, 100, 5, 0)
     assert low * 0.97 < drawn.min() < low * 1.1
@@ -212,7 +238,7 @@ def test_edges_hold_a_ball() -> None:
 
 
 @pytest.mark.slow
-def test_the_published_slope_of_a_ball() -> None:
+def test_the_published_slope_of_isotropic_vectors() -> None:
     """65,536 Gaussian vectors in 2,304 dimensions: -0.028 was published."""
     drawn = isotropic_nulls.gaussian_eigenvalues(65_536, 2_304, 2, 0)
     slopes = [power_law.slope(np.log(each), power_law.RANKS) for each in drawn]

@@ -131,7 +131,7 @@ def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
     assert len(paper) == len(rows) and np.isfinite(paper.negentropy).all()
 
 
-def test_zero_vectors_duplicates_and_flat_clouds(engine: sa.Engine, tmp_path: Path) -> None:
+def test_zero_vectors_duplicates_and_flat_sets(engine: sa.Engine, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = (rng.standard_normal((300, 5)) @ rng.standard_normal((5, 40))).astype(np.float32)
     vectors[:20] = vectors[20:40]

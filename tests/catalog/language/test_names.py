@@ -78,7 +78,7 @@ docs/query.md lists the fields.""",
 layer is a number.
 features where layer = gemma
                        ^^^^^
-Decoder layer it listens to, from 0. NULL if unknown.
+Decoder layer of its input site, from 0. NULL if unknown.
 Compare it with a number.""",
     "features where release = 12": """\
 release is a text.
@@ -227,7 +227,7 @@ def test_what_is_said(asked: sa.Engine, text: str) -> None:
     assert _said(asked, text) == SAID[text]
 
 
-def test_of_tells_which_sae_is_meant(asked: sa.Engine) -> None:
+def test_of_tells_which_sae_is_the_default(asked: sa.Engine) -> None:
     for place in ("of sae 2", "of release gemma-scope", "of release 'gemma-scope' of layer 20"):
         found = query.answer(asked, f"features {place} near 20:5 limit 3").frame()
         assert set(found.sae) == {2}

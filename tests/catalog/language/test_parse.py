@@ -54,7 +54,7 @@ def test_and_binds_closer_than_or_and_not_closest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "expected"),
     [
         ("12:4821", Feature(4821, 12, None, None, AT)),
         ("sae 3:4821", Feature(4821, None, 3, None, AT)),
@@ -64,13 +64,15 @@ def test_and_binds_closer_than_or_and_not_closest() -> None:
         ("'a/b'/12:4821", Feature(4821, 12, None, "a/b", AT)),
     ],
 )
-def test_names_of_features(written: str, meant: Feature) -> None:
-    assert parse(f"crystals with {written}").clauses == (nodes.With(meant, None, None, None, AT),)
-    assert parse(f"labels of {written}").clauses == (nodes.OfFeature(meant, AT),)
+def test_names_of_features(written: str, expected: Feature) -> None:
+    assert parse(f"crystals with {written}").clauses == (
+        nodes.With(expected, None, None, None, AT),
+    )
+    assert parse(f"labels of {written}").clauses == (nodes.OfFeature(expected, AT),)
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "expected"),
     [
         ("12", _number(12)),
         ("-0.5", _number(-0.5)),
@@ -80,12 +82,12 @@ def test_names_of_features(written: str, meant: Feature) -> None:
         ('"\\%"', Value("\\%", True, AT)),
     ],
 )
-def test_values(written: str, meant: Value) -> None:
+def test_values(written: str, expected: Value) -> None:
     assert parse(f"runs where analysis != {written}").where == Comparison(
-        _word("analysis"), "!=", (meant,), AT
+        _word("analysis"), "!=", (expected,), AT
     )
     assert parse(f"runs where analysis<>{written}").where == Comparison(
-        _word("analysis"), "!=", (meant,), AT
+        _word("analysis"), "!=", (expected,), AT
     )
 
 

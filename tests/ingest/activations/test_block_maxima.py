@@ -33,7 +33,7 @@ def _acts(n_tokens: int, seed: int) -> torch.Tensor:
     return 2 * torch.randn(n_tokens, tiny.D_MODEL, generator=torch.Generator().manual_seed(seed))
 
 
-def _twin(
+def _reference(
     acts: np.ndarray, spans: list[tuple[int, int]], counts: np.ndarray, keep_above: float
 ) -> list[dict[int, float]]:
     """Block maxima of activations of shape (T, d_sae), in plain loops."""
@@ -72,12 +72,12 @@ def test_block_maxima_are_those_of_encode(
     n_tokens, spans, counts = document
     sae, acts = saes[kind], _acts(n_tokens, seed)
     found = block_maxima.block_maxima(sae, acts, spans, counts, keep_above=keep_above)
-    expected = _twin(sae.encode(acts[None])[0].numpy(), spans, counts, keep_above)
+    expected = _reference(sae.encode(acts[None])[0].numpy(), spans, counts, keep_above)
     assert len(found.blocks) == len(spans)
-    for (features, peaks), twin in zip(found.blocks, expected, strict=True):
+    for (features, peaks), maxima in zip(found.blocks, expected, strict=True):
         assert features.dtype == np.int32 and peaks.dtype == np.float32
-        assert features.tolist() == sorted(twin)
-        assert dict(zip(features.tolist(), peaks.tolist(), strict=True)) == pytest.approx(twin)
+        assert features.tolist() == sorted(maxima)
+        assert dict(zip(features.tolist(), peaks.tolist(), strict=True)) == pytest.approx(maxima)
 
 
 def test_every_architecture_has_something_to_say(saes: dict[str, SAE]) -> None:

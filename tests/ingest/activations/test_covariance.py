@@ -41,7 +41,7 @@ PARAMS: dict[str, Any] = {
 # sums
 
 
-def _cloud(n: int, seed: int = 0) -> np.ndarray:
+def _vectors(n: int, seed: int = 0) -> np.ndarray:
     """Correlated vectors with two massive dimensions, one steady and one that is rarely so."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(n, 6)) @ random.normal(size=(6, 6))
@@ -77,12 +77,12 @@ def _same(total: Moments, x: np.ndarray) -> None:
 @given(cuts=st.lists(st.integers(0, 400), max_size=6).map(sorted), seed=st.integers(0, 2**31))
 @example(cuts=[0, 0, 1, 400], seed=0)
 def test_sums_of_chunks_are_numpys_covariance(cuts: list[int], seed: int) -> None:
-    x = _cloud(400, seed)
+    x = _vectors(400, seed)
     _same(_total(np.split(x, cuts)), x.astype(np.float64))
 
 
 def test_low_precision_is_summed_up_in_float64() -> None:
-    x = _cloud(400)
+    x = _vectors(400)
     rounded = torch.from_numpy(x).to(torch.bfloat16).double().numpy()
     _same(_total([x[:150], x[150:]], torch.bfloat16), rounded)
 
@@ -115,17 +115,21 @@ def test_what_was_saved_is_read(connection: sa.Connection) -> None:
     assert (empty.n, empty.mean.shape, empty.products.shape) == (0, (6,), (6, 6))
     with pytest.raises(errors.UnknownName, match="has 0 tokens"):
         covariances.read(connection, number)
-    x = _cloud(50)
+    x = _vectors(50)
     total = _total([x])
     covariances.save(connection, number, total)
     found = covariances.find_moments(connection, number)
     assert found is not None and found.n == 50
     np.testing.assert_array_equal(found.mean, total.mean)
     np.testing.assert_array_equal(np.triu(found.products), np.triu(total.products))
-    cloud = covariances.read(connection, number)
-    np.testing.assert_array_equal(cloud.matrix, cloud.matrix.T)
-    np.testing.assert_array_equal(np.triu(cloud.matrix), np.triu(total.products) / 49)
-    assert (cloud.n, cloud.matrix.dtype, cloud.mean.dtype) == (50, np.float64, np.float64)
+    covariance = covariances.read(connection, number)
+    np.testing.assert_array_equal(covariance.matrix, covariance.matrix.T)
+    np.testing.assert_array_equal(np.triu(covariance.matrix), np.triu(total.products) / 49)
+    assert (covariance.n, covariance.matrix.dtype, covariance.mean.dtype) == (
+        50,
+        np.float64,
+        np.float64,
+    )
 
 
 def test_recordings_without_a_covariance_say_what_to_do(connection: sa.Connection) -> None:
@@ -192,13 +196,13 @@ def _inputs(model: Path, corpus: Path, *, layer: int = 1, tail: int = 16) -> np.
     return np.concatenate(vectors)
 
 
-def _close(cloud: Covariance, x: np.ndarray) -> None:
+def _close(covariance: Covariance, x: np.ndarray) -> None:
     """A padded batch differs from a document alone in float32's last digits."""
     expected = np.cov(x, rowvar=False)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
-    assert cloud.n == len(x)
-    assert np.abs((cloud.matrix - expected) / scale).max() < 1e-5
-    np.testing.assert_allclose(cloud.mean, x.mean(0), atol=1e-4)
+    assert covariance.n == len(x)
+    assert np.abs((covariance.matrix - expected) / scale).max() < 1e-5
+    np.testing.assert_allclose(covariance.mean, x.mean(0), atol=1e-4)
 
 
 @pytest.mark.parametrize("tail", [16, 5])
@@ -288,9 +292,9 @@ def test_a_document_run_again_near_a_threshold_counts_once(
 def test_lower_precision(engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     _record(engine, model, corpus_file, ["one"], dtype="bfloat16")
-    cloud, expected = _read(engine), np.cov(_inputs(model, corpus_file), rowvar=False)
+    covariance, expected = _read(engine), np.cov(_inputs(model, corpus_file), rowvar=False)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
-    assert np.abs((cloud.matrix - expected) / scale).max() < 0.05
+    assert np.abs((covariance.matrix - expected) / scale).max() < 0.05
 
 
 def test_an_sae_of_a_centred_model(engine: sa.Engine, corpus_file: Path, tmp_path: Path) -> None:

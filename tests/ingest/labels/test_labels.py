@@ -345,7 +345,7 @@ def _delphi(folder: Path, texts: dict[str, Any], config: dict[str, Any] | None =
     return folder
 
 
-def _judged(*answers: tuple[bool, bool | None]) -> list[dict[str, Any]]:
+def _answers(*answers: tuple[bool, bool | None]) -> list[dict[str, Any]]:
     return [{"activating": fires, "correct": right, "str_tokens": []} for fires, right in answers]
 
 
@@ -356,9 +356,9 @@ def test_delphi(engine: sa.Engine, tmp_path: Path) -> None:
     scores = folder / "scores" / "detection"
     scores.mkdir(parents=True)
     yes, no = True, False
-    judged = _judged((yes, yes), (yes, no), (yes, None), (no, yes), (no, yes))
-    (scores / "layers.3_latent2.txt").write_text(json.dumps(judged))
-    (scores / "layers.3_latent10.txt").write_text(json.dumps(_judged((yes, yes))))
+    answers = _answers((yes, yes), (yes, no), (yes, None), (no, yes), (no, yes))
+    (scores / "layers.3_latent2.txt").write_text(json.dumps(answers))
+    (scores / "layers.3_latent10.txt").write_text(json.dumps(_answers((yes, yes))))
     done = _ingest(engine, "local", delphi=folder)
     assert done.empty == 1
     assert _stored(engine) == [

@@ -1,4 +1,4 @@
-"""Every architecture that sae-lens can load listens exactly as its own ``encode`` says."""
+"""Every architecture that sae-lens can load is recorded exactly as its own ``encode`` computes."""
 
 import json
 import warnings
@@ -88,12 +88,12 @@ def _reference(bridge: Any, documents: list[list[int]], folder: Path) -> Blocks:
     blocks = []
     for ids in documents:
         with torch.inference_mode():
-            heard = bridge.run_with_cache(torch.tensor([ids]))[1][sae.cfg.metadata.hook_name]
+            inputs = bridge.run_with_cache(torch.tensor([ids]))[1][sae.cfg.metadata.hook_name]
             if sae.hook_z_reshaping_mode:
-                assert heard.shape[2:] == (3, tiny.D_MODEL // 3)  # sae-lens wants heads apart
+                assert inputs.shape[2:] == (3, tiny.D_MODEL // 3)  # sae-lens wants heads apart
             else:
-                heard = heard.flatten(2)
-            acts = sae.encode(heard)[0].numpy()
+                inputs = inputs.flatten(2)
+            acts = sae.encode(inputs)[0].numpy()
         for begin in range(1, len(ids) - PARAMS["block"] + 1, PARAMS["block"]):
             peaks = acts[begin : begin + PARAMS["block"]].max(0)
             blocks.append({int(f): float(peaks[f]) for f in np.flatnonzero(peaks > 0)})
@@ -122,7 +122,7 @@ def test_all_architectures_are_those_of_sae_lens() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(SAE_CLASS_REGISTRY))
-def test_an_architecture_listens_as_it_encodes(
+def test_an_architecture_is_recorded_as_it_encodes(
     engine: sa.Engine, model: Path, corpus: Path, tmp_path: Path, kind: str
 ) -> None:
     folder = _make(tmp_path / "r" / kind, kind)
@@ -169,7 +169,7 @@ def test_settings_and_sites(
     _same(_stored(engine), _reference(_lens(model), _documents(model, corpus), folder))
 
 
-def test_several_at_once_hear_what_each_hears_alone(
+def test_several_at_once_record_what_each_records_alone(
     engine: sa.Engine, model: Path, corpus: Path, tmp_path: Path
 ) -> None:
     kinds = ("jumprelu", "temporal", "topk", "skip_transcoder")
@@ -198,7 +198,7 @@ def test_a_transcoder_between_places_of_two_widths(
 def test_an_sae_of_a_centred_model_reads_centred_activations(
     engine: sa.Engine, gpt2: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    """As gpt2-small-res-jb: TransformerLens' processing is done to what is heard."""
+    """As gpt2-small-res-jb: TransformerLens' processing is done to the input activations."""
     said = {"model_from_pretrained_kwargs": {"center_writing_weights": True}}
     terms: dict[str, Any] = {"bias": 1.0, "layer": 2}
     centred = tiny.make_sae(tmp_path / "r" / "centred", metadata=said, **terms)

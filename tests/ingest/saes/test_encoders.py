@@ -73,9 +73,7 @@ def test_an_untied_temporal_saes_encoder_is_its_own(engine: sa.Engine, tmp_path:
     np.testing.assert_array_equal(_read(engine), sae.W_enc.detach().numpy().T)
 
 
-def test_a_transcoders_encoder_is_as_wide_as_what_it_hears(
-    engine: sa.Engine, tmp_path: Path
-) -> None:
+def test_a_transcoders_encoder_is_as_wide_as_its_input(engine: sa.Engine, tmp_path: Path) -> None:
     _put(engine, tiny.make_sae(tmp_path / "mine" / "one", "transcoder", d_out=40))
     assert _read(engine).shape == (tiny.D_SAE, tiny.D_MODEL)
     assert _read(engine, of="decoder").shape == (tiny.D_SAE, 40)

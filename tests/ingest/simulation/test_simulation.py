@@ -297,7 +297,7 @@ def test_parameters_name_themselves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "says"),
+    ("params", "says"),
     [
         ({"features": 0}, "--features 0 cannot"),
         ({"d_model": 16_001}, "between 1 and 16,000"),
@@ -315,8 +315,8 @@ def test_parameters_name_themselves() -> None:
         ({"distractors": 1, **BARE}, "there is no crystal"),
     ],
 )
-def test_wishes_that_cannot_be_met(wishes: dict[str, Any], says: str) -> None:
+def test_params_that_cannot_be_met(params: dict[str, Any], says: str) -> None:
     with pytest.raises(errors.InputError) as caught:
-        Params(**wishes)
+        Params(**params)
     assert says in str(caught.value)
     assert caught.value.hint

@@ -309,7 +309,7 @@ def test_a_table_on_an_existing_corpus(engine: sa.Engine, tmp_path: Path) -> Non
     two = [ROW | {"document": 1, "block": 1, "feature": 8}, ROW | {"document": "x", "block": 5}]
     second = _ingest(engine, _write(tmp_path / "two.csv", two), "two", corpus=first.corpus)
     assert second.corpus == first.corpus and second.documents == 2
-    # heard as far as document 1; what it does not name in these is silent
+    # recorded as far as document 1; what it does not name in these is not active
     assert _stored(engine, second) == [{}, {3: 2.5}, {}, {8: 2.5}]
     assert len(_rows(engine, tables.corpus)) == 1 and len(_rows(engine, tables.block)) == 5
     again = _ingest(engine, tmp_path / "two.csv", "two", corpus=first.corpus)

@@ -64,7 +64,7 @@ def _ask(engine: sa.Engine, text: str) -> list[int]:
 def wide(server_url: URL) -> Iterator[tuple[sa.Engine, Array]]:
     """7,500 features of 2,304 dimensions, indexed: of fewer PostgreSQL compares all.
 
-    The last 300 of them, turned around, are layer 20. Odd and even features are lobes.
+    The last 300 of them, in reverse order, are layer 20. Odd and even features are lobes.
     """
     engine = connect.open_catalog(create_database(server_url, "wide"))
     vectors = _clustered(N, 2304)

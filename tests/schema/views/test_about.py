@@ -99,7 +99,7 @@ def test_k_and_sae(cities: sa.Engine) -> None:
     assert frame.text[0] == "capital cities" and frame.release[0] == "r"
 
 
-def test_which_words_were_meant(cities: sa.Engine) -> None:
+def test_closest_words(cities: sa.Engine) -> None:
     frame = read_sql(cities, "select * from closest_words('captial of the ciites 1999')")
     rows: dict[Any, Any] = {
         row.word: (row.closest, row.lexeme, row.closeness) for row in frame.itertuples()
@@ -122,7 +122,7 @@ def test_letter_pairs(connection: sa.Connection, word: str) -> None:
 
 
 def _closest(word: str, known: set[str]) -> list[str]:
-    """The twin of closest_words: plain sets."""
+    """Reference implementation of closest_words: plain sets."""
     scored = []
     for other in known:
         shared, either = len(_pairs(word) & _pairs(other)), len(_pairs(word) | _pairs(other))

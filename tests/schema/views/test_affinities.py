@@ -7,6 +7,7 @@ import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sklearn import metrics
 
 from saeatlas import errors
 from saeatlas.catalog.sql import read_sql
@@ -19,7 +20,7 @@ MEASURES = ["phi", "jaccard", "dice", "overlap", "simple_matching", "lift", "pmi
 Array = sparse.Array
 
 
-def _twin(measure: str, n: Array, n_i: Array, n_j: Array, n_ij: Array) -> Array:
+def _expected(measure: str, n: Array, n_i: Array, n_j: Array, n_ij: Array) -> Array:
     """The measures as the books have them; NaN or -inf where undefined."""
     n, n_i, n_j, n_ij = (np.asarray(x, np.float64) for x in (n, n_i, n_j, n_ij))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -56,7 +57,7 @@ def test_measures_equal_their_definition(
     )
     values = dict(zip(("n", "i", "j", "ij"), (x.tolist() for x in counts), strict=True))
     rows = connection.execute(query, values).all()
-    expected = _twin(measure, *counts)
+    expected = _expected(measure, *counts)
     assert all(row[0] == row[1] for row in rows)
     found = np.array([np.nan if row[0] is None else row[0] for row in rows])
     defined = np.isfinite(expected)
@@ -65,6 +66,21 @@ def test_measures_equal_their_definition(
     lowest = {"phi": -1, "pmi": -np.inf}.get(measure, 0)
     highest = np.inf if measure in ("lift", "pmi") else 1
     assert (found[defined] >= lowest - 1e-9).all() and (found[defined] <= highest + 1e-9).all()
+
+
+def test_measures_equal_those_of_scikit_learn(connection: sa.Connection) -> None:
+    """Of two features as classifications of the same blocks."""
+    rng = np.random.default_rng(7)
+    calls = ", ".join(f"{name}(:n, :i, :j, :ij)" for name in MEASURES[:3] + MEASURES[4:])
+    for density in rng.uniform(0.1, 0.9, (40, 2)):
+        one, other = density[:, None] > rng.random((60, 2)).T
+        counts = {"n": 60, "i": one.sum(), "j": other.sum(), "ij": (one & other).sum()}
+        row = connection.execute(sa.text(f"select {calls}"), {k: int(v) for k, v in counts.items()})
+        lift = other[one].mean() / other.mean()  # how much likelier where the one is active
+        assert list(row.one()) == pytest.approx([
+            metrics.matthews_corrcoef(one, other), metrics.jaccard_score(one, other),
+            metrics.f1_score(one, other), metrics.accuracy_score(one, other), lift, np.log(lift),
+        ])  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -107,12 +123,12 @@ def counted(engine: sa.Engine) -> sparse.Made:
 def test_partners_are_the_strongest(
     connection: sa.Connection, counted: sparse.Made, measure: str
 ) -> None:
-    n, both = sparse.twin(counted.peaks > 1)
+    n, both = sparse.counts(counted.peaks > 1)
     query = sa.text("select * from partners(1, :feature, :measure, :k)")
     asked = [0, 8, 149, int(n.argmax()), int(np.flatnonzero(n)[0])]
     for feature in asked:
         rows = connection.execute(query, {"feature": feature, "measure": measure, "k": 12}).all()
-        value = _twin(measure, np.full(150, 90), np.full(150, n[feature]), n, both[feature])
+        value = _expected(measure, np.full(150, 90), np.full(150, n[feature]), n, both[feature])
         value[[feature, *np.flatnonzero(n == 0)]] = np.nan
         others = np.flatnonzero(np.isfinite(value))
         best = others[np.lexsort((others, -value[others].round(9)))][:12]
