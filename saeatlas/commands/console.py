@@ -80,16 +80,21 @@ def bars() -> Iterator[Report]:
         rich.TextColumn("{task.fields[rate]}"),
         rich.TimeRemainingColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True)) as shown:
-        tasks: dict[str, rich.TaskID] = {}
+    shown = rich.Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, rich.TaskID] = {}
 
-        def report(step: Progress) -> None:
-            if step.stage not in tasks:
-                tasks[step.stage] = shown.add_task(step.stage, total=step.total, rate="")
-            task = tasks[step.stage]
-            shown.update(task, completed=step.done, total=step.total, rate=step.rate)
+    def report(step: Progress) -> None:
+        if step.stage not in tasks:
+            shown.start()
+            tasks[step.stage] = shown.add_task(step.stage, total=step.total, rate="")
+        task = tasks[step.stage]
+        shown.update(task, completed=step.done, total=step.total, rate=step.rate)
 
+    try:
         yield report
+    finally:
+        if tasks:  # a file that is no terminal would else get an empty line
+            shown.stop()
 
 
 def run_analysis(
