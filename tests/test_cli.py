@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import cli
 from saeatlas.schema import tables
-from tests import tiny
+from tests.support import tiny
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

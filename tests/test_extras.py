@@ -6,10 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from saeatlas import errors
-from saeatlas.cli import cli
+from tests.support.commands import run_command
 
 BLOCK = """
 import importlib.abc, sys
@@ -36,7 +35,7 @@ def _run(words: str, *without: str) -> subprocess.CompletedProcess[str]:
 
 def _simulate() -> None:
     words = "ingest simulated --features 300 --d-model 16 --lobes 2 --blocks 300"
-    assert CliRunner().invoke(cli, words.split()).exit_code == 0
+    run_command(words)
 
 
 def test_the_base_installation_queries_and_exports(database_url: str, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from saeatlas.analyses.run_driver import Analysis, Source, perform, target
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.rows import maps, running_jobs
-from tests import tiny
+from tests.support import tiny
+from tests.support.rows import rows_of
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,16 @@ def sae(engine: sa.Engine) -> int:
     return 1
 
 
-def _rows(engine: sa.Engine, table: sa.Table) -> list[sa.Row[tuple[object, ...]]]:
-    with engine.connect() as connection:
-        return list(connection.execute(sa.select(table)))
-
-
 def test_a_run_keeps_what_it_was_asked_and_what_it_says(engine: sa.Engine, sae: int) -> None:
     steps: list[Progress] = []
     done = perform(engine, _analysis(), Params(sae=sae, scale=2.0, seed=5), steps.append)
-    (row,) = _rows(engine, tables.run)
+    (row,) = rows_of(engine, tables.run)
     assert (row.id, row.sae, row.seed, row.params) == (done.run, sae, 5, {"scale": 2.0})
     assert row.quality["notes"] == ["All points are one."] and row.quality["n_features"] == 3
     assert row.started_at <= row.finished_at and row.preset is None
     assert steps == [Progress("points", 1, 1)]
     assert done.created and f"where run = {done.run}" in done.summary
-    assert len(_rows(engine, tables.coordinate)) == 3
+    assert len(rows_of(engine, tables.coordinate)) == 3
 
 
 def test_the_same_is_found_with_its_notes_and_not_read_again(engine: sa.Engine, sae: int) -> None:
@@ -130,7 +126,7 @@ def test_a_failure_leaves_nothing_and_closes_the_inputs(
         perform(engine, _analysis(inputs, compute, write), Params(sae=sae), report)
     assert inputs.closed == [True]
     for table in (tables.run, tables.coordinate, tables.running_job):
-        assert _rows(engine, table) == []
+        assert rows_of(engine, table) == []
     assert perform(engine, _analysis(), Params(sae=sae)).created
 
 
@@ -142,7 +138,7 @@ def test_the_same_job_twice_at_once_is_refused(engine: sa.Engine, sae: int) -> N
         return _compute(inputs, params, report)
 
     perform(engine, _analysis(compute=compute), Params(sae=sae))
-    assert _rows(engine, tables.running_job) == []
+    assert rows_of(engine, tables.running_job) == []
 
 
 def test_what_is_removed_meanwhile_is_said(engine: sa.Engine, sae: int) -> None:
@@ -181,7 +177,7 @@ def test_a_killed_process_lets_go(engine: sa.Engine, database_url: str) -> None:
     child.wait()
     child.stdout.close()
     _until_free(engine)
-    assert _rows(engine, tables.running_job) == []
+    assert rows_of(engine, tables.running_job) == []
 
 
 def _until_free(engine: sa.Engine) -> None:

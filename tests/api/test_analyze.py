@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.progress import Progress
-from tests import performed, sparse
+from tests.support import performed, sparse
 
 
 def test_from_counts_to_tests_in_python(engine: sa.Engine, database_url: str) -> None:

@@ -17,12 +17,8 @@ from saeatlas.ingest.activations.options import Options
 from saeatlas.ingest.simulation import Params
 from saeatlas.progress import Progress
 from saeatlas.schema import tables
-from tests import tiny
-
-
-def _rows(engine: sa.Engine, table: sa.Table) -> list[sa.Row[Any]]:
-    with engine.connect() as connection:
-        return list(connection.execute(sa.select(table)).all())
+from tests.support import tiny
+from tests.support.rows import rows_of
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +33,19 @@ def test_an_sae_its_activations_and_its_tokens(
     folder = tiny.make_sae(tmp_path / "saes" / "one")
     sae = ingest.sae(path=folder, encoder=True)
     assert ingest.sae(path=str(folder)) == sae
-    assert len(_rows(engine, tables.encoder)) == tiny.D_SAE
+    assert len(rows_of(engine, tables.encoder)) == tiny.D_SAE
     corpus = tiny.write_corpus(tmp_path / "texts.jsonl", [40, 70, 20])
     steps: list[Progress] = []
     (recording,) = ingest.activations(
         model=str(model), corpus=corpus, saes=[sae], subset_field="meta.pile_set_name",
         context=65, block=16, force=True, progress=steps.append,
     )  # fmt: skip
-    (row,) = _rows(engine, tables.recording)
+    (row,) = rows_of(engine, tables.recording)
     assert (row.id, row.sae, row.n_documents, row.state) == (recording, sae, 3, "complete")
     assert (steps[0].done, steps[-1].done, steps[-1].total) == (0, 3, 3)
     assert any(step.rate.endswith("tokens/s") for step in steps)
     run = ingest.tokens(sae="saes/one", model=str(model), top=2)
-    assert [one.analysis for one in _rows(engine, tables.run) if one.id == run] == ["tokens"]
+    assert [one.analysis for one in rows_of(engine, tables.run) if one.id == run] == ["tokens"]
     assert ingest.tokens(sae=sae, model=str(model), top=2) == run
 
 
@@ -61,7 +57,7 @@ def test_words_of_a_model_and_of_a_file(engine: sa.Engine, model: Path, tmp_path
     assert ingest.words(model=str(model), layers=[1, 0]) == first[::-1]
     np.savez(tmp_path / "v.npz", words=np.array(["the", "of"]), vectors=np.eye(2))
     (space,) = ingest.words(vectors=tmp_path / "v.npz", name="mine")
-    assert [row.id for row in _rows(engine, tables.word_space) if row.name == "mine"] == [space]
+    assert [row.id for row in rows_of(engine, tables.word_space) if row.name == "mine"] == [space]
     for given in ({}, {"model": "m"}, {"model": "m", "layers": [0], "vectors": "v"}):
         with pytest.raises(errors.InputError, match="a model and its layers, or vectors"):
             ingest.words(**given)
@@ -78,14 +74,14 @@ def test_simulations_tables_counts_and_labels(engine: sa.Engine, tmp_path: Path)
     columns = {"document": [0, 1], "block": [0, 0], "latent": [3, 5], "activation": [1.0, 2.0]}
     pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
     made = ingest.table(path=tmp_path / "t.csv", sae=1, columns={"feature": "latent"})
-    assert [row.id for row in _rows(engine, tables.recording)] == [recording, made]
+    assert [row.id for row in rows_of(engine, tables.recording)] == [recording, made]
     counts = np.eye(20, dtype=np.int64)
     np.savez(tmp_path / "c.npz", histogram=counts, n_chunks=2)
     run = ingest.cooccurrence(path=tmp_path / "c.npz", sae="simulated")
-    assert [row.id for row in _rows(engine, tables.run)] == [run]
+    assert [row.id for row in rows_of(engine, tables.run)] == [run]
     (tmp_path / "l.csv").write_text("feature,text\n3,of the sea\n")
     assert ingest.labels(csv=tmp_path / "l.csv", sae=1) == [1]
-    assert [row.text for row in _rows(engine, tables.label)] == ["of the sea"]
+    assert [row.text for row in rows_of(engine, tables.label)] == ["of the sea"]
 
 
 def test_one_sae_a_layer_of_a_release(engine: sa.Engine) -> None:

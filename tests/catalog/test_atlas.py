@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import saeatlas
 from saeatlas import errors
 from saeatlas.api.atlas import Atlas
-from tests import sparse
+from tests.support import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")
 OTHERS = {"close", "analyze", "ingest"}

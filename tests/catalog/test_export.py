@@ -23,8 +23,8 @@ from saeatlas.api.atlas import Atlas
 from saeatlas.catalog import annotated
 from saeatlas.cli import cli
 from saeatlas.schema import measures
-from tests import sparse, tiny
 from tests.catalog.conftest import LABELS
+from tests.support import sparse, tiny
 
 pytestmark = pytest.mark.xdist_group("asked")
 

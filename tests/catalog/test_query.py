@@ -15,8 +15,8 @@ from saeatlas import errors
 from saeatlas.catalog import query, sql
 from saeatlas.cli import cli
 from saeatlas.schema.rows import clusterings, sae_vectors
-from tests import sparse
 from tests.catalog.conftest import CRYSTALS, LABELS, TYPES
+from tests.support import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")
 Array = np.ndarray[Any, Any]

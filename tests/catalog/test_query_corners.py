@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.catalog import query
 from saeatlas.schema.rows import clusterings, remove
-from tests import sparse
+from tests.support import sparse
 
 pytestmark = pytest.mark.xdist_group("asked")
 

@@ -1,28 +1,17 @@
 """From counts to lobes, document types and tests of spatiality, by commands alone."""
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from saeatlas.catalog import sql
+from saeatlas.catalog.sql import read_sql
 from saeatlas.cli import cli
-
-
-def _say(line: str) -> str:
-    done = CliRunner().invoke(cli, line.split())
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.output
-
-
-def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
-    return sql.read_sql(engine, query)
+from tests.support.commands import run_command
 
 
 def test_from_counts_to_answers(engine: sa.Engine) -> None:
     planted = "--features 150 --d-model 16 --blocks 900 --lobes 3 --preference 0.9 --geometry 0.9"
-    _say(f"ingest simulated {planted} --parallelograms 0 --trapezoids 0")
+    run_command(f"ingest simulated {planted} --parallelograms 0 --trapezoids 0")
     steps = (
         ("cooccurrence --recording 1 --threshold 0 --half first", 1),
         ("lobes --cooccurrence 1 --affinity phi --affinity simple-matching --k 2,3", 2),
@@ -31,20 +20,22 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
         ("spatiality --lobes 2 --geometry 4 --affinity phi --k 3 --trials 99 --vector-trials 3", 5),
     )
     for line, run in steps:
-        assert f"Run {run}: done in" in _say(f"analyze {line}"), line
+        assert f"Run {run}: done in" in run_command(f"analyze {line}"), line
     for line, run in steps:
-        assert f"Run {run}: done before, unchanged" in _say(f"analyze {line}"), line
-    kinds = _ask(engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1")
+        assert f"Run {run}: done before, unchanged" in run_command(f"analyze {line}"), line
+    kinds = read_sql(
+        engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1"
+    )
     assert sorted(kinds.affinity.unique()) == ["phi", "simple_matching"]
-    enriched = _ask(engine, "select * from lobe_subsets where enrichment_low > 1")
+    enriched = read_sql(engine, "select * from lobe_subsets where enrichment_low > 1")
     assert sorted(enriched.lobe.unique()) == [0, 1, 2] and (enriched.run == 3).all()
-    names = _ask(engine, "select name from lobes where affinity = 'phi' and k = 3")
+    names = read_sql(engine, "select name from lobes where affinity = 'phi' and k = 3")
     assert names.name.notna().all()
-    tests = _ask(engine, "select * from lobe_tests order by statistic, null_model")
+    tests = read_sql(engine, "select * from lobe_tests order by statistic, null_model")
     nulls = ["covariance", "directions", "frequency", "permuted"]
     assert tests.null_model.tolist() == nulls * 2 and (tests.z > 3).all()
     assert tests[tests.null_model == "permuted"].p.tolist() == [0.01, 0.01]
-    status = _say("status")
+    status = run_command("status")
     assert all(name in status for name in ("lobes", "subsets", "geometry", "spatiality"))
 
 

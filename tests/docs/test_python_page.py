@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from saeatlas.cli import cli
+from tests.support.commands import run_command
 
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text("utf-8")
 BLOCKS = dict(re.findall(r'^```python title="(\w+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))
@@ -16,8 +15,7 @@ BLOCKS = dict(re.findall(r'^```python title="(\w+)"\n(.*?)^```', PAGE, re.MULTIL
 @pytest.mark.usefixtures("database_url")
 def test_every_analysis_shown_runs(capsys: pytest.CaptureFixture[str]) -> None:
     words = "ingest simulated --features 200 --d-model 16 --blocks 600".split()
-    done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    run_command(words)
     names: dict[str, Any] = {}
     exec(compile(BLOCKS["analyses"], "python.md", "exec"), names)
     runs = [names[one] for one in ("counts", "lobes", "types", "angles", "tests", "spectrum")]

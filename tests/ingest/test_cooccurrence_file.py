@@ -13,7 +13,7 @@ from saeatlas.catalog.export import export_cooccurrence
 from saeatlas.ingest.cooccurrence_file import CooccurrenceOutcome, ingest_cooccurrence
 from saeatlas.schema import tables
 from saeatlas.schema.rows import pair_counts, remove
-from tests import performed, sparse
+from tests.support import performed, sparse
 
 
 def _counts(n_blocks: int = 90, d_sae: int = 150) -> sparse.Array:

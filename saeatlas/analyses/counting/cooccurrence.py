@@ -165,7 +165,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     Counting is the one computation of an analysis that happens in the server: it reads and writes
     the working tables, so that neither bits nor counts travel. The reference implementation in
-    NumPy is in tests/sparse.py.
+    NumPy is in tests/support/sparse.py.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.progress import Progress
 from saeatlas.schema import tables
 from saeatlas.schema.rows.remove import remove_recording
-from tests import sparse
+from tests.support import sparse
 
 ONE = Threshold(1.0)
 

@@ -28,9 +28,9 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect, partitions, upgrade
 from saeatlas.schema.rows import pair_counts, remove, runs
 from saeatlas.schema.rows.pair_counts import Counts
-from tests import performed, processes, sparse
-from tests.performed import interrupt, once
-from tests.sparse import Made
+from tests.support import performed, processes, sparse
+from tests.support.performed import interrupt, once
+from tests.support.sparse import Made
 
 ROOT = Path(__file__).parents[3]
 

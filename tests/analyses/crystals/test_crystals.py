@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -22,7 +21,7 @@ from saeatlas.analyses.crystals.params import Params
 from saeatlas.analyses.crystals.search import Relation, search
 from saeatlas.analyses.relations import relations
 from saeatlas.analyses.run_driver import Outcome, perform
-from saeatlas.catalog import sql
+from saeatlas.catalog.sql import read_sql
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
 from saeatlas.ingest.simulation import job
@@ -30,7 +29,8 @@ from saeatlas.ingest.words import words
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove, sae_vectors
 from saeatlas.schema.rows.word_vectors import WordPairs
-from tests import tiny
+from tests.support import tiny
+from tests.support.commands import run_command
 
 Array = np.ndarray[Any, Any]
 PLANTED = simulation.Params(
@@ -53,14 +53,10 @@ def _measure(engine: sa.Engine, space: str, **params: Any) -> Outcome:
     return perform(engine, relations.ANALYSIS, relations.Params(space=space, **params))
 
 
-def _ask(engine: sa.Engine, query: str, params: list[Any] | None = None) -> pd.DataFrame:
-    return sql.read_sql(engine, query, params)
-
-
 def _recall_and_false_share(engine: sa.Engine, run: int | None) -> tuple[float, float]:
     """Return recall, and the share of findings that are not two planted sides."""
-    planted: Any = _ask(engine, "select * from planted_crystal")
-    found = _ask(engine, "select a, b, c, d from crystals where run = %s", [run]).to_numpy()
+    planted: Any = read_sql(engine, "select * from planted_crystal")
+    found = read_sql(engine, "select a, b, c, d from crystals where run = %s", [run]).to_numpy()
     side: dict[int, tuple[int, int]] = {}
     for row in planted.itertuples():
         for one, other in ((row.a, row.b), (row.c, row.d)):
@@ -85,7 +81,7 @@ def test_planted_crystals_are_found_once_distractors_are_removed(engine: sa.Engi
         engine, _find(engine, replace(QUICK, keep_distractors=True)).run
     )
     assert with_distractors <= 0.3
-    removed = _ask(engine, "select distinct distractor, origin from distractors where run = 1")
+    removed = read_sql(engine, "select distinct distractor, origin from distractors where run = 1")
     assert removed.origin.tolist() == ["lda"] * 3
 
 
@@ -95,15 +91,15 @@ def test_the_rows_are_what_they_say(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         vectors = sae_vectors.read(connection, 1).astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = _ask(engine, "select * from crystals order by crystal")
+    found = read_sql(engine, "select * from crystals order by crystal")
     assert found.crystal.tolist() == list(range(len(found)))
     assert found.p.is_monotonic_increasing and (found.q <= 0.05).all()
     assert (found.quality_after >= 0.6).all()
     assert ((found.kind == "parallelogram") == (found.length_ratio >= 0.9)).all()
     corners = found[["a", "b", "c", "d"]].to_numpy().tolist()
     assert len({frozenset(row) for row in corners}) == len(found)
-    pairs = _ask(engine, "select * from function_vector_pairs order by function_vector, rank")
-    vectors_ = _ask(engine, "select * from function_vectors order by function_vector")
+    pairs = read_sql(engine, "select * from function_vector_pairs order by function_vector, rank")
+    vectors_ = read_sql(engine, "select * from function_vectors order by function_vector")
     assert vectors_.n_pairs.tolist() == [40, 40, 40]
     assert (vectors_.coherence > 0.8).all() and (vectors_.coherence_before < 0.6).all()
     assert vectors_.p.isna().all() and (vectors_.n_trials == 0).all()
@@ -133,7 +129,9 @@ def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> 
     assert (again.run, again.created) == (first.run, False)
     assert _find(engine, replace(QUICK, seed=1)).created
     some = _find(engine, replace(QUICK, features_where="feature < 300"))
-    assert _ask(engine, "select max(d) as d from crystals where run = %s", [some.run]).d[0] < 300
+    assert (
+        read_sql(engine, "select max(d) as d from crystals where run = %s", [some.run]).d[0] < 300
+    )
     with engine.begin() as connection:
         remove.remove_run(connection, first.run)
     with engine.connect() as connection:
@@ -212,7 +210,7 @@ def test_features_without_direction_and_duplicates_are_left_out(engine: sa.Engin
         "1 feature is left out: the decoder vector is 0.",
         "1 feature is left out: another has the same vector.",
     )  # fmt: skip
-    quality = _ask(engine, "select quality->>'n_vectors' as n from run")
+    quality = read_sql(engine, "select quality->>'n_vectors' as n from run")
     assert quality.n.tolist() == ["58"]
 
 
@@ -230,7 +228,7 @@ def test_what_cannot_be_searched_is_said(engine: sa.Engine) -> None:
         Params(sae=1, min_cosine=1.5)
     with pytest.raises(errors.InputError, match="--recording would have no effect"):
         Params(sae=1, keep_distractors=True, recording=1)
-    assert not len(_ask(engine, "select * from run"))
+    assert not len(read_sql(engine, "select * from run"))
 
 
 def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> None:
@@ -238,7 +236,7 @@ def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> N
     with engine.connect() as connection:
         subject = inputs.identify(connection, QUICK)
         read = inputs.read(connection, subject, QUICK)
-    rows = _ask(
+    rows = read_sql(
         engine,
         "select unnest(features) as feature, position from activation "
         "join block on block.block = activation.block",
@@ -268,7 +266,7 @@ def test_an_attribute_that_vectors_follow_is_projected_out(engine: sa.Engine) ->
                 (feature, run, length),
             )
     done = _find(engine)
-    found = _ask(engine, "select * from distractors where run = %s", [done.run])
+    found = read_sql(engine, "select * from distractors where run = %s", [done.run])
     assert found.origin.tolist() == ["attribute"]
     assert found.attribute.tolist() == ["top_token_length"]
     assert found.r2[0] > 0.6 and found.r2_low[0] < found.r2[0] < found.r2_high[0]
@@ -340,25 +338,25 @@ def test_relations_of_words_are_told_apart_and_distractors_named(
     words.ingest_file_words(engine, paths, vectors)
     done = _measure(engine, "words.npz", trials=19)
     assert done.notes == ("3 pairs are left out: both words are the same.",)
-    found = _ask(engine, "select * from function_vectors order by function_vector")
+    found = read_sql(engine, "select * from function_vectors order by function_vector")
     assert found.relation.tolist() == ["relation_0", "relation_1", "relation_2"]
     assert found.space.tolist() == ["words.npz"] * 3 and (found.n_pairs == 40).all()
     assert (found.coherence > found.coherence_before + 0.1).all()
     assert (found.p == 0.05).all()
-    apart = _ask(engine, "select * from separations order by components")
+    apart = read_sql(engine, "select * from separations order by components")
     assert apart.components.tolist() == [0, 1, 2]
     assert apart.held_out[2] > apart.held_out[0] + 0.2 and apart.p[2] == 0.05
-    followed = _ask(engine, "select * from distractors where distractor = 1 order by r2 desc")
+    followed = read_sql(engine, "select * from distractors where distractor = 1 order by r2 desc")
     assert followed.attribute[0] == "n_characters" and followed.r2[0] > 0.5
-    pairs = _ask(engine, "select * from function_vector_pairs")
+    pairs = read_sql(engine, "select * from function_vector_pairs")
     assert len(pairs) == 120 and pairs.a.isna().all()
     again = _measure(engine, "1", trials=19)
     assert (again.run, again.created) == (done.run, False)
     only = _measure(engine, "1", relations=["relation_1"], trials=19)
-    assert len(_ask(engine, "select * from function_vectors where run = %s", [only.run])) == 1
+    assert len(read_sql(engine, "select * from function_vectors where run = %s", [only.run])) == 1
     with engine.begin() as connection:
         remove.remove_words(connection, "words.npz")
-    assert not len(_ask(engine, "select * from run"))
+    assert not len(read_sql(engine, "select * from run"))
 
 
 def test_shuffled_word_pairs_are_no_more_coherent_than_shuffled_ones(
@@ -374,7 +372,7 @@ def test_shuffled_word_pairs_are_no_more_coherent_than_shuffled_ones(
         ))  # fmt: skip
     words.ingest_file_words(engine, paths, vectors)
     _measure(engine, "1", trials=99)
-    found = _ask(engine, "select * from function_vectors")
+    found = read_sql(engine, "select * from function_vectors")
     assert (found.p > 0.01).all()
 
 
@@ -393,7 +391,7 @@ def test_analogies_are_the_nearest_to_the_sum(engine: sa.Engine) -> None:
     _simulate(engine, BARE)
     with engine.connect() as connection:
         vectors = sae_vectors.read(connection, 1).astype(np.float64)
-    found = _ask(engine, "select * from analogy(1, 3, 5, 8, 4)")
+    found = read_sql(engine, "select * from analogy(1, 3, 5, 8, 4)")
     goal = vectors[5] - vectors[3] + vectors[8]
     cosines = vectors @ goal / np.linalg.norm(vectors, axis=1) / np.linalg.norm(goal)
     cosines[[3, 5, 8]] = -2
@@ -405,13 +403,13 @@ def test_analogies_are_the_nearest_to_the_sum(engine: sa.Engine) -> None:
 def test_crystals_and_function_vectors_of_a_feature(engine: sa.Engine) -> None:
     _simulate(engine)
     _find(engine)
-    found = _ask(engine, "select * from crystals order by crystal")
+    found = read_sql(engine, "select * from crystals order by crystal")
     feature = int(found.c[0])
-    mine = _ask(engine, "select * from crystals_with(1, %s)", [feature])
+    mine = read_sql(engine, "select * from crystals_with(1, %s)", [feature])
     expected = found[(found[["a", "b", "c", "d"]] == feature).any(axis=1)]
     assert mine.crystal.tolist() == expected.crystal.tolist()
-    near = _ask(engine, "select * from function_vectors_near(1, %s, 2)", [feature])
-    known = _ask(engine, "select * from function_vectors order by function_vector")
+    near = read_sql(engine, "select * from function_vectors_near(1, %s, 2)", [feature])
+    known = read_sql(engine, "select * from function_vectors order by function_vector")
     with engine.connect() as connection:
         vector = sae_vectors.read(connection, 1)[feature].astype(np.float64)
     cosines = np.array(known.direction.to_list()) @ vector / np.linalg.norm(vector)
@@ -423,15 +421,13 @@ def test_crystals_and_function_vectors_of_a_feature(engine: sa.Engine) -> None:
 def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     _simulate(engine)
     run = CliRunner().invoke
-    done = run(cli, ["analyze", "crystals", "--sae", "1"])
-    assert done.exit_code == 0 and "crystals where run = 1" in done.output
+    assert "crystals where run = 1" in run_command(["analyze", "crystals", "--sae", "1"])
     for given in ([], ["--sae", "1", "--words", "w"], ["--sae", "1", "--relations", "given"],
                   ["--sae", "1", "--trials", "9"], ["--words", "1", "--fdr", "0.1"]):  # fmt: skip
         assert run(cli, ["analyze", "crystals", *given]).exit_code == 2
     paths, vectors = _words(tmp_path, d=192)
     words.ingest_file_words(engine, paths, vectors)
-    done = run(cli, ["analyze", "crystals", "--sae", "1", "--words", "1", "--relations", "given"])
-    assert done.exit_code == 0, done.output
+    run_command(["analyze", "crystals", "--sae", "1", "--words", "1", "--relations", "given"])
     narrow, vectors = _words(tmp_path, d=8)
     words.ingest_file_words(engine, narrow, vectors, name="narrow")
     failed = run(

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saeatlas.analyses.lobes.affinities import MEASURES, Affinity, Angular, ByRows, describe
-from tests import sparse
-from tests.matrices import Array, Given, dense, symmetric
+from tests.support import sparse
+from tests.support.matrices import Array, Given, dense, symmetric
 
 NAMES = list(MEASURES)
 SEEDS = st.integers(0, 2**32 - 1)

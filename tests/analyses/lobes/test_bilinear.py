@@ -26,8 +26,8 @@ from saeatlas.ingest.cooccurrence_file import ingest_cooccurrence
 from saeatlas.ingest.simulation import job
 from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings
-from tests import performed, sparse
-from tests.matrices import Array
+from tests.support import performed, sparse
+from tests.support.matrices import Array
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -18,7 +18,7 @@ from saeatlas.analyses.lobes.clustering import (
 from saeatlas.analyses.lobes.embedding import Embedding, embed
 from saeatlas.analyses.lobes.quality import measure
 from saeatlas.progress import Progress
-from tests.matrices import Array, Given, blocks, symmetric
+from tests.support.matrices import Array, Given, blocks, symmetric
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from saeatlas.analyses.lobes import direct_solver, embedding
 from saeatlas.analyses.lobes.embedding import TOLERANCE, Embedding, embed
-from tests import sparse
-from tests.matrices import Array, Given, blocks, dense, symmetric
+from tests.support import sparse
+from tests.support.matrices import Array, Given, blocks, dense, symmetric
 
 
 @pytest.fixture(autouse=True)

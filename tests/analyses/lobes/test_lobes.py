@@ -24,9 +24,10 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import copy
 from saeatlas.schema.rows import clusterings, pair_counts, remove, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
-from tests import performed, sparse
-from tests.matrices import Array, dense
-from tests.performed import interrupt, once
+from tests.support import performed, sparse
+from tests.support.matrices import Array, dense
+from tests.support.performed import interrupt, once
+from tests.support.rows import rows_of
 
 PLANTED = simulation.Params(
     features=120, d_model=12, lobes=4, active=24.0, blocks_per_document=1, preference=1.0,
@@ -50,20 +51,14 @@ def _read(engine: sa.Engine, run: int | None, **which: Any) -> list[Labels]:
         return clusterings.read(connection, run, **which)
 
 
-def _rows(engine: sa.Engine, table: sa.Table) -> list[Any]:
-    with engine.connect() as connection:
-        query = sa.select(table).order_by(*table.primary_key.columns)
-        return list(connection.execute(query).all())
-
-
 def _run(engine: sa.Engine, run: int | None) -> Any:
-    return next(row for row in _rows(engine, tables.run) if row.id == run)
+    return next(row for row in rows_of(engine, tables.run) if row.id == run)
 
 
 def _empty(engine: sa.Engine) -> bool:
     ours = (tables.clustering, tables.lobe, tables.lobe_member)
-    runs = {row.analysis for row in _rows(engine, tables.run)}
-    return not any(_rows(engine, table) for table in ours) and runs <= {"cooccurrence"}
+    runs = {row.analysis for row in rows_of(engine, tables.run)}
+    return not any(rows_of(engine, table) for table in ours) and runs <= {"cooccurrence"}
 
 
 def _groups(rng: np.random.Generator, n_blocks: int, sizes: list[int], noise: float) -> Array:
@@ -114,7 +109,7 @@ def test_planted_lobes_are_found(engine: sa.Engine, planted: int) -> None:
         quality = run.quality[name]
         assert quality["n_features"] == LIVE.sum() and quality["n_parts"] == 1
         assert 0 < quality["residual"] < 1e-3
-    row = next(r for r in _rows(engine, tables.clustering) if (r.affinity, r.k) == ("phi", 4))
+    row = next(r for r in rows_of(engine, tables.clustering) if (r.affinity, r.k) == ("phi", 4))
     assert row.ncut < 3 and row.modularity > 0.01 and row.seed_stability > 0.9
     assert row.half_stability is None
 
@@ -122,8 +117,8 @@ def test_planted_lobes_are_found(engine: sa.Engine, planted: int) -> None:
 def test_every_row_agrees_with_the_labels(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, ks=[1, 2, 3, 8], affinities=["jaccard", "phi"])
     counts = _counts(engine, planted)
-    every = {row.id: row for row in _rows(engine, tables.clustering)}
-    each = {(row.clustering, row.lobe): row for row in _rows(engine, tables.lobe)}
+    every = {row.id: row for row in rows_of(engine, tables.clustering)}
+    each = {(row.clustering, row.lobe): row for row in rows_of(engine, tables.lobe)}
     assert len(every) == 8
     coarser: dict[str, Array] = {}
     for labels in _read(engine, done.run):
@@ -159,7 +154,7 @@ def test_every_row_agrees_with_the_labels(engine: sa.Engine, planted: int) -> No
     assert not each
     with engine.connect() as connection:
         view = connection.exec_driver_sql("select * from lobes").all()
-        assert len(view) == len(_rows(engine, tables.lobe))
+        assert len(view) == len(rows_of(engine, tables.lobe))
         members = connection.exec_driver_sql("select count(*) from lobe_features").scalar_one()
         assert members == 8 * LIVE.sum()
 
@@ -177,7 +172,7 @@ def test_the_same_again_is_found_and_others_stand_beside_it(
     again = _find(engine, planted, affinities=["phi", "phi"], ks=[4, 2, 4])
     assert (again.run, again.created) == (first.run, False)
     assert "done before, unchanged" in again.summary
-    rows = _rows(engine, tables.lobe)
+    rows = rows_of(engine, tables.lobe)
     others = [
         _find(engine, planted, **terms | other).run
         for other in (
@@ -186,7 +181,7 @@ def test_the_same_again_is_found_and_others_stand_beside_it(
         )
     ]  # fmt: skip
     assert len({first.run, *others}) == 7
-    assert [r for r in _rows(engine, tables.lobe) if r.clustering <= 2] == rows
+    assert [r for r in rows_of(engine, tables.lobe) if r.clustering <= 2] == rows
     assert [one.k for one in _read(engine, first.run)] == [2, 4]
     qr = _read(engine, others[3], ks=[4])[0]
     assert _agreement(qr, simulation.plant_features(PLANTED).lobe) > 0.99
@@ -265,7 +260,7 @@ def test_groups_that_never_meet(engine: sa.Engine) -> None:
     assert stored["notes"] == [said] and stored["jaccard"]["n_parts"] == 2
     two = _read(engine, done.run, ks=[2])[0]
     assert two.lobes.tolist() == [0] * 30 + [1] * 20
-    assert _rows(engine, tables.clustering)[0].ncut == pytest.approx(0, abs=1e-6)
+    assert rows_of(engine, tables.clustering)[0].ncut == pytest.approx(0, abs=1e-6)
 
 
 def test_features_that_meet_no_other_have_no_lobe(engine: sa.Engine) -> None:
@@ -367,9 +362,9 @@ def test_a_run_that_is_none(engine: sa.Engine, planted: int) -> None:
 
 def test_halves_of_the_documents(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, halves=True, affinities=["phi"], ks=[4])
-    (row,) = _rows(engine, tables.clustering)
+    (row,) = rows_of(engine, tables.clustering)
     assert row.half_stability > 0.9
-    runs = [row for row in _rows(engine, tables.run) if row.analysis == "cooccurrence"]
+    runs = [row for row in rows_of(engine, tables.run) if row.analysis == "cooccurrence"]
     whole, first, second = (_counts(engine, run.id) for run in runs)
     assert whole.n_blocks == first.n_blocks + second.n_blocks == 1_500
     assert 600 < first.n_blocks < 900
@@ -388,7 +383,7 @@ def _full(counts: pair_counts.Counts) -> Array:
 def test_halves_of_noise_do_not_agree(engine: sa.Engine) -> None:
     active = np.random.default_rng(0).random((600, 80)) < 0.3
     done = _find(engine, _record(engine, active), halves=True, affinities=["phi"], ks=[4])
-    (row,) = _rows(engine, tables.clustering)
+    (row,) = rows_of(engine, tables.clustering)
     assert abs(row.half_stability) < 0.15 and row.run == done.run
     assert row.ncut == pytest.approx(3, abs=0.2) and row.seed_stability < 0.8
 
@@ -402,7 +397,7 @@ def test_halves_are_counted_as_the_whole_was(engine: sa.Engine) -> None:
     }  # fmt: skip
     counts = _count(engine, made.id, 1.5, **options)
     _find(engine, counts, halves=True, affinities=["phi"], ks=[2])
-    runs = [row for row in _rows(engine, tables.run) if row.analysis == "cooccurrence"]
+    runs = [row for row in rows_of(engine, tables.run) if row.analysis == "cooccurrence"]
     assert runs[0].quality["n_blocks"] == 250
     assert sum(run.quality["n_blocks"] for run in runs[1:]) == 250
     assert {run.params["threshold"] for run in runs} == {"1.5"}
@@ -569,7 +564,7 @@ def test_directions_are_found_and_zero_vectors_left_out(engine: sa.Engine) -> No
         1 - wide[own][:, own].sum() / wide[own].sum()
         for own in (labels.lobes == i for i in range(3))
     )
-    assert _rows(engine, tables.clustering)[0].ncut == pytest.approx(leaving, rel=1e-4)
+    assert rows_of(engine, tables.clustering)[0].ncut == pytest.approx(leaving, rel=1e-4)
 
 
 def test_geometry_of_counted_features_only(engine: sa.Engine, planted: int) -> None:

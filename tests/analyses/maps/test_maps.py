@@ -3,10 +3,8 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -15,13 +13,13 @@ from sklearn.metrics import pairwise_distances
 from saeatlas import errors
 from saeatlas.analyses.maps import layouts, maps
 from saeatlas.analyses.run_driver import Outcome, perform
-from saeatlas.catalog import sql
-from saeatlas.cli import cli
+from saeatlas.catalog.sql import read_sql
 from saeatlas.ingest import simulation
 from saeatlas.ingest.simulation import job
 from saeatlas.schema.rows import maps as tables
 from saeatlas.schema.rows import sae_vectors
-from tests import tiny
+from tests.support import tiny
+from tests.support.commands import run_command
 
 PLANTED = simulation.Params(
     features=400, d_model=32, lobes=4, active=10.0, geometry=0.0, dead=0.0, parallelograms=0,
@@ -42,10 +40,6 @@ def _islands(n: int = 240, d: int = 40, k: int = 4, seed: int = 0) -> tuple[Any,
 
 def _find(engine: sa.Engine, sae: int = 1, **params: Any) -> Outcome:
     return perform(engine, maps.ANALYSIS, maps.Params(sae=sae, **params))
-
-
-def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
-    return sql.read_sql(engine, query)
 
 
 @settings(max_examples=25, deadline=None)
@@ -125,11 +119,11 @@ def test_the_catalog_keeps_points_and_what_they_are_worth(planted: sa.Engine) ->
         made = tables.read(connection, done.run)
     points, share = layouts.pca(_units(vectors), 2)
     np.testing.assert_allclose(made.points, points, atol=1e-6)
-    row = _ask(planted, "select * from maps").iloc[0]
+    row = read_sql(planted, "select * from maps").iloc[0]
     assert (row.run, row.method, row.source, row.dimensions) == (done.run, "pca", "decoder", 2)
     assert row.n_features == 400 and row.perplexity is None
     assert row.variance_share == pytest.approx(share)
-    rows = _ask(planted, "select * from coordinates order by feature")
+    rows = read_sql(planted, "select * from coordinates order by feature")
     np.testing.assert_allclose(rows[["x", "y"]], points, atol=1e-6)
     assert rows.z.isna().all() and set(rows.method) == {"pca"}
     again = _find(planted, method="pca")
@@ -141,7 +135,7 @@ def test_the_catalog_keeps_points_and_what_they_are_worth(planted: sa.Engine) ->
 def test_a_map_in_space_of_chosen_features(planted: sa.Engine) -> None:
     done = _find(planted, method="tsne", dimensions=3, features_where="feature % 4 = 0",
                  perplexity=5.0)  # fmt: skip
-    rows = _ask(planted, "select * from coordinates order by feature")
+    rows = read_sql(planted, "select * from coordinates order by feature")
     assert rows.feature.tolist() == list(range(0, 400, 4)) and rows.z.notna().all()
     with planted.connect() as connection:
         assert tables.read(connection, done.run).points.shape == (100, 3)
@@ -162,7 +156,7 @@ def test_vectors_without_a_direction_are_left_out(engine: sa.Engine) -> None:
     vectors[7] = 0
     tiny.store_bare(engine, vectors)
     _find(engine, method="pca")
-    rows = _ask(engine, "select feature from coordinates")
+    rows = read_sql(engine, "select feature from coordinates")
     assert sorted(rows.feature) == [i for i in range(60) if i != 7]
 
 
@@ -173,11 +167,9 @@ def test_what_cannot_be_mapped_says_so(planted: sa.Engine) -> None:
         _find(planted, features_where="nonsense")
     with pytest.raises(errors.UnknownName, match="Run 99 is no map"), planted.connect() as c:
         tables.read(c, 99)
-    assert _ask(planted, "select * from maps").empty
+    assert read_sql(planted, "select * from maps").empty
 
 
 def test_from_the_command_line(planted: sa.Engine) -> None:
-    done = CliRunner().invoke(cli, ["analyze", "maps", "--sae", "1", "--method", "pca"])
-    assert done.exit_code == 0, done.output
-    asked = CliRunner().invoke(cli, ["sql", "select count(*) from coordinates"])
-    assert "400" in asked.output
+    run_command(["analyze", "maps", "--sae", "1", "--method", "pca"])
+    assert "400" in run_command(["sql", "select count(*) from coordinates"])

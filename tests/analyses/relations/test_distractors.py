@@ -13,12 +13,9 @@ from saeatlas.analyses.crystals.attributes import explained_variance
 from saeatlas.analyses.relations import distractors
 from saeatlas.analyses.relations.lda import Whitened, axes_of_centred
 from saeatlas.analyses.stats import silhouettes
+from tests.support.matrices import unit
 
 Array = np.ndarray[Any, Any]
-
-
-def _unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def _planted(seed: int, n: int = 300, d: int = 100) -> tuple[Array, Array, Array, Array, Array]:
@@ -62,7 +59,7 @@ def test_relations_and_partners_are_clearer_without_it() -> None:
     folds = np.random.default_rng(0).permutation(300) % 5
     cleaned = distractors.project_out_by_fold(a, b, labels, folds, 10)
     before, after = (
-        silhouettes.of_labellings(_unit(y - x), labels[None])[0] for x, y in ((a, b), cleaned)
+        silhouettes.of_labellings(unit(y - x), labels[None])[0] for x, y in ((a, b), cleaned)
     )
     assert before < 0.4
     assert after > 0.5
@@ -97,7 +94,7 @@ def test_equals_the_axes_of_the_covariance(seed: int, n: int, d: int, k: int, mo
     whitened = Whitened(x.astype(np.float32))
     telling = whitened.axes @ whitened.discriminants(labels, k)
     telling = telling[:, telling.any(axis=0)]
-    assert _unit(telling.T) @ axes == pytest.approx(
+    assert unit(telling.T) @ axes == pytest.approx(
         np.zeros((telling.shape[1], len(share))), abs=1e-3
     )
     # what is left has no larger axis than those found

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from saeatlas.analyses.spatiality import classifier
 from saeatlas.analyses.spatiality.classifier import balanced_accuracies
+from tests.support.matrices import unit
 
 Array = np.ndarray[Any, Any]
 
@@ -22,10 +23,6 @@ def _draw(seed: int, n: int, d: int, k: int) -> tuple[Array, Array]:
     return (points + 0.5).astype(np.float32), labels
 
 
-def _unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
 SIZES = pytest.mark.parametrize(("n", "d", "k"), [(300, 20, 2), (400, 30, 5), (500, 64, 8)])
 
 
@@ -36,7 +33,7 @@ def test_equals_scikit_learns(n: int, d: int, k: int, C: float) -> None:
     kept = np.isin(labels, np.flatnonzero(np.bincount(labels) >= 5))
     told = cross_val_predict(
         LogisticRegression(C=C, class_weight="balanced", max_iter=2000),
-        _unit(vectors)[kept],
+        unit(vectors)[kept],
         labels[kept],
         cv=StratifiedKFold(5, shuffle=True, random_state=3),
     )
@@ -50,8 +47,8 @@ def test_equals_scikit_learns(n: int, d: int, k: int, C: float) -> None:
 def test_the_published_split_equals_scikit_learns(n: int, d: int, k: int) -> None:
     vectors, labels = _draw(1, n, d, k)
     cut = int(0.8 * n)
-    fit = LogisticRegression(max_iter=2000).fit(_unit(vectors)[:cut], labels[:cut])
-    expected = balanced_accuracy_score(labels[cut:], fit.predict(_unit(vectors)[cut:]))
+    fit = LogisticRegression(max_iter=2000).fit(unit(vectors)[:cut], labels[:cut])
+    expected = balanced_accuracy_score(labels[cut:], fit.predict(unit(vectors)[cut:]))
     found = balanced_accuracies(vectors, labels[None], k, preset="paper")
     assert found[0] == pytest.approx(expected, abs=0.01)
 

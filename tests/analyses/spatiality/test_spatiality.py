@@ -29,8 +29,8 @@ from saeatlas.schema.database import partitions
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows import clusterings, pair_counts, remove, runs
 from saeatlas.schema.rows.clusterings import Clustering
-from tests import sparse
-from tests.performed import once
+from tests.support import sparse
+from tests.support.performed import once
 
 Array = np.ndarray[Any, Any]
 

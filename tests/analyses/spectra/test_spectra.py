@@ -16,13 +16,14 @@ from saeatlas.analyses.run_driver import Outcome, perform
 from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.spectra.inputs import Inputs
 from saeatlas.analyses.spectra.params import Params
-from saeatlas.catalog import sql
+from saeatlas.catalog.sql import read_sql
 from saeatlas.cli import cli
 from saeatlas.ingest import simulation
 from saeatlas.ingest.simulation import job
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove, sae_vectors
-from tests import performed, tiny
+from tests.support import performed, tiny
+from tests.support.commands import run_command
 
 PLANTED = simulation.Params(
     features=1200, d_model=80, lobes=2, active=10.0, geometry=0.0, spectrum_exponent=0.6, dead=0.0,
@@ -40,18 +41,14 @@ def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:
     return perform(engine, spectra.ANALYSIS, params)
 
 
-def _ask(engine: sa.Engine, query: str) -> pd.DataFrame:
-    return sql.read_sql(engine, query)
-
-
 def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
     _simulate(engine)
     done = _find(engine)
-    row = _ask(engine, "select * from spectra").iloc[0]
+    row = read_sql(engine, "select * from spectra").iloc[0]
     assert (row.run, row.source, row.n, row.d, row.n_eigenvalues) == (1, "decoder", 1200, 80, 80)
     assert row.slope_low < -0.6 < row.slope_high
     assert (row.rank_first, row.rank_last) == (11, 40)
-    values = _ask(engine, "select * from eigenvalues order by rank")
+    values = read_sql(engine, "select * from eigenvalues order by rank")
     with engine.connect() as connection:
         vectors = sae_vectors.read(connection, 1).astype(np.float64)
     expected = np.linalg.eigvalsh(np.cov(vectors, rowvar=False))[::-1]
@@ -59,10 +56,10 @@ def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
     assert (values.null_low < values.null_high).all()
     assert row.log_volume == pytest.approx(np.log(expected).sum())
     assert row.participation_ratio == pytest.approx(expected.sum() ** 2 / (expected**2).sum())
-    tests = _ask(engine, "select * from spectrum_tests where statistic = 'steepness'")
+    tests = read_sql(engine, "select * from spectrum_tests where statistic = 'steepness'")
     z = dict(zip(tests.null_model, tests.z, strict=True))
     assert z["gaussian"] > 5 and z["directions"] > 5 and abs(z["covariance"]) < 4
-    entropy = _ask(engine, "select * from cluster_entropies order by neighbour")
+    entropy = read_sql(engine, "select * from cluster_entropies order by neighbour")
     assert entropy.neighbour.tolist() == [1, 2]
     assert (entropy.z_directions.abs() < 4).all()
     assert done.notes == ()
@@ -71,7 +68,7 @@ def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
 def test_planted_clusters_are_seen_in_the_entropy(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, geometry=0.8, lobes=6))
     _find(engine)
-    entropy = _ask(engine, "select * from cluster_entropies")
+    entropy = read_sql(engine, "select * from cluster_entropies")
     assert (entropy.excess_gaussian_low > 0.05).all() and (entropy.z_gaussian > 4).all()
     assert (entropy.excess_directions_low > 0.05).all()
 
@@ -96,9 +93,9 @@ def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> 
     assert (again.run, again.created) == (first.run, False)
     assert _find(engine, replace(QUICK, seed=1)).created
     assert _find(engine, replace(QUICK, features_where="feature < 500")).created
-    spectra_ = _ask(engine, "select run, n, features_where from spectra order by run")
+    spectra_ = read_sql(engine, "select run, n, features_where from spectra order by run")
     assert spectra_.n.tolist() == [1200, 1200, 500]
-    layers = _ask(engine, "select * from spectra_by_layer")
+    layers = read_sql(engine, "select * from spectra_by_layer")
     assert layers.run.tolist() == [2]  # the newest of all features
 
 
@@ -106,7 +103,7 @@ def test_a_spectrum_a_lobe(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, geometry=0.9))
     run = performed.cluster_vectors(engine, 1, ks=[2, 3]).run
     _find(engine, replace(QUICK, within=run, ks=(2,)))
-    rows = _ask(engine, "select * from spectra order by lobe")
+    rows = read_sql(engine, "select * from spectra order by lobe")
     assert rows.lobe.tolist() == [0, 1] and (rows.k == 2).all()
     assert rows.n.sum() == 1200
     with engine.begin() as connection:
@@ -115,7 +112,7 @@ def test_a_spectrum_a_lobe(engine: sa.Engine) -> None:
     left = sa.select(sa.func.count()).select_from(tables.eigenvalue)
     with engine.connect() as connection:
         assert connection.execute(left).scalar_one() == 0
-    assert not len(_ask(engine, "select * from spectra"))
+    assert not len(read_sql(engine, "select * from spectra"))
 
 
 def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
@@ -123,11 +120,11 @@ def test_lobes_too_small_for_a_spectrum_are_said(engine: sa.Engine) -> None:
     run = performed.cluster_vectors(engine, 1, ks=[20]).run
     done = _find(engine, replace(QUICK, within=run))
     assert any("fewer than 3 vectors" in note for note in done.notes)
-    rows = _ask(engine, "select * from spectra")
+    rows = read_sql(engine, "select * from spectra")
     assert 0 < len(rows) < 20
     assert rows.slope.isna().all() and rows.log_volume.notna().all()
     _find(engine, replace(PAPER, within=run))
-    paper = _ask(engine, "select * from cluster_entropies where preset = 'paper'")
+    paper = read_sql(engine, "select * from cluster_entropies where preset = 'paper'")
     assert len(paper) == len(rows) and np.isfinite(paper.negentropy).all()
 
 
@@ -138,12 +135,12 @@ def test_zero_vectors_duplicates_and_flat_sets(engine: sa.Engine, tmp_path: Path
     vectors[50:53] = 0
     path = tmp_path / "flat.npy"
     np.save(path, vectors)
-    _say(f"ingest sae --path {path} --release flat --sae-id one --allow-zero-rows")
+    run_command(f"ingest sae --path {path} --release flat --sae-id one --allow-zero-rows")
     done = _find(engine, replace(QUICK, components=(5, 10)))
-    row = _ask(engine, "select * from spectra").iloc[0]
+    row = read_sql(engine, "select * from spectra").iloc[0]
     assert (row.n, row.n_zero, row.n_duplicates, row.n_eigenvalues) == (277, 3, 20, 5)
     assert np.isfinite(row.log_volume) and row.log_volume_population is None
-    assert _ask(engine, "select * from cluster_entropies").components.tolist() == [5, 5]
+    assert read_sql(engine, "select * from cluster_entropies").components.tolist() == [5, 5]
     assert any("10 components" in note for note in done.notes)
 
 
@@ -151,13 +148,13 @@ def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, d_model=120))
     _find(engine, PAPER)
     _find(engine, replace(QUICK, components=(100,), neighbours=(1,)))
-    paper = _ask(engine, "select * from cluster_entropies where preset = 'paper'").iloc[0]
+    paper = read_sql(engine, "select * from cluster_entropies where preset = 'paper'").iloc[0]
     assert (paper.components, paper.neighbour) == (100, 1)
     assert pd.isna(paper.n_draws) and pd.isna(paper.gaussian)
-    row = _ask(engine, "select * from spectra_by_layer").iloc[0]
+    row = read_sql(engine, "select * from spectra_by_layer").iloc[0]
     assert row.negentropy_paper == paper.negentropy > 3 * row.negentropy
     assert row.negentropy_published is None
-    assert not len(_ask(engine, "select * from spectrum_tests where run = 1"))
+    assert not len(read_sql(engine, "select * from spectrum_tests where run = 1"))
 
 
 @pytest.mark.slow
@@ -165,7 +162,7 @@ def test_published_figures_stand_beside_the_same_saes(engine: sa.Engine) -> None
     one = replace(PLANTED, features=65_536, d_model=4, active=30.0)
     _simulate(engine, one, release="gemma-scope-2b-pt-res", sae_id="x", layer=12)
     _find(engine, Params(sae=1, components=(), trials=2))
-    row = _ask(engine, "select * from spectra_by_layer").iloc[0]
+    row = read_sql(engine, "select * from spectra_by_layer").iloc[0]
     assert (row.slope_published, row.negentropy_published) == (-0.4684, 366.4)
 
 
@@ -173,12 +170,12 @@ def test_input_activations_have_a_spectrum_too(engine: sa.Engine, tmp_path: Path
     model = tiny.make_model(tmp_path / "model")
     sae = tiny.make_sae(tmp_path / "sae")
     corpus = tiny.write_corpus(tmp_path / "corpus.jsonl", [60] * 12)
-    _say(f"ingest sae --path {sae} --release tiny --sae-id one --encoder")
+    run_command(f"ingest sae --path {sae} --release tiny --sae-id one --encoder")
     options = f"--model {model} --corpus {corpus} --sae tiny --context 64 --block 16 --force"
-    _say(f"ingest activations {options} --covariance")
+    run_command(f"ingest activations {options} --covariance")
     _find(engine, Params(sae=1, source="activations"))
     _find(engine, replace(QUICK, source="encoder", components=()))
-    rows = _ask(engine, "select * from spectra order by run")
+    rows = read_sql(engine, "select * from spectra order by run")
     assert rows.source.tolist() == ["activations", "encoder"]
     with engine.connect() as connection:
         vectors = sae_vectors.read(connection, 1, of="encoder")
@@ -190,21 +187,13 @@ def test_input_activations_have_a_spectrum_too(engine: sa.Engine, tmp_path: Path
     assert rows.variance[1] <= 1
 
 
-def _say(line: str) -> str:
-    done = CliRunner().invoke(cli, line.split())
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 @pytest.mark.slow
 def test_layers_by_one_command(engine: sa.Engine) -> None:
     for layer in (5, 3, 4):
         _simulate(engine, PLANTED, release="many", sae_id=f"layer_{layer}", layer=layer)
-    said = _say("analyze spectra --release many --layers 3-4 --components 10 --trials 3")
+    said = run_command("analyze spectra --release many --layers 3-4 --components 10 --trials 3")
     assert "Run 1: done" in said and "Run 2: done" in said and "Run 3" not in said
-    layers = _ask(engine, "select layer, l0 from spectra_by_layer order by layer")
+    layers = read_sql(engine, "select layer, l0 from spectra_by_layer order by layer")
     assert layers.layer.tolist() == [3, 4]
 
 
@@ -234,4 +223,4 @@ def test_a_mistake_is_told_and_nothing_written(engine: sa.Engine, line: str, sai
     assert done.exit_code != 0
     assert isinstance(done.exception, SystemExit | errors.AtlasError)
     assert said in done.output + str(done.exception)
-    assert not len(_ask(engine, "select * from spectra"))
+    assert not len(read_sql(engine, "select * from spectra"))

@@ -27,9 +27,9 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import statistics, upgrade
 from saeatlas.schema.rows import clusterings, remove, runs
 from saeatlas.schema.rows.clusterings import Clustering, Labels
-from tests import performed, processes, sparse
-from tests.performed import count, interrupt, once
-from tests.sparse import Array, Made
+from tests.support import performed, processes, sparse
+from tests.support.performed import count, interrupt, once
+from tests.support.sparse import Array, Made
 
 ROOT = Path(__file__).parents[3]
 HALF = "document % 2 = 0"

@@ -12,7 +12,7 @@ from sae_lens import SAE
 from sae_lens.registry import SAE_CLASS_REGISTRY
 
 from saeatlas.ingest.activations import block_maxima
-from tests import tiny
+from tests.support import tiny
 
 MONOTONE = {"standard", "jumprelu", "transcoder", "skip_transcoder", "jumprelu_transcoder",
             "jumprelu_skip_transcoder"}  # fmt: skip

@@ -10,13 +10,11 @@ import pytest
 import sqlalchemy as sa
 import torch
 import transformers
-from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sae_lens import SAE
 
 from saeatlas import errors
-from saeatlas.cli import cli
 from saeatlas.ingest.activations.block_maxima import block_maxima
 from saeatlas.ingest.activations.covariance import Sums
 from saeatlas.ingest.activations.options import Options
@@ -30,7 +28,8 @@ from saeatlas.schema import tables
 from saeatlas.schema.rows import covariances
 from saeatlas.schema.rows.covariances import Covariance, Moments
 from saeatlas.schema.rows.remove import remove_recording
-from tests import stops, tiny
+from tests.support import stops, tiny
+from tests.support.commands import run_command
 
 LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
 PARAMS: dict[str, Any] = {
@@ -342,6 +341,5 @@ def test_the_command_line(
     words = ["ingest", "activations", "--model", str(model), "--sae", "one", "--covariance",
              "--corpus", str(corpus_file), "--context", "65", "--block", "16",
              "--force"]  # fmt: skip
-    done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    run_command(words)
     _close(_read(engine), _inputs(model, corpus_file))

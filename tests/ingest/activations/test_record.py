@@ -26,7 +26,7 @@ from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
 from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
-from tests import processes, stops, tiny
+from tests.support import processes, stops, tiny
 
 LENGTHS = [40, 3, 75, 120, 0, 64, 33, 90, 18, 51, 70, 29, 100, 44]
 PARAMS: dict[str, Any] = {"context": 65, "block": 16, "batch_tokens": 70, "force": True}

@@ -14,7 +14,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from saeatlas import errors
 from saeatlas.ingest.models import families, files, hooked_model
 from saeatlas.ingest.models import hooks as sites
-from tests import tiny
+from tests.support import tiny
 
 pytestmark = pytest.mark.slow
 

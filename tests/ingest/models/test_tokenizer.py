@@ -13,7 +13,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from saeatlas import errors
 from saeatlas.ingest.models import tokenizer as tokens
-from tests import tiny
+from tests.support import tiny
 
 PIECES = [
     *tiny.WORDS,

@@ -21,7 +21,7 @@ from saeatlas.ingest.corpora import open_corpus
 from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.store import store_sae
 from saeatlas.schema import tables
-from tests import tiny
+from tests.support import tiny
 
 pytestmark = pytest.mark.slow
 

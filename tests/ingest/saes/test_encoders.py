@@ -19,7 +19,8 @@ from saeatlas.ingest.saes.load import load_sae
 from saeatlas.schema import tables
 from saeatlas.schema.rows import sae_vectors
 from saeatlas.schema.rows.remove import remove_sae
-from tests import tiny
+from tests.support import tiny
+from tests.support.rows import versions
 
 
 def _put(engine: sa.Engine, path: Path, *, encoder: bool = True) -> store.StoredSae:
@@ -31,15 +32,6 @@ def _read(engine: sa.Engine, sae: int = 1, *features: int, of: Any = "encoder") 
     with engine.connect() as connection:
         wanted = np.array(features) if features else None
         return sae_vectors.read(connection, sae, wanted, of=of)
-
-
-def _versions(engine: sa.Engine, *more: sa.Table) -> list[Any]:
-    with engine.connect() as connection:
-        return [
-            connection.execute(sa.select(sa.func.array_agg(sa.text("xmin::text")))
-                               .select_from(table)).scalar_one()
-            for table in (tables.sae, tables.feature, tables.model, *more)
-        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", sorted(SAE_CLASS_REGISTRY))
@@ -84,14 +76,14 @@ def test_encoders_are_added_to_an_sae_that_is_there_and_once(
 ) -> None:
     folder = tiny.make_sae(tmp_path / "mine" / "one")
     assert not _put(engine, folder, encoder=False).encoder_added
-    before = _versions(engine)
+    before = versions(engine)
     added = _put(engine, folder)
     assert (added.sae, added.created, added.encoder_added) == (1, False, True)
-    assert _versions(engine) == before
-    after = _versions(engine, tables.encoder)
+    assert versions(engine) == before
+    after = versions(engine, tables.encoder)
     assert not _put(engine, folder).encoder_added
     assert not _put(engine, folder, encoder=False).encoder_added
-    assert _versions(engine, tables.encoder) == after
+    assert versions(engine, tables.encoder) == after
     assert len(_read(engine)) == tiny.D_SAE
 
 

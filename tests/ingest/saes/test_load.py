@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from saeatlas import errors
 from saeatlas.ingest.saes.load import load_sae
 from saeatlas.ingest.saes.loaded_sae import LoadedSae
-from tests import tiny
+from tests.support import tiny
 
 GEMMA = "gemma-scope-2b-pt-{}/layer_7/width_16k/average_l0_41"
 

@@ -15,7 +15,8 @@ from saeatlas.ingest.saes import store
 from saeatlas.ingest.saes.load import load_sae
 from saeatlas.schema import tables
 from saeatlas.schema.rows import saes
-from tests import tiny
+from tests.support import tiny
+from tests.support.rows import versions
 
 
 def _put(
@@ -32,16 +33,6 @@ def _put(
 def _rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-
-
-def _versions(engine: sa.Engine) -> list[Any]:
-    """Every row's version: an update shows, even one that changes nothing."""
-    with engine.connect() as connection:
-        return [
-            connection.execute(sa.select(sa.func.array_agg(sa.text("xmin::text")))
-                               .select_from(table)).scalar_one()
-            for table in (tables.sae, tables.feature, tables.model)
-        ]  # fmt: skip
 
 
 def _edit_config(folder: Path, **metadata: Any) -> None:
@@ -96,7 +87,7 @@ def test_the_norm_is_stored_and_not_divided_out(engine: sa.Engine, tmp_path: Pat
 
 def test_the_same_weights_again_change_nothing(engine: sa.Engine, folder: Path) -> None:
     first = _put(engine, folder)
-    before = _versions(engine)
+    before = versions(engine)
     again = _put(engine, folder)
     assert first.created and not again.created
     assert (again.sae, again.d_sae, again.d_in) == (first.sae, tiny.D_SAE, tiny.D_MODEL)
@@ -105,19 +96,19 @@ def test_the_same_weights_again_change_nothing(engine: sa.Engine, folder: Path) 
     path.write_text(json.dumps(dict(reversed(config.items()))))
     assert not _put(engine, folder).created
     assert not _put(engine, folder, model_name="another").created
-    assert _versions(engine) == before  # nor a model that no SAE names
+    assert versions(engine) == before  # nor a model that no SAE names
 
 
 def test_other_weights_of_the_same_name_are_refused(
     engine: sa.Engine, folder: Path, tmp_path: Path
 ) -> None:
     _put(engine, folder)
-    before = _versions(engine)
+    before = versions(engine)
     other = tiny.make_sae(tmp_path / "other", "gated", seed=1)
     with pytest.raises(errors.NameTaken, match=r"mine/one(.|\n)*remove sae mine/one") as caught:
         _put(engine, other, "mine", "one", model_name="another")
     assert str(folder) in str(caught.value) and str(other) in str(caught.value)
-    assert _versions(engine) == before
+    assert versions(engine) == before
     assert _put(engine, other, "mine", "two").sae != 1
     assert not _put(engine, folder).created
 

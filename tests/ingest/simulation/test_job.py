@@ -21,7 +21,7 @@ from saeatlas.ingest.simulation import Params, job
 from saeatlas.ingest.simulation.job import SimulationOutcome
 from saeatlas.schema import tables
 from saeatlas.schema.rows import remove
-from tests import processes, stops
+from tests.support import processes, stops
 
 # 512 documents a chunk: 1,024 blocks
 PARAMS = Params(

@@ -9,18 +9,17 @@ import pytest
 import sqlalchemy as sa
 import torch
 import transformers
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saeatlas import errors
-from saeatlas.cli import cli
 from saeatlas.ingest.models import families, unembedding
 from saeatlas.ingest.saes import load, store
 from saeatlas.ingest.words import promoted_tokens
 from saeatlas.progress import Progress
 from saeatlas.schema.rows import remove, sae_vectors
-from tests import tiny
+from tests.support import tiny
+from tests.support.commands import run_command
 
 pytestmark = pytest.mark.slow
 
@@ -276,5 +275,4 @@ def test_models_that_do_not_fit(engine: sa.Engine, model: Path, tmp_path: Path) 
 def test_from_the_command_line(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
     ingest(engine, tmp_path / "saes" / "one")
     command = ["ingest", "tokens", "--model", str(model), "--sae", "saes/one", "--top", "2"]
-    done = CliRunner().invoke(cli, command, catch_exceptions=False)
-    assert done.exit_code == 0 and "Run 1: tokens of 96 features" in done.output
+    assert "Run 1: tokens of 96 features" in run_command(command)

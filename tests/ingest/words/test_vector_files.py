@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saeatlas import errors
-from saeatlas.cli import cli
 from saeatlas.ingest.words import frequencies, vector_files, vector_formats, words
 from tests.ingest.words.test_words import stored, write
+from tests.support.commands import run_command
 
 Array = np.ndarray[Any, Any]
 
@@ -326,6 +325,6 @@ def test_a_file_without_a_whole_pair_is_refused(engine: sa.Engine, tmp_path: Pat
 def test_ready_vectors_from_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.json", PAIRS)
     path = binary(tmp_path / "v.bin")
-    done = CliRunner().invoke(cli, ["ingest", "words", str(pairs), "--vectors", str(path)])
-    assert done.exit_code == 0 and "Words 1  v.bin  4 words of 5 dimensions" in done.output
+    printed = run_command(["ingest", "words", str(pairs), "--vectors", str(path)])
+    assert "Words 1  v.bin  4 words of 5 dimensions" in printed
     assert stored(engine)["the"]["name"] == "v.bin"

@@ -19,8 +19,9 @@ from saeatlas.ingest.models import families, files, hooked_model
 from saeatlas.ingest.words import model_vectors, relations, words
 from saeatlas.ingest.words.model_vectors import Params
 from saeatlas.schema.rows import remove, word_vectors
-from tests import tiny
 from tests.ingest.models.test_tokenizer import unigram
+from tests.support import tiny
+from tests.support.commands import run_command
 
 pytestmark = pytest.mark.slow
 
@@ -399,16 +400,11 @@ def test_removed_words_take_nothing_else_with_them(
 
 
 def test_from_the_command_line(engine: sa.Engine, model: Path, pairs: Path) -> None:
-    def run(*arguments: str) -> str:
-        done = CliRunner().invoke(cli, [*arguments], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
-
     command = ("ingest", "words", str(pairs), "--model", str(model), "--layers", "0-1")
-    assert "12 added" in run(*command)
-    assert run(*command).count("unchanged") == 3
-    assert run("remove", "words", "1") == f"Removed words 1  {model.name}/0/resid_post\n"
-    assert run("remove", "relation", "pairs") == "Removed relation 1  pairs\n"
+    assert "12 added" in run_command(command)
+    assert run_command(command).count("unchanged") == 3
+    assert run_command("remove words 1") == f"Removed words 1  {model.name}/0/resid_post\n"
+    assert run_command("remove relation pairs") == "Removed relation 1  pairs\n"
     for wrong in (["--model", "m"], ["--vectors", "v", "--layers", "1"], []):
         done = CliRunner().invoke(cli, ["ingest", "words", *wrong])
         assert done.exit_code == 2 and "--model and --layers, or --vectors" in done.output

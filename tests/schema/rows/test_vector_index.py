@@ -19,8 +19,8 @@ from saeatlas.cli import cli
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, statistics
 from saeatlas.schema.rows import clusterings, remove, runs, vector_index
-from tests import plans, tiny
 from tests.conftest import create_database
+from tests.support import plans, tiny
 
 Array = np.ndarray[Any, Any]
 pytestmark = [pytest.mark.xdist_group("wide"), pytest.mark.slow]

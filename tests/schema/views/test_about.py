@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from saeatlas.catalog.sql import read_sql
 from saeatlas.ingest.labels import Label, ingest_labels
 from saeatlas.schema import tables
-from tests import plans
+from tests.support import plans
 
 TEXTS = [
     "references to capital cities",

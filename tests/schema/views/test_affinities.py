@@ -14,7 +14,7 @@ from saeatlas.catalog.sql import read_sql
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.rows import runs
-from tests import performed, sparse
+from tests.support import performed, sparse
 
 MEASURES = ["phi", "jaccard", "dice", "overlap", "simple_matching", "lift", "pmi"]
 Array = sparse.Array

@@ -11,7 +11,7 @@ from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.catalog.sql import read_sql
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
-from tests import performed, plans, sparse
+from tests.support import performed, plans, sparse
 
 D_SAE, N_BLOCKS = 9, 120
 

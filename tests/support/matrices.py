@@ -35,6 +35,11 @@ class Given(ByRows):
         return self.matrix.sum(axis=1, dtype=np.float64)
 
 
+def unit(vectors: Array) -> Array:
+    """Vectors of length 1 in the same directions."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
 def symmetric(rng: np.random.Generator, n: int) -> Array:
     """Uniform noise with a diagonal of zeros."""
     upper = np.triu(rng.random((n, n)), 1)
