@@ -13,26 +13,31 @@ PICTURE = Path(__file__).with_name("architecture.svg")
 
 BASE = "settings, errors, progress"
 ROOMS = {
-    "cli": (380, 20, 140, "arguments, exit status"),
-    "commands": (380, 100, 140, "options, progress, output"),
-    "demo": (600, 140, 140, "a small real model"),
-    "api": (150, 140, 140, "saeatlas.connect()"),
-    "ingest": (170, 280, 150, "files to tables"),
-    "analyses": (375, 280, 150, "tables to tables"),
-    "catalog": (580, 280, 150, "tables to answers"),
-    "schema": (170, 410, 560, "tables, views, functions, migrations in PostgreSQL with pgvector"),
-    BASE: (330, 500, 240, "used everywhere"),
+    "cli": (350, 16, 200, "arguments, exit status"),
+    "commands": (350, 96, 200, "options, progress, output"),
+    "demo": (620, 140, 170, "a small real model"),
+    "api": (110, 140, 170, "saeatlas.connect()"),
+    "ingest": (155, 270, 170, "files to tables"),
+    "analyses": (365, 270, 170, "tables to tables"),
+    "catalog": (575, 270, 170, "tables to answers"),
+    "schema": (
+        155,
+        400,
+        590,
+        "tables, views, functions and migrations in PostgreSQL with pgvector",
+    ),
+    BASE: (290, 494, 320, "used everywhere"),
 }
 """Left, top and width of each room, and what it is for."""
 
-OUTSIDE = {"SAE files": (15, 280, 110, "models, texts"), "answers": (775, 280, 110, "rows, arrays")}
+OUTSIDE = {"SAE files": (4, 270, 120, "models, texts"), "answers": (776, 270, 120, "rows, arrays")}
 DATA = (
     ("SAE files", "ingest"), ("ingest", "schema"), ("schema", "analyses"), ("analyses", "schema"),
     ("schema", "catalog"), ("catalog", "answers"),
 )  # fmt: skip
 """The way of the data, from an SAE file to an answer."""
 
-HEIGHT = 46
+HEIGHT = 52
 IMPORTS, WAY, INK = "#98a4ad", "#c2571a", "#222"
 Edges = set[tuple[str, str]]
 
@@ -71,9 +76,9 @@ def draw(edges: Edges) -> str:
     arrows += [_arrow(boxes, a, b, WAY, 24 if a < b else -24) for a, b in DATA]
     shapes = [_box(name, *place, outside=name in OUTSIDE) for name, place in boxes.items()]
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 600" font-family="sans-serif" '
-        'font-size="13" text-anchor="middle">'
-        '<rect width="900" height="600" fill="#fff"/>\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 560" font-family="sans-serif" '
+        'font-size="16" text-anchor="middle">'
+        '<rect width="900" height="560" fill="#fff"/>\n'
         + "\n".join([*map(_head, (IMPORTS, WAY)), *arrows, *shapes, *_legend()])
         + "\n</svg>\n"
     )
@@ -111,13 +116,13 @@ def _box(name: str, x: int, y: int, width: int, what: str, *, outside: bool) -> 
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{HEIGHT}" rx="6" fill="#f4f7f9" '
         f'stroke="#46606f"{dash}/>'
-        f'<text x="{middle}" y="{y + 20}" font-weight="bold" fill="{INK}">{name}</text>'
-        f'<text x="{middle}" y="{y + 37}" font-size="11" fill="#555">{what}</text>'
+        f'<text x="{middle}" y="{y + 22}" font-weight="bold" fill="{INK}">{name}</text>'
+        f'<text x="{middle}" y="{y + 42}" font-size="13.5" fill="#555">{what}</text>'
     )
 
 
 def _legend() -> list[str]:
-    lines = ((WAY, "way of the data"), (IMPORTS, "imports (and all that follows from it)"))
+    lines = ((WAY, "flow of data"), (IMPORTS, "imports (implied ones left out)"))
     return [
         f'<line x1="20" y1="{y}" x2="50" y2="{y}" stroke="{colour}" stroke-width="2"/>'
         f'<text x="58" y="{y + 4}" text-anchor="start" fill="{INK}">{text}</text>'

@@ -15,6 +15,9 @@ from saeatlas.catalog.language.kinds import KINDS
 from saeatlas.cli import cli
 from saeatlas.schema import tables
 
+SOURCE = "https://github.com/saeatlas/saeatlas/blob/main/"
+"""Where files outside docs/ can be read."""
+
 
 def commands(group: click.Group = cli, path: str = "saeatlas") -> str:
     """Every command's help, as Markdown."""
@@ -51,8 +54,8 @@ def index() -> str:
     """README.md as the first page of the site: links lead from docs/."""
     text = Path(__file__).parents[1].joinpath("README.md").read_text("utf-8")
     text = re.sub(r"<!-- session -->\n", "", text)
-    text = re.sub(r"^\| \[[^\]]*\]\((?!docs/).*\n", "", text, flags=re.MULTILINE)
-    return text.replace("](docs/", "](")
+    text = text.replace("](docs/", "](./")
+    return re.sub(r"\]\((?![./]|https?:)", f"]({SOURCE}", text).replace("](./", "](")
 
 
 def references() -> str:

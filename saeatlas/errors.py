@@ -36,6 +36,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+DOCS = "https://github.com/saeatlas/saeatlas/tree/main/docs"
+"""Where messages and help send the reader: the documentation of pyproject's project.urls."""
+
 
 class AtlasError(Exception):
     """SAE Atlas cannot go on.

@@ -134,7 +134,7 @@ def test_ctrl_c_ends_in_a_sentence_and_the_same_command_goes_on(
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=60)
         assert child.returncode == 130 and "Traceback" not in said
-        assert "goes on where this one stopped" in said and said.endswith("Stopped.\n")
+        assert "Run the same command again to continue" in said and said.endswith("Stopped.\n")
         row = connection.execute(recorded).one()
         assert 0 < row.n_documents < 800 and row.state == "running"
         done = run(*words)

@@ -163,13 +163,15 @@ class Analysis(Generic[P, S, I, R]):
     ask : str
         SQL that shows a result, with ``{run}`` for its number.
     identify : callable
-        ``identify(connection, params, report)`` finds what is to be analysed. It is cheap, as it
-        runs even if the same was done before.
+        ``identify(connection, params, report)`` finds what is to be analysed. It runs
+        even if the same was done before, so it should be quick. Counting and subsets extend
+        bitmaps here: the hash of their inputs needs them.
     read : callable
         ``read(connection, source, params, report)`` gives the inputs: a frozen dataclass of
-        arrays. Nothing else reads the catalog.
+        arrays, or of iterables that read large arrays part by part.
     compute : callable
-        ``compute(inputs, params, report)`` gives the result. It is pure and needs no catalog.
+        ``compute(inputs, params, report)`` gives the result. It works on these inputs alone.
+        Co-occurrence is the exception: it counts in the database.
     write : callable
         ``write(connection, run, result)`` writes the rows, in the transaction of the run.
     """

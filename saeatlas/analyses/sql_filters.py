@@ -55,7 +55,7 @@ def select(
     except psycopg.Error as error:
         raise errors.QueryFailed(
             f"The condition {condition!r} does not run: {error.diag.message_primary or error}",
-            hint=f"It is SQL on the columns of view {view}: docs/schema.md has them.",
+            hint=f"It is SQL on the columns of view {view}: {errors.DOCS}/schema.md.",
         ) from error
     finally:
         driver.rollback()

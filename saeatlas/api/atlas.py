@@ -88,7 +88,7 @@ class Atlas:
         text : str
             As docs/query.md has it.
         timeout : float, default=0
-            Seconds that it may take; 0 for as long as it likes.
+            Time limit in seconds; 0 for none.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class Atlas:
         params : sequence or mapping, optional
             Values of the parameters, bound by the server.
         timeout : float, default=0
-            Seconds that it may take; 0 for as long as it likes.
+            Time limit in seconds; 0 for none.
 
         Returns
         -------

@@ -65,7 +65,8 @@ def export_features(engine: sa.Engine, sae: int, path: Path, params: annotated.P
     form = path.suffix.lower()
     if form not in FORMS:
         raise errors.InputError(
-            f"{path.name} does not say what to write.", available=f"Known: {', '.join(FORMS)}."
+            f"The extension of {path.name} is not one that can be written.",
+            available=f"Known: {', '.join(FORMS)}.",
         )
     with sql.reading(engine, 0) as connection:
         if form == ".h5ad":

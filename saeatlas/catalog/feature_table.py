@@ -113,7 +113,8 @@ def _count(counts: Sequence[Count], run: int | None) -> Count | None:
     if not found:
         listed = ", ".join(str(count.run) for count in sorted(counts)) or "none"
         raise errors.UnknownName(
-            f"Run {run} is no count of this SAE's co-occurrence.", available=f"There is: {listed}.",
+            f"Run {run} is no count of this SAE's co-occurrence.",
+            available=f"Available: {listed}.",
             hint="`saeatlas analyze cooccurrence --recording N` makes one.",
         )  # fmt: skip
     return found[0]

@@ -48,7 +48,7 @@ def answer(
     text : str
         As docs/query.md has it.
     timeout : float, default=60
-        Seconds that it may take; 0 for as long as it likes.
+        Time limit in seconds; 0 for none.
     limit : int, optional
         Most rows to fetch, whatever the query says. Default: all.
 

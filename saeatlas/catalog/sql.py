@@ -74,7 +74,7 @@ def answer_sql(
     params : sequence or mapping, optional
         Values of the parameters, bound by the server.
     timeout : float, default=60
-        Seconds that it may take; 0 for as long as it likes.
+        Time limit in seconds; 0 for none.
     limit : int, optional
         Most rows to fetch. Default: all.
 
@@ -99,7 +99,7 @@ def reading(engine: sa.Engine, timeout: float = TIMEOUT) -> Iterator[sa.Connecti
     ----------
     engine : sqlalchemy.Engine
     timeout : float, default=60
-        Seconds that a statement may take; 0 for as long as it likes.
+        Time limit of a statement in seconds; 0 for none.
 
     Yields
     ------
@@ -169,7 +169,7 @@ def run(
             return Answer(columns, kept, integers, len(rows) > len(kept))
     except UnicodeEncodeError as error:
         raise errors.QueryFailed(
-            "The statement, or a parameter, holds a character that no text can hold."
+            "The statement or a parameter contains a character that cannot be stored as text."
         ) from error
     except psycopg.Error as error:
         raise _failed(error, text) from error
@@ -203,7 +203,7 @@ def _failed(error: psycopg.Error, text: str) -> errors.QueryFailed:
     if error.sqlstate is None and re.match(_NO_ROWS, str(error)):
         return _no_rows()
     place = error.diag.statement_position
-    hints = [error.diag.message_hint, "Tables, views and columns: docs/schema.md"]
+    hints = [error.diag.message_hint, f"Tables, views and columns: {errors.DOCS}/schema.md"]
     return errors.QueryFailed(
         error.diag.message_primary or str(error).strip() or "The statement cannot be run.",
         available=None if place is None else caret(text, int(place) - 1),

@@ -22,14 +22,18 @@ def analyze() -> None:
     "--threshold",
     default="1.0",
     show_default=True,
-    help="A feature is active above this; theta+1.5 adds its own JumpReLU threshold.",
+    help="A feature is active above this; theta+1.5: above its own JumpReLU threshold plus 1.5.",
 )
 @click.option("--subset", "subsets", multiple=True, help="Count only documents of this type.")
-@click.option("--documents-where", help="Count only documents that meet this SQL condition.")
+@click.option(
+    "--documents-where",
+    help="Count only documents that meet this SQL condition on the view documents.",
+)
 @click.option(
     "--half",
     type=click.Choice(["first", "second"]),
-    help="Count one half of the documents, drawn by a hash: evaluate on the other.",
+    help="Count one half of the documents, drawn by a hash, so that lobes can be evaluated on the "
+    "other.",
 )
 @click.option(
     "--min-blocks",
@@ -59,18 +63,19 @@ def analyze_cooccurrence(recording: int, threshold: str, **options: Any) -> None
 
 
 @analyze.command("lobes")
-@click.option("--cooccurrence", type=int, required=True, help="Run that counted.")
+@click.option("--cooccurrence", type=int, required=True, help="Run of `analyze cooccurrence`.")
 @AFFINITIES
 @KS
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: as published; dead features stay.")  # fmt: skip
+              show_default=True, help="paper: the published procedure, which clusters dead "
+              "features too.")  # fmt: skip
 @click.option("--min-blocks", type=click.IntRange(min=1), default=1, show_default=True,
               help="Features active in fewer blocks get no lobe.")  # fmt: skip
 @click.option("--assign", type=click.Choice(["kmeans", "cluster_qr"]), default="kmeans",
-              show_default=True, help="How points of the embedding become lobes.")  # fmt: skip
+              show_default=True, help="How the embedding is clustered.")  # fmt: skip
 @click.option("--matrix-free", is_flag=True,
-              help="Never compute the matrix of all pairs: phi and simple matching of many "
-              "features, from the bits of the blocks.")  # fmt: skip
+              help="Never compute the matrix of all pairs: for many features; phi and simple "
+              "matching only.")  # fmt: skip
 @click.option("--halves", is_flag=True,
               help="Measure how far lobes from either half of the documents agree.")  # fmt: skip
 @click.option(
@@ -80,7 +85,7 @@ def analyze_lobes(
     cooccurrence: int, affinities: Sequence[str], ks: list[int], seed: int | None,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Find lobes: features that go together, by spectral clustering.
+    """Find lobes: features active in the same blocks, by spectral clustering.
 
     Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
     """
@@ -113,15 +118,17 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
 
 
 @analyze.command("subsets")
-@click.option("--lobes", type=int, required=True, help="Run of lobes.")
+@click.option("--lobes", type=int, required=True, help="Run of `analyze lobes`.")
 @AFFINITIES
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
 @click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
-              show_default=True, help="Evaluate on documents that built no lobe, or on all.",
+              show_default=True, help="Evaluate on documents that were not counted for the lobes, "
+              "or on all.",
               )  # fmt: skip
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
-              show_default=True, help="paper: the top lobe has the largest share active.",
+              show_default=True, help="paper: the top lobe is the one with the largest share of "
+              "active features.",
               )  # fmt: skip
 @SEED
 def analyze_subsets(**options: Any) -> None:
@@ -135,20 +142,23 @@ def analyze_subsets(**options: Any) -> None:
 
 
 @analyze.command("spatiality")
-@click.option("--lobes", type=int, required=True, help="Run of lobes.")
-@click.option("--geometry", type=int, required=True, help="Run of geometry.")
+@click.option("--lobes", type=int, required=True, help="Run of `analyze lobes`.")
+@click.option("--geometry", type=int, required=True, help="Run of `analyze geometry`.")
 @AFFINITIES
-@KS
+@click.option("--k", "ks", callback=numbers, metavar="K,K,...",
+              help="Only these numbers of lobes.  [default: all that --geometry has too]",
+              )  # fmt: skip
 @click.option("--preset", type=click.Choice(["default", "paper"]), default="default",
               show_default=True, help="paper: 100 trials, no correction.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=2), default=1000, show_default=True,
-              help="Permutations of each kind.")  # fmt: skip
+              help="Permutations for each of the two permutation nulls.")  # fmt: skip
 @click.option("--vector-trials", type=click.IntRange(min=0), default=19, show_default=True,
-              help="Sets of random vectors of each kind, each clustered.")  # fmt: skip
+              help="Sets of random vectors for each of the two vector nulls.")  # fmt: skip
 @click.option("--classify-up-to", type=click.IntRange(min=0), default=8, show_default=True,
               help="Largest k whose lobes are classified.")  # fmt: skip
 @click.option("--stratum", type=click.IntRange(min=2), default=32, show_default=True,
-              help="Features of like frequency that are shuffled among each other.")  # fmt: skip
+              help="Number of features of similar frequency that are permuted among each other.",
+              )  # fmt: skip
 @SEED
 def analyze_spatiality(**options: Any) -> None:
     """Test whether lobes are spatial: related to the geometry of decoder vectors.

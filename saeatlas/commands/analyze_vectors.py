@@ -19,14 +19,14 @@ from saeatlas.commands.options import AFFINITIES, CHOSEN_SAES, SEED, numbers
               default="decoder", show_default=True,
               help="Vectors of features, or input activations of the SAE.")  # fmt: skip
 @click.option("--recording", type=int,
-              help="Of --vectors activations.  [default: the newest]")  # fmt: skip
+              help="For --vectors activations: the recording.  [default: the newest]")  # fmt: skip
 @click.option("--within", type=int,
               help="Run of lobes or geometry: one spectrum for each lobe.")  # fmt: skip
 @AFFINITIES
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
-              help="Only lobes of these k.  [default: all]")  # fmt: skip
+              help="Only clusterings with these numbers of lobes.  [default: all]")  # fmt: skip
 @click.option("--features-where", metavar="SQL",
-              help="Only features that meet this condition.")  # fmt: skip
+              help="Only features that meet this SQL condition on the view features.")  # fmt: skip
 @click.option("--components", callback=numbers, default="10,50,100,200",
               show_default=True, metavar="D,D,...",
               help="Numbers of principal components for clustering entropy.")  # fmt: skip
@@ -57,11 +57,11 @@ def analyze_spectra(
 @click.option("--vectors", "source", type=click.Choice(["decoder", "encoder"]), default="decoder",
               show_default=True, help="Vectors whose directions are mapped.")  # fmt: skip
 @click.option("--features-where", metavar="SQL",
-              help="Only features that meet this condition.")  # fmt: skip
+              help="Only features that meet this SQL condition on the view features.")  # fmt: skip
 @click.option("--dimensions", type=click.IntRange(2, 3), default=2, show_default=True,
               help="Dimensions of the map.")  # fmt: skip
 @click.option("--perplexity", type=click.FloatRange(min=1), default=30.0, show_default=True,
-              help="Of t-SNE: about how many nearest features count.")  # fmt: skip
+              help="t-SNE only: effective number of neighbours.")  # fmt: skip
 @SEED
 def analyze_maps(
     saes: Sequence[str], release: str | None, layers: Sequence[int] | None, **options: Any
@@ -85,9 +85,9 @@ def analyze_maps(
               show_default=True,
               help="Function vectors found among features, or those of words.")  # fmt: skip
 @click.option("--relation", "names", multiple=True,
-              help="Of words: only this relation; repeatable.  [default: all]")  # fmt: skip
+              help="Words only: only this relation; repeatable.  [default: all]")  # fmt: skip
 @click.option("--features-where", metavar="SQL",
-              help="Only features that meet this condition.")  # fmt: skip
+              help="Only features that meet this SQL condition on the view features.")  # fmt: skip
 @click.option("--neighbours", type=click.IntRange(min=1), default=16, show_default=True,
               help="Nearest neighbours that a feature is paired with.")  # fmt: skip
 @click.option("--min-cosine", type=float, default=0.6, show_default=True,
@@ -95,7 +95,8 @@ def analyze_maps(
 @click.option("--fdr", type=float, default=0.05, show_default=True,
               help="Largest false discovery rate.")  # fmt: skip
 @click.option("--recording", type=int,
-              help="For densities and positions.  [default: the newest]")  # fmt: skip
+              help="Recording in which densities and positions are measured.  "
+              "[default: the newest]")  # fmt: skip
 @click.option("--attribute", "attributes", multiple=True,
               help="Measured attribute to project out: log_density, position or top_token_length; "
               "repeatable.  [default: all]")  # fmt: skip
@@ -103,7 +104,7 @@ def analyze_maps(
               help="Compare the vectors themselves: nothing is whitened or projected out.",
               )  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=2), default=199, show_default=True,
-              help="Of words: shuffles of partners, and of relations.")  # fmt: skip
+              help="Words only: shuffles of partners, and of relations.")  # fmt: skip
 @SEED
 @click.pass_context
 def analyze_crystals(
@@ -122,7 +123,7 @@ def analyze_crystals(
     if (sae is not None) != (words is None or relations == "given"):
         raise click.UsageError("Give --sae; --words; or both with --relations given.")
     if relations == "given" and words is None:
-        raise click.UsageError("--relations given are those of --words SPACE.")
+        raise click.UsageError("--relations given needs --words.")
     if sae is None:
         assert words is not None
         _refuse(context, "words are measured, not features", OF_FEATURES)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _limited = options(
     click.option(
         "--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True,
-        help="Seconds that it may take; 0 for as long as it likes.",
+        help="Time limit in seconds; 0 for none.",
     ),
     click.option(
         "--limit", type=click.IntRange(min=1), default=10_000, show_default=True,
@@ -57,7 +57,9 @@ def query_command(
     text: str, form: Format, output: Path | None, show_sql: bool, explain: bool,
     **limits: Any,
 ) -> None:  # fmt: skip
-    """Ask in the query language: docs/query.md.
+    """Ask in the query language.
+
+    See https://github.com/saeatlas/saeatlas/tree/main/docs/query.md
 
     Example: saeatlas query "features near 3:482 limit 5"
     """

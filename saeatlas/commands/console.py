@@ -53,7 +53,7 @@ def chosen_saes(
     from saeatlas.schema.rows.saes import find_saes
 
     if bool(saes) == bool(release):
-        raise click.UsageError("Give --sae, or --release.")
+        raise click.UsageError("Give either --sae or --release.")
     with engine.connect() as connection:
         rows = find_saes(connection, list(saes) or [str(release)])
     chosen = [row for row in rows if layers is None or row.layer in layers]
@@ -120,5 +120,5 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("The same command goes on where this one stopped.", err=True)
+        click.echo("Run the same command again to continue.", err=True)
         raise

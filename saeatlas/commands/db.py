@@ -12,7 +12,7 @@ from saeatlas.commands.options import CHOSEN_SAES
 
 @click.group()
 def db() -> None:
-    """Start, stop and upgrade the database."""
+    """Start, stop, upgrade and index the database."""
 
 
 @db.command()

@@ -35,9 +35,9 @@ def export_cooccurrence(run: int, path: Path) -> None:
 @click.option("--cooccurrence", type=int,
               help="Count for densities and pairs.  [default: over most blocks]")  # fmt: skip
 @click.option("--affinity", default="phi", show_default=True,
-              help="Of an .h5ad: measure of pairs.")  # fmt: skip
+              help=".h5ad only: measure of pairs.")  # fmt: skip
 @click.option("--above", type=float, default=0.1, show_default=True,
-              help="Of an .h5ad: pairs with a lower affinity are left out.")  # fmt: skip
+              help=".h5ad only: pairs with a lower affinity are left out.")  # fmt: skip
 def export_features(sae: str, path: Path, **params: Any) -> None:
     """Write the features of SAE, by name or number, with density, label and lobes.
 

@@ -1,4 +1,4 @@
-"""`saeatlas ingest`: SAEs, activations, counts and simulated worlds."""
+"""`saeatlas ingest`: SAEs, activations, counts and simulated catalogs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _allow_zero_rows = click.option(
 _encoder = click.option(
     "--encoder",
     is_flag=True,
-    help="Keep the encoder vectors too; adds them to an SAE that is there.",
+    help="Store the encoder vectors too, also for an SAE that is already in the catalog.",
 )
 
 
@@ -59,13 +59,17 @@ def ingest_sae(encoder: bool, **names: Any) -> None:
 @click.option("--release", required=True, help="sae-lens release.")
 @click.option("--width", help="Number of features as the release writes it: 16k.")
 @click.option("--l0", help="41, closest:50 or canonical.")
-@click.option("--site", type=click.Choice(["resid", "mlp", "att"]), help="If it has several.")
+@click.option(
+    "--site",
+    type=click.Choice(["resid", "mlp", "att"]),
+    help="Part of the model, if the release has SAEs of several.",
+)
 @_allow_zero_rows
 @_encoder
 def ingest_layers(
     layers: tuple[int, ...], release: str, allow_zero_rows: bool, encoder: bool, **wanted: Any
 ) -> None:
-    """Ingest one SAE for each of LAYERS, as 12, 0-5 or 0,4-6.
+    """Ingest one SAE for each of LAYERS, such as 12, 0-5 or 0,4-6.
 
     Example: saeatlas ingest layers 0-25 --release gemma-scope-2b-pt-res --width 16k --l0 closest:50
     """
@@ -101,7 +105,7 @@ _corpus_options = options(
 
 _recording_options = options(
     click.option(
-        "--documents", type=click.IntRange(min=1), help="Documents to read. Default: all."
+        "--documents", type=click.IntRange(min=1), help="Documents to read.  [default: all]"
     ),
     click.option(
         "--preset",
@@ -110,30 +114,50 @@ _recording_options = options(
         show_default=True,
         help="paper: only activations above 1, and no special token but BOS left out.",
     ),
-    click.option("--context", type=click.IntRange(min=2), help="Tokens of a document. [1024]"),
-    click.option("--block", type=click.IntRange(min=1), help="Tokens of a block. [256]"),
-    click.option("--tail", help="Partial last blocks: drop, keep, or fewest tokens. [drop]"),
-    click.option("--keep-above", type=float, help="Store only maxima above this. [0; paper: 1]"),
+    click.option(
+        "--context", type=click.IntRange(min=2), help="Tokens of a document.  [default: 1024]"
+    ),
+    click.option("--block", type=click.IntRange(min=1), help="Tokens of a block.  [default: 256]"),
+    click.option(
+        "--tail",
+        help="Partial last blocks: drop, keep, or keep those with at least so many tokens.  "
+        "[default: drop]",
+    ),
+    click.option(
+        "--keep-above", type=float, help="Store only maxima above this.  [default: 0; paper: 1]"
+    ),
     click.option(
         "--dtype",
         type=click.Choice(["float32", "bfloat16", "float16"]),
-        help="Precision. [float32]",
+        help="Precision.  [default: float32]",
     ),
-    click.option("--device", help="cpu, cuda, mps. Default: the fastest there is."),
-    click.option("--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time. [8192]"),
+    click.option("--device", help="cpu, cuda, mps.  [default: the fastest available]"),
+    click.option(
+        "--batch-tokens", type=click.IntRange(min=1), help="Tokens at a time.  [default: 8192]"
+    ),
     click.option("--text", "store_text", is_flag=True, help="Store each block's text too."),
     click.option(
         "--covariance",
         is_flag=True,
         help="Collect mean and covariance of each SAE's input activations.",
     ),
-    click.option("--force", is_flag=True, help="Go on though the SAE does not fit the model."),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Record even if the SAE explains little of the model's variance.",
+    ),
 )
 
 
 @ingest.command("activations")
 @click.option("--model", required=True, help="Hub id or folder of a transformers model.")
-@click.option("--sae", "saes", multiple=True, required=True, help="Name, number, or a release.")
+@click.option(
+    "--sae",
+    "saes",
+    multiple=True,
+    required=True,
+    help="SAE by number or name, or a release; repeatable.",
+)
 @_corpus_options
 @_recording_options
 def ingest_activations(
@@ -150,7 +174,8 @@ def ingest_activations(
 ) -> None:
     """Run a model over a corpus and store the maximum activations of SAEs in each block.
 
-    One forward pass serves all SAEs named. If it is stopped, the same command goes on.
+    One forward pass serves all SAEs named. If it is stopped, run the same command again to
+    continue.
 
     Example: saeatlas ingest activations --model gpt2 --corpus pile.jsonl.zst
     --subset-field meta.pile_set_name --sae gpt2-small-res-jb --documents 1000
@@ -190,8 +215,8 @@ def ingest_activations(
     "--column",
     "columns",
     multiple=True,
-    metavar="OURS=THEIRS",
-    help="Name of a column in the file, as feature=latent.",
+    metavar="NAME=COLUMN",
+    help="Name of a column in the file, such as feature=latent.",
 )
 @click.option(
     "--corpus", type=int, help="Number of the corpus whose documents and blocks these are."
@@ -211,34 +236,44 @@ def ingest_table(path: Path, columns: tuple[str, ...], **options: Any) -> None:
 
 
 _simulation_options = options(
-    click.option("--features", type=int, help="Features, dead ones included. [1024]"),
-    click.option("--d-model", type=int, help="Width of a decoder vector. [128]"),
-    click.option("--lobes", type=int, help="Lobes planted, of equal size. [3]"),
-    click.option("--active", type=float, help="Mean active features a block. [6.7% of them]"),
-    click.option("--blocks-per-document", type=int, help="Blocks of each document. [3]"),
-    click.option("--subsets", type=int, help="Document types, each preferring a lobe. [3 a lobe]"),
+    click.option("--features", type=int, help="Features, dead ones included.  [default: 1024]"),
+    click.option("--d-model", type=int, help="Width of a decoder vector.  [default: 128]"),
+    click.option("--lobes", type=int, help="Lobes planted, of equal size.  [default: 3]"),
+    click.option(
+        "--active", type=float, help="Mean active features per block.  [default: 6.7% of them]"
+    ),
+    click.option("--blocks-per-document", type=int, help="Blocks of each document.  [default: 3]"),
+    click.option(
+        "--subsets", type=int, help="Document types, each preferring a lobe.  [default: 3 per lobe]"
+    ),
     click.option(
         "--preference",
         type=float,
-        help="How much a document's lobe decides. 0: features are independent. [0.5]",
+        help="How much a document's lobe decides. 0: features are independent.  [default: 0.5]",
     ),
     click.option(
         "--geometry",
         type=float,
-        help="How much decoder vectors follow lobes. 0: not at all, 1: strongly. [0.2]",
+        help="How much decoder vectors follow lobes. 0: not at all, 1: strongly.  [default: 0.2]",
     ),
-    click.option("--density-exponent", type=float, help="Densities fall as rank^-this. [1]"),
+    click.option(
+        "--density-exponent", type=float, help="Densities fall as rank^-this.  [default: 1]"
+    ),
     click.option(
         "--spectrum-exponent",
         type=float,
-        help="Eigenvalues fall as rank^-this. 0: isotropic. [0.4]",
+        help="Eigenvalues fall as rank^-this. 0: isotropic.  [default: 0.4]",
     ),
-    click.option("--parallelograms", type=int, help="Parallelograms planted. [20]"),
-    click.option("--trapezoids", type=int, help="Trapezoids planted. [10]"),
-    click.option("--function-vectors", type=int, help="Directions that crystals share. [5]"),
-    click.option("--distractors", type=int, help="Directions that shift crystals' points. [0]"),
-    click.option("--dead", type=float, help="Share of features never active. [0.02]"),
-    click.option("--seed", type=int, help="Another seed, another world. [0]"),
+    click.option("--parallelograms", type=int, help="Parallelograms planted.  [default: 20]"),
+    click.option("--trapezoids", type=int, help="Trapezoids planted.  [default: 10]"),
+    click.option(
+        "--function-vectors", type=int, help="Directions that crystals share.  [default: 5]"
+    ),
+    click.option(
+        "--distractors", type=int, help="Directions that shift crystals' points.  [default: 0]"
+    ),
+    click.option("--dead", type=float, help="Share of features never active.  [default: 0.02]"),
+    click.option("--seed", type=int, help="Seed of the random numbers.  [default: 0]"),
 )
 
 
@@ -248,15 +283,16 @@ _simulation_options = options(
     help="Blocks wanted, in whole documents.",
 )  # fmt: skip
 @_simulation_options
-@click.option("--release", default="simulated", show_default=True, help="Release to name it.")
-@click.option("--sae-id", help="Name within the release. [1024x128-seed0]")
-@click.option("--layer", type=click.IntRange(min=0), help="Layer that the catalog says it is of.")
+@click.option("--release", default="simulated", show_default=True, help="Name of its release.")
+@click.option("--sae-id", help="Name within the release.  [default: 1024x128-seed0]")
+@click.option("--layer", type=click.IntRange(min=0), help="Layer to store for it.")
 def ingest_simulated(
     blocks: int, release: str, sae_id: str | None, layer: int | None, **given: Any
 ) -> None:
     """Simulate an SAE, its features and their activations: a catalog with a known answer.
 
-    planted_feature and planted_crystal have what was planted. More --blocks are added.
+    The tables planted_feature and planted_crystal have the truth. A larger --blocks extends the
+    recording.
 
     Example: saeatlas ingest simulated --features 16384 --d-model 2304 --blocks 150000 --lobes 3
     """
@@ -273,7 +309,7 @@ def ingest_simulated(
 def _pair(text: str) -> tuple[str, str]:
     ours, equals, theirs = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"{text!r} is not OURS=THEIRS, as feature=latent.")
+        raise click.BadParameter(f"{text!r} is not NAME=COLUMN, such as feature=latent.")
     return ours, theirs
 
 

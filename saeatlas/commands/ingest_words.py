@@ -26,12 +26,12 @@ from saeatlas.commands.options import layers as read_layers
               help="CSV or TSV with words and their counts.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32",
               show_default=True, help="Precision of the model.")  # fmt: skip
-@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+@click.option("--device", help="cpu, cuda, mps.  [default: the fastest available]")
 def ingest_words(
     pairs: tuple[Path, ...], model: str | None, layers: tuple[int, ...] | None,
     vectors: Path | None, name: str | None, frequency_file: Path | None, **reading: Any,
 ) -> None:  # fmt: skip
-    """Ingest word pairs, one relation a file, and the vectors of their words.
+    """Ingest word pairs, one relation per file, and the vectors of their words.
 
     PAIRS are JSON lists of {"input": ..., "output": ...}. Without any, the words of all relations
     of the catalog are ingested.
@@ -58,7 +58,7 @@ def ingest_words(
 @click.option("--sae", required=True, help="SAE, by name or number.")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True,
               help="Tokens of each feature.")  # fmt: skip
-@click.option("--device", help="cpu, cuda, mps. Default: the fastest there is.")
+@click.option("--device", help="cpu, cuda, mps.  [default: the fastest available]")
 def ingest_tokens(sae: str, **options: Any) -> None:
     """Find the tokens that each feature promotes most, through the model's unembedding.
 
@@ -74,7 +74,10 @@ def ingest_tokens(sae: str, **options: Any) -> None:
 
 
 @ingest.command("labels")
-@click.option("--sae", help="SAE that the labels are of; Neuronpedia's say so themselves.")
+@click.option(
+    "--sae",
+    help="SAE that the labels belong to; not needed for Neuronpedia, whose files name it.",
+)
 @click.option(
     "--neuronpedia",
     multiple=True,
@@ -84,7 +87,7 @@ def ingest_tokens(sae: str, **options: Any) -> None:
 @click.option(
     "--neuronpedia-id",
     metavar="MODEL/SOURCE",
-    help="Take the labels of this source for the SAE's, which names no page itself.",
+    help="Source on Neuronpedia whose labels belong to --sae, if the SAE itself names none.",
 )
 @click.option(
     "--delphi", type=click.Path(path_type=Path), help="Folder of a run of Delphi: explanations."

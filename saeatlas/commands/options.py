@@ -16,7 +16,7 @@ Command = Callable[..., Any]
 
 
 def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Make one decorator of several, whose options stand in this order."""
+    """Combine decorators into one; their options appear in this order."""
     return lambda command: reduce(lambda f, g: g(f), reversed(decorators), command)
 
 
@@ -36,13 +36,13 @@ KS = click.option(
     help="Numbers of lobes.  [default: 2,3,4,8,16,...,1024]",
 )  # fmt: skip
 SEED = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Another seed, other random numbers."
+    "--seed", type=int, default=0, show_default=True, help="Seed of the random numbers."
 )
 AFFINITIES = click.option(
     "--affinity", "affinities", multiple=True,
     callback=lambda _context, _parameter, names: [name.replace("-", "_") for name in names],
     type=click.Choice([name.replace("_", "-") for name in affinities.AFFINITIES]),
-    help="How much features go together; repeatable.  [default: all]",
+    help="Measure of co-occurrence; repeatable.  [default: all]",
 )  # fmt: skip
 
 

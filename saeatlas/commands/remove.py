@@ -71,7 +71,9 @@ def remove_run(number: int) -> None:
 
 
 @remove.command("labels")
-@click.option("--sae", required=True, help="SAE by number or name; a release for all of its.")
+@click.option(
+    "--sae", required=True, help="SAE by number or name; or a release, for all of its SAEs."
+)
 @click.option("--source", help="Only those of this source, as neuronpedia.  [default: all]")
 def remove_labels(sae: str, source: str | None) -> None:
     """Remove an SAE's labels."""

@@ -68,7 +68,7 @@ def run(engine: sa.Engine, timeout: float, limit: int) -> None:
     ----------
     engine : sqlalchemy.Engine
     timeout : float
-        Seconds that a line may take; 0 for as long as it likes.
+        Time limit of a line in seconds; 0 for none.
     limit : int
         Most rows to fetch.
     """

@@ -233,7 +233,7 @@ def test_mistakes_are_said(
 
     path = tmp_path / "x.h5ad"
     assert "Known: .parquet, .csv, .h5ad." in said(1, tmp_path / "x.hdf5")
-    assert "There is: 1, 2." in said(1, path, "--cooccurrence", 6)
+    assert "Available: 1, 2." in said(1, path, "--cooccurrence", 6)
     assert "Known: " in said(1, path, "--affinity", "zzz")
     assert "cannot be written" in said(1, tmp_path / "no" / "x.csv")
     (tmp_path / "file").touch()

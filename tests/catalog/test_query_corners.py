@@ -105,5 +105,5 @@ def test_a_corpus_is_there_without_a_recording(engine: sa.Engine) -> None:
         remove.remove_recording(connection, made.id)
     for kind in ("documents", "blocks"):
         assert len(_ask(engine, f"{kind} in corpus 1")) == 2
-    with pytest.raises(errors.BadQuery, match=r"There is no corpus 2\.(.|\n)*There is: 1\."):
+    with pytest.raises(errors.BadQuery, match=r"There is no corpus 2\.(.|\n)*Available: 1\."):
         _ask(engine, "blocks in corpus 2")

@@ -44,7 +44,7 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
     [
         ("lobes --cooccurrence 7", "Run 7 is no count of co-occurrence"),
         ("subsets --lobes 7", "7"),
-        ("spatiality --lobes 7 --geometry 8", "Run 7 is none of lobes or geometry"),
+        ("spatiality --lobes 7 --geometry 8", "Run 7 is not a run of lobes or geometry"),
         ("geometry --sae nothing --k 2", "nothing"),
         ("lobes --cooccurrence 1 --k 2;3", "with commas between"),
         ("lobes --cooccurrence 1 --k 0", "above 0"),

@@ -63,7 +63,7 @@ def test_the_demo_again_changes_nothing(demo: Demo, demo_engine: sa.Engine) -> N
     lines = again.splitlines()
     assert sum("SAE" in line and "already there, unchanged" in line for line in lines) == 6
     assert sum("Run" in line and "already there, unchanged" in line for line in lines) == 6
-    assert "This run stored 0 rows of blocks" in again
+    assert "Stored now: 0 blocks" in again
     assert "done before, unchanged" in again
     assert sql.read_sql(demo_engine, count).equals(before)
 

@@ -197,6 +197,6 @@ def test_what_was_not_counted_is_zero_off_the_diagonal(engine: sa.Engine, tmp_pa
 
 
 def test_a_run_that_is_no_count_is_not_exported(engine: sa.Engine, tmp_path: Path) -> None:
-    with pytest.raises(errors.UnknownName, match=r"Run 4 is no count(.|\n)*There is: none"):
+    with pytest.raises(errors.UnknownName, match=r"Run 4 is no count(.|\n)*Available: none"):
         export_cooccurrence(engine, 4, tmp_path / "out.npz")
     assert not (tmp_path / "out.npz").exists()

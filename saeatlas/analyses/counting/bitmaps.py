@@ -128,7 +128,7 @@ def _recording(connection: sa.Connection, number: int) -> sa.Row[Any]:
         known = connection.execute(sa.select(recording.c.id).order_by(recording.c.id)).scalars()
         raise errors.UnknownName(
             f"There is no recording {number}.",
-            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            available=f"Available: {', '.join(map(str, known)) or 'none'}.",
             hint="`saeatlas status` lists them; `saeatlas ingest activations` makes one.",
         )
     if row.n_blocks == 0:

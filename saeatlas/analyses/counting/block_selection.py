@@ -136,8 +136,8 @@ def select_counted(
     n_chunks = params["n_chunks"]
     if selection.sha256(n_chunks) != params["blocks_sha256"]:
         raise errors.InputError(
-            f"Which blocks run {run} has counted cannot be found again: its condition "
-            f"{params['documents_where']!r} now selects others.",
+            f"The blocks that run {run} counted can no longer be determined: its condition "
+            f"{params['documents_where']!r} now selects other blocks.",
             hint="Count with a condition that only looks at the document itself, as "
             "`--half first`, and find lobes in that.",
         )

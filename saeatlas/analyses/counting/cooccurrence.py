@@ -192,7 +192,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: above 1, blocks of 256 tokens.
+    .. [Li2025] Activations above 1, blocks of 256 tokens.
     """
     if params.method == "torch":
         from saeatlas.analyses.counting import torch_engine

@@ -80,7 +80,7 @@ class Params(run_driver.Params):
         if unknown:
             raise errors.UnknownName(
                 f"There is no attribute {unknown[0]!r}.",
-                available=f"There is: {', '.join(ATTRIBUTES)}.",
+                available=f"Available: {', '.join(ATTRIBUTES)}.",
             )
 
     @property

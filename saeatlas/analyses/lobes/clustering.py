@@ -67,8 +67,7 @@ def cluster_points(
 
     References
     ----------
-    Damle, Minden & Ying, "Simple, direct and efficient multi-way spectral clustering", Information
-    and Inference 8, 2019: cluster_qr.
+    .. [DamleMindenYing2019] cluster_qr.
     """
     points = np.ascontiguousarray(embedding.points[:, :k])
     if k == 1:

@@ -93,9 +93,8 @@ def embed(affinity: ByRows | Bilinear, degrees: Float64, k_max: int, *, seed: in
 
     References
     ----------
-    Shi & Malik, "Normalized cuts and image segmentation", IEEE TPAMI 22, 2000.
-    Zhou, Saad, Tiago & Chelikowsky, "Self-consistent-field calculations using Chebyshev-filtered
-    subspace iteration", J. Comput. Phys. 219, 2006.
+    .. [ShiMalik2000] The normalised affinity.
+    .. [Zhou2006] Subspace iteration with a Chebyshev filter.
     """
     first = np.sqrt(degrees / degrees.sum())
     root = np.where(degrees > 0, np.sqrt(degrees), 1)
@@ -146,7 +145,7 @@ def _without_matrix(
         raise errors.InputError(
             f"{wanted + 1:,} eigenvectors of {len(matrix):,} features were not found in "
             f"{PRODUCTS:,} products with their bits.",
-            available="Beyond the lobes that are there, eigenvalues lie close together.",
+            available="For k above the number of real lobes, eigenvalues lie close together.",
             hint="Choose smaller --k, or leave out --matrix-free.",
         )
     return pairs

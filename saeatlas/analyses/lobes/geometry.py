@@ -146,7 +146,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
+    .. [Li2025] The procedure.
     """
     ks = sorted(set(params.ks))
     done = _cluster(inputs.vectors, inputs.features, ks, params.seed, report)

@@ -140,8 +140,8 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
-    von Luxburg, "A tutorial on spectral clustering", Statistics and Computing 17, 2007.
+    .. [Li2025] The procedure.
+    .. [VonLuxburg2007] Spectral clustering.
     """
     whole = _cluster(inputs.counts, params, inputs.run, report)
     if params.halves:

@@ -73,7 +73,7 @@ class Params(run_driver.Params):
         if unknown:
             raise errors.UnknownName(
                 f"There is no affinity {unknown[0]!r}.",
-                available=f"There is {', '.join(AFFINITIES)}.",
+                available=f"Available: {', '.join(AFFINITIES)}.",
             )
         if self.matrix_free:
             self._require_bilinear()
@@ -83,12 +83,13 @@ class Params(run_driver.Params):
         if others:
             raise errors.InputError(
                 f"{', '.join(others)} cannot be clustered without the matrix of all pairs.",
-                available=f"Products of bits are: {', '.join(bilinear.MEASURES)}.",
+                available=f"--matrix-free can compute: {', '.join(bilinear.MEASURES)}.",
                 hint="Name these, as `--affinity phi`, or leave out --matrix-free.",
             )
         if self.preset == "paper":
             raise errors.InputError(
-                "The preset paper clusters dead features too, whose phi is no product of bits.",
+                "The preset paper also clusters dead features, for which --matrix-free cannot "
+                "compute phi.",
                 hint="Leave out --matrix-free or --preset paper.",
             )
 

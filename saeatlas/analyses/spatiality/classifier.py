@@ -68,8 +68,8 @@ def balanced_accuracies(
 
     References
     ----------
-    Nesterov, "Introductory Lectures on Convex Optimization", 2004, section 2.2.
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: the preset paper.
+    .. [Nesterov2004] Section 2.2.
+    .. [Li2025] Preset paper.
     """
     problems = [
         problem

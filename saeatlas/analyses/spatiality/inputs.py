@@ -150,7 +150,7 @@ def read(
     common = reduce(np.intersect1d, [each.features for each in lobes], clustered)
     if len(common) < FEWEST:
         raise errors.InputError(
-            f"Only {len(common)} features have both a lobe and a cluster of geometry; "
+            f"Only {len(common)} features have both a lobe and a cluster of decoder vectors; "
             f"a test needs {FEWEST}.",
             hint="Run `saeatlas analyze geometry` over the features that have a lobe.",
         )

@@ -61,7 +61,7 @@ class Params(run_driver.Params):
         few = min(self.trials, self.stratum) < 2 or self.vector_trials == 1
         if few or min(self.vector_trials, self.classify_up_to, self.seed) < 0:
             raise errors.InputError(
-                "There are too few trials, or something is negative.",
+                "A number of trials, --stratum, --classify-up-to or --seed is out of range.",
                 hint="Give at least 2 --trials and a --stratum of at least 2; --vector-trials may "
                 "be 0 or at least 2.",
             )

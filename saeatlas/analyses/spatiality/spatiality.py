@@ -61,12 +61,10 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     References
     ----------
-    Vinh, Epps and Bailey, "Information Theoretic Measures for Clusterings Comparison", JMLR 11,
-    2010.
-    Westfall and Young, "Resampling-Based Multiple Testing", Wiley, 1993.
-    Phipson and Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications in
-    Genetics and Molecular Biology 9(1), 2010.
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: the preset paper.
+    .. [VinhEppsBailey2010] Adjusted mutual information.
+    .. [WestfallYoung1993] The adjusted p.
+    .. [PhipsonSmyth2010] p-values from permutations.
+    .. [Li2025] Preset paper.
     """
     trials = Trials(inputs, params, geometry.cluster_vectors)
     scores = trials.run(report)

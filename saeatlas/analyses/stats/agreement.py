@@ -32,8 +32,7 @@ def adjusted_mutual_information(a: Ints, b: Ints) -> float:
 
     References
     ----------
-    Vinh, Epps and Bailey, "Information Theoretic Measures for Clusterings Comparison", JMLR 11,
-    2010.
+    .. [VinhEppsBailey2010] The definition.
     """
     return float(permuted([a], b, np.arange(len(b))[None])[0, 0])
 

@@ -65,9 +65,8 @@ def scores(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> l
 
     References
     ----------
-    Phipson and Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications in
-    Genetics and Molecular Biology 9(1), 2010.
-    Westfall and Young, "Resampling-Based Multiple Testing", Wiley, 1993.
+    .. [PhipsonSmyth2010] p-values from permutations.
+    .. [WestfallYoung1993] The adjusted p.
     """
     m = len(draws)
     mean, sd = draws.mean(axis=0), draws.std(axis=0, ddof=1)

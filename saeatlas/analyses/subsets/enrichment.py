@@ -106,8 +106,7 @@ def enrich(
 
     References
     ----------
-    Hanley and MacGibbon, "Creating non-parametric bootstrap samples using Poisson frequencies",
-    Computer Methods and Programs in Biomedicine 83(1), 2006.
+    .. [HanleyMacGibbon2006] The Poisson bootstrap.
     """
     of_type = np.arange(n_types)[:, None] == types  # (n_types, n_documents)
     n_type, n_top = of_type @ n_blocks, of_type @ top

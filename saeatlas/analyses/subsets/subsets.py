@@ -49,8 +49,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025: preset paper, on the documents
-    that built the lobes.
+    .. [Li2025] Preset paper, on the documents that built the lobes.
     """
     assigned = _assign(inputs, params, report)
     unassigned = int((assigned.top < 0).sum())

@@ -101,7 +101,7 @@ def by_share(active: Counts, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int
 
     References
     ----------
-    Li et al., "The Geometry of Concepts", Entropy 27(4):344, 2025.
+    .. [Li2025] The procedure.
     """
     return _largest(active.astype(np.float64) / sizes, active)
 

@@ -39,7 +39,7 @@ def counts(builder: SelectBuilder, saes: Sequence[Sae], at: operands.Place) -> l
             there = ", ".join(str(c.run) for c in sorted(builder.names.counts) if c.sae in ids)
             raise QueryError(
                 wanted.at, f"Run {wanted.number} is no count of these features' co-occurrence.",
-                available=f"There is: {there or 'none'}.", hint=COUNT,
+                available=f"Available: {there or 'none'}.", hint=COUNT,
             )  # fmt: skip
     else:
         best = {count.sae: count for count in builder.names.counts if count.sae in ids}
@@ -90,7 +90,7 @@ def clusterings(
     """
     if node.affinity.text not in CLUSTERED:
         raise QueryError(
-            node.affinity.at, f"{node.affinity.text!r} is no affinity that lobes are made of.",
+            node.affinity.at, f"There are no lobes by {node.affinity.text!r}.",
             name=node.affinity.text, known=CLUSTERED,
         )  # fmt: skip
     ids = {sae.id for sae in saes}
@@ -104,7 +104,7 @@ def clusterings(
     }
     if not best:
         raise QueryError(
-            node.at, "There are no such lobes.", available=f"There is: {known(builder, saes)}.",
+            node.at, "There are no such lobes.", available=f"Available: {known(builder, saes)}.",
             hint="`saeatlas analyze lobes --cooccurrence RUN` makes some.",
         )  # fmt: skip
     found = [best[number] for number in sorted(best)]
@@ -176,7 +176,7 @@ def recordings(
         raise QueryError(
             said.at if said else at,
             f"No corpus was recorded for {listed}" + (" here." if said else "."),
-            available=f"There is: {there or 'none'}.",
+            available=f"Available: {there or 'none'}.",
             hint="`saeatlas ingest activations` records them.",
         )  # fmt: skip
     found = {sae.id: each[common[-1]] for sae, each in zip(saes, by_corpus, strict=True)}
@@ -213,7 +213,7 @@ def keep_to(builder: SelectBuilder, of: str) -> None:
     if number.number not in there:
         listed = _listed(sorted(there), 30) or "none"
         raise QueryError(
-            number.at, f"There is no {of} {number.number}.", available=f"There is: {listed}."
+            number.at, f"There is no {of} {number.number}.", available=f"Available: {listed}."
         )
     builder.restrict(of, [number.number])
 

@@ -20,7 +20,7 @@ COUNTS = (
 """Fields of a feature that come from a count of co-occurrence."""
 
 LOBE = Field("lobe", "integer", "Number of a lobe, from 0: `lobe = 2 of phi k 3`.")
-"""A feature has a lobe of each clustering."""
+"""A feature has one lobe in each clustering: name the clustering."""
 
 
 class FeatureJoins:
@@ -75,8 +75,8 @@ class FeatureJoins:
         """Join the counts that a field is of; a lobe is of a clustering that must be named."""
         if word.text == LOBE.name:
             raise QueryError(
-                word.at, "A feature has a lobe of each clustering.",
-                available=f"There is: {defaults.known(self.builder, self.saes)}.",
+                word.at, "A feature has one lobe in each clustering: name the clustering.",
+                available=f"Available: {defaults.known(self.builder, self.saes)}.",
                 hint="Say of which: `lobe = 2 of phi k 3`.",
             )  # fmt: skip
         if word.text not in self.builder.fields and word.text in {one.name for one in COUNTS}:
@@ -105,13 +105,13 @@ class FeatureJoins:
         if isinstance(node, nodes.Fires):
             return compared(self._share(node), node.comparison, node.number)
         raise QueryError(
-            node.at, "A feature is not active in a feature.",
+            node.at, "`features` cannot be filtered by another feature.",
             hint="`blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.",
         )  # fmt: skip
 
     def _in_lobe(self, node: nodes.InLobe) -> Expression:
         if node.test.name.text != LOBE.name:
-            raise QueryError(node.lobes.at, "No lobe is said before these lobes.",
+            raise QueryError(node.lobes.at, "A comparison with `lobe` is expected before `of`.",
                              hint="Write `lobe = 2 of phi k 3`.")  # fmt: skip
         found = defaults.clusterings(self.builder, node.lobes, self.saes, node.run)
         numbers = tuple(one.id for one in found)

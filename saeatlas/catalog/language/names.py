@@ -288,7 +288,7 @@ def only(at: Place, found: Sequence[Sae], wrong: str, hint: str) -> Sae:
 def _no_sae(at: Place, shown: str, name: str, known: Sequence[str]) -> QueryError:
     if name.isdecimal():
         listed = sorted({each for each in known if each != "None"}, key=lambda n: (len(n), n))
-        there = f"There is {', '.join(listed) or 'none'}."
+        there = f"Available: {', '.join(listed) or 'none'}."
         return QueryError(at, f"There is no {shown} here.", available=there,
                        hint="`saeatlas query saes` lists them.")  # fmt: skip
     return QueryError(at, f"There is no {shown} here.", name=name, known=known,

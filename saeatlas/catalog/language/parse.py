@@ -98,7 +98,7 @@ def parse(text: str) -> nodes.Query:
     unprintable = re.search(UNPRINTABLE, text)
     if unprintable:
         at = Place(*unprintable.span())
-        raise QueryError(at, "Here stands a character that no text can hold.")
+        raise QueryError(at, "This character cannot be stored as text.")
     try:
         tree = parser().parse(text)
     except lark.UnexpectedInput as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from saeatlas import errors
 from saeatlas.catalog.language.operands import Place
 
-PAGE = "docs/query.md explains the language."
+PAGE = f"{errors.DOCS}/query.md explains the language."
 
 _LISTED = 30
 """Known names that a message lists."""

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from saeatlas import errors
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.field_types import Field, Kind
@@ -92,7 +93,7 @@ class SelectBuilder:
         """
         found = self.all(kind)
         if len(found) > 1:
-            raise QueryError(found[1].at, "This is said twice.")
+            raise QueryError(found[1].at, "This clause is given twice.")
         return found[0] if found else None
 
     def number(self, of: str) -> nodes.InNumber | None:
@@ -108,7 +109,7 @@ class SelectBuilder:
         """
         found = [clause for clause in self.all(nodes.InNumber) if clause.of == of]
         if len(found) > 1:
-            raise QueryError(found[1].at, "This is said twice.")
+            raise QueryError(found[1].at, "This clause is given twice.")
         return found[0] if found else None
 
     @property
@@ -193,7 +194,7 @@ class SelectBuilder:
                 return QueryError(word.at, f"{wrong} here.", hint=hint)
         known = [*self.fields, *(field.name for field in kind.more)]
         return QueryError(word.at, f"{wrong}.", name=word.text, known=known,
-                          hint="docs/query.md lists the fields.")  # fmt: skip
+                          hint=f"{errors.DOCS}/query.md lists the fields.")  # fmt: skip
 
     def sorting(self) -> list[Expression]:
         """Order as asked, ties and the rest as the kind does; NULL last."""

@@ -223,5 +223,5 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     def _whole(self, token: Token, digits: str | None = None) -> int:
         text = digits or str(token)
         if len(text.lstrip("0")) > 10 or int(text) > MOST:
-            raise QueryError(_place(token), f"Here stands a whole number, at most {MOST:,}.")
+            raise QueryError(_place(token), f"A whole number of at most {MOST:,} is expected here.")
         return int(text)

@@ -94,7 +94,8 @@ def no_such(builder: SelectBuilder) -> Special:
     def refuse(node: nodes.InLobe | nodes.Fires | nodes.Active) -> Expression:
         raise QueryError(
             node.at, f"{builder.kind.name.capitalize()} have no such condition.",
-            hint="Lobes and document types are asked of features, activity of blocks.",
+            hint="Lobes and document types are conditions on features; activity is a condition on "
+            "blocks.",
         )  # fmt: skip
 
     return refuse

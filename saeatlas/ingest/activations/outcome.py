@@ -39,8 +39,8 @@ class RecordOutcome:
         """What was done, in a few lines."""
         numbers = ", ".join(map(str, self.recordings))
         lines = [
-            f"Recording {numbers}: {counted(self.documents, 'document')} recorded. This run stored "
-            f"{counted(self.blocks, 'row')} of blocks with "
+            f"Recording {numbers}: {counted(self.documents, 'document')} recorded. Stored now: "
+            f"{counted(self.blocks, 'block')} (all SAEs together) with "
             f"{counted(self.activations, 'active feature')}."
         ]
         if self.without_block:

@@ -150,7 +150,7 @@ def hub_rows(dataset: "IterableDataset", repo: str, start: int) -> Iterator[Row]
             raise errors.BadCorpus(
                 f"The stream of {repo} broke off after document {number - 1}.",
                 available=f"{type(error).__name__}: {_first_line(error)}",
-                hint="Give the same command again: it goes on where it stopped.",
+                hint="Run the same command again to continue where it stopped.",
             ) from error
         yield f"{repo}:{number}", row
 

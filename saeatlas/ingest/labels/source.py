@@ -91,7 +91,7 @@ def one_sae(saes: Sequence[sa.Row[Any]], *, named: bool) -> sa.Row[Any]:
         there = shortened(f"{row.release}/{row.sae_id}" for row in saes)
         raise errors.UnknownName(
             "These labels do not say which SAE they are of.",
-            available=f"There is: {there or 'none yet'}.",
+            available=f"Available: {there or 'none yet'}.",
             hint="Name it with --sae.",
         )
     if len(saes) > 1:

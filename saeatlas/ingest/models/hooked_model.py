@@ -76,7 +76,8 @@ class HookedModel:
                 raise errors.ModelMismatch(
                     f"{hook} gave activations of shape {tuple(acts[hook].shape)}, "
                     f"not {expected}: this version of transformers is not understood.",
-                    hint="Install the versions that constraints.txt pins.",
+                    hint="Install transformers in a version that SAE Atlas was tested with: "
+                    f"{errors.DOCS.removesuffix('docs')}constraints.txt",
                 )
         return acts
 

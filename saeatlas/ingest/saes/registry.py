@@ -229,7 +229,7 @@ def _narrow(
         known = sorted({key(entry) for entry in entries} - {None})
         raise errors.UnknownName(
             f"Release {release} has no {what}.",
-            available=f"There is: {_short(known)}." if known else "Its ids say nothing of it.",
+            available=f"Available: {_short(known)}." if known else "Its ids say nothing of it.",
             hint="Name one SAE with `saeatlas ingest sae --release ... --sae-id ...`.",
         )
     return fitting

@@ -71,7 +71,7 @@ class SimulationOutcome:
         done = "simulated" if stored.created else "already there"
         return (
             f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}\n"
-            f"Recording {self.recording}: {counted(self.documents, 'document')}. This run stored "
+            f"Recording {self.recording}: {counted(self.documents, 'document')}. Stored now: "
             f"{counted(self.blocks, 'block')} with {counted(self.activations, 'active feature')}."
         )
 

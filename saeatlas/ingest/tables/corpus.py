@@ -83,7 +83,7 @@ def _corpus_row(connection: sa.Connection, source: Source, wanted: int | None) -
         known = connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars().all()
         raise errors.UnknownName(
             f"There is no corpus {wanted}.",
-            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            available=f"Available: {', '.join(map(str, known)) or 'none'}.",
             hint="`saeatlas status` lists what is in the catalog.",
         )
     return row

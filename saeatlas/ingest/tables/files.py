@@ -56,9 +56,9 @@ class TableFile:
         self._subsets: dict[int, str | None] = {}
         for name in columns.keys() - set(OURS):
             raise errors.BadTable(
-                f"--column {name}={columns[name]}: {name!r} is not a column of ours.",
+                f"--column {name}={columns[name]}: {name!r} is not a column that SAE Atlas reads.",
                 available=errors.nearest(name, OURS),
-                hint="Our name stands first: --column feature=latent.",
+                hint="Write SAE Atlas' name first: --column feature=latent.",
             )
 
     def fingerprint(self) -> bytes:
@@ -158,7 +158,7 @@ class TableFile:
                 raise errors.BadTable(
                     f"{self.path.name} has no column {theirs!r}.",
                     available=errors.nearest(theirs, names),
-                    hint=f"Say which of its columns is our {ours}: --column {ours}=THEIRS.",
+                    hint=f"Say which of its columns is the column {ours}: --column {ours}=THEIRS.",
                 )
         return found
 
@@ -176,7 +176,7 @@ class TableFile:
         if not fits:
             raise errors.BadTable(
                 f"The column {theirs!r} of {self.path.name} holds {kind}.",
-                available=f"Our {ours} wants {_KINDS[ours]}.",
+                available=f"The column {ours} takes {_KINDS[ours]}.",
                 hint=f"Convert it, or name another column: --column {ours}=THEIRS. (Integers with "
                 "gaps become double in pandas: fill or drop the gaps, then astype('int64').)",
             )

@@ -196,7 +196,7 @@ def _require_pairs(found: WordVectors, pairs: Sequence[relations.Pair], path: Pa
     if not n_whole:
         wanted = _words(pairs)
         raise errors.BadWords(
-            f"{path.name} has no pair of words whole: {len(found.vectors):,} of "
+            f"{path.name} has both words of no pair: {len(found.vectors):,} of "
             f"{len(wanted):,} words are among its {found.n:,}.",
             available=_missing(wanted, found.vectors, path),
             hint="Check that the pairs are in its language and spelling.",

@@ -53,6 +53,9 @@ def open_catalog(url: str | None = None, *, migrate: bool = False) -> sa.Engine:
     return engine
 
 
+_readers: WeakKeyDictionary[sa.Engine, sa.Engine] = WeakKeyDictionary()
+
+
 def reader(engine: sa.Engine) -> sa.Engine:
     """Return an engine for users' queries.
 
@@ -77,9 +80,6 @@ def reader(engine: sa.Engine) -> sa.Engine:
             other = engine
         _readers[engine] = other
     return _readers[engine]
-
-
-_readers: WeakKeyDictionary[sa.Engine, sa.Engine] = WeakKeyDictionary()
 
 
 def close(engine: sa.Engine) -> None:

@@ -173,7 +173,7 @@ def _unknown(connection: sa.Connection, run: int, rows: Sequence[sa.Row[Any]]) -
     query = sa.select(tables.run.c.id).where(tables.run.c.analysis.in_(["lobes", "geometry"]))
     known = connection.execute(query.order_by(tables.run.c.id)).scalars().all()
     return errors.UnknownName(
-        f"Run {run} is none of lobes or geometry.",
-        available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+        f"Run {run} is not a run of lobes or geometry.",
+        available=f"Available: {', '.join(map(str, known)) or 'none'}.",
         hint="`saeatlas analyze lobes --cooccurrence RUN` makes one; `saeatlas status` lists runs.",
     )

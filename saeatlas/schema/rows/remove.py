@@ -211,6 +211,6 @@ def _require(connection: sa.Connection, table: sa.Table, number: int) -> None:
         shown = ", ".join(map(str, known)) or "none"
         raise errors.UnknownName(
             f"There is no {table.name} {number}.",
-            available=f"There is: {shown}.",
+            available=f"Available: {shown}.",
             hint="`saeatlas status` lists what is in the catalog.",
         )

@@ -95,7 +95,7 @@ def read(connection: sa.Connection, number: int | None, analysis: str) -> sa.Row
         what, command = KINDS[analysis]
         raise errors.UnknownName(
             f"Run {number} is no {what}.",
-            available=f"There is: {', '.join(map(str, known)) or 'none'}.",
+            available=f"Available: {', '.join(map(str, known)) or 'none'}.",
             hint=f"{command} makes one.",
         )
     return row

@@ -231,12 +231,12 @@ def test_an_sae_without_thresholds_has_none_to_add(
 
 
 def test_a_recording_without_blocks_or_that_is_not_there(engine: sa.Engine) -> None:
-    with pytest.raises(errors.UnknownName, match="There is: none"):
+    with pytest.raises(errors.UnknownName, match="Available: none"):
         _grow(engine, 1)
     made = sparse.record(engine, np.empty((0, 3), np.float32))
     with pytest.raises(errors.InputError, match=r"no blocks yet(.|\n)*ingest activations"):
         _grow(engine, made.id)
-    with pytest.raises(errors.UnknownName, match=r"no recording 99(.|\n)*There is: 1\."):
+    with pytest.raises(errors.UnknownName, match=r"no recording 99(.|\n)*Available: 1\."):
         _grow(engine, 99)
 
 

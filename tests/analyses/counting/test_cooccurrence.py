@@ -643,7 +643,7 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     assert _visible(engine) == [{2}] * 5
     with pytest.raises(errors.InputError, match="Write 1.0, theta or"):
         say("analyze cooccurrence --recording 1 --threshold theta*2")
-    with pytest.raises(errors.UnknownName, match=r"Run 1 is no count(.|\n)*There is: 2\."):
+    with pytest.raises(errors.UnknownName, match=r"Run 1 is no count(.|\n)*Available: 2\."):
         say(f"export cooccurrence 1 {file}")
     with pytest.raises(errors.InputError, match="cannot be written: No such file"):
         say(f"export cooccurrence 2 {tmp_path}/none/counts.npz")

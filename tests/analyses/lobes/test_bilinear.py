@@ -371,7 +371,7 @@ def test_blocks_that_are_not_to_be_found_again(engine: sa.Engine) -> None:
     where = "(select count(*) from documents) = 100"
     run = _count(engine, made.id, documents_where=f"document < 50 or not {where}")
     sparse.add(engine, made, active.astype(np.float32))
-    with pytest.raises(errors.InputError, match="cannot be found again"):
+    with pytest.raises(errors.InputError, match="can no longer be determined"):
         _labels(engine, run, affinities=["phi"], ks=[2], matrix_free=True)
 
 

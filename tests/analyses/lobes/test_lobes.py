@@ -608,7 +608,7 @@ def test_clusterings_are_read_by_affinity_and_k(engine: sa.Engine, planted: int)
         errors.UnknownName, match=r"no such lobes(.|\n)*dice k 2, dice k 3, phi k 2"
     ):
         names(ks=[4])
-    with pytest.raises(errors.UnknownName, match=r"Run 1 is none of lobes(.|\n)*There is: 2\."):
+    with pytest.raises(errors.UnknownName, match=r"Run 1 is none of lobes(.|\n)*Available: 2\."):
         _read(engine, planted)
 
 
@@ -634,5 +634,5 @@ def test_the_command_line(engine: sa.Engine, planted: int) -> None:
     assert _read(engine, 5)[0].k == 3
     for text in ("two", "2,", "2;3", "0", "2,-4"):
         assert "give whole numbers above 0" in say(f"analyze geometry --sae 1 --k {text}")
-    with pytest.raises(errors.UnknownName, match=r"Run 9 is no count(.|\n)*There is: 1\."):
+    with pytest.raises(errors.UnknownName, match=r"Run 9 is no count(.|\n)*Available: 1\."):
         say("analyze lobes --cooccurrence 9")

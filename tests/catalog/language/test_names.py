@@ -28,7 +28,7 @@ Write `sae 2:5`, or which they are: `of sae 2`, `of release "gemma-scope"`.""",
 There is no layer 13 here.
 features near 13:5
               ^^^^
-There is 12, 20.
+Available: 12, 20.
 `saeatlas query saes` lists them.""",
     "features near gema-scope/12:5": """\
 There is no release gema-scope here.
@@ -41,14 +41,14 @@ Known: gemma-scope, other/one.
 There is no sae 9 here.
 features near sae 9:5
               ^^^^^^^
-There is 1, 2, 3.
+Available: 1, 2, 3.
 `saeatlas query saes` lists them.""",
     "features near 12:4900": """\
 SAE 1 (gemma-scope/layer_12) has no feature 4900.
 features near 12:4900
               ^^^^^^^
 It has features 0 to 4899.
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features near 12:1 in release other/one": """\
 Vectors of sae 3 (other/one/layer_20), 8 long, cannot be compared with those of sae 1 \
 (gemma-scope/layer_12), 16 long.
@@ -60,12 +60,12 @@ Vectors of sae 3 (other/one/layer_20), 8 long, cannot be added to those of sae 1
 (gemma-scope/layer_12), 16 long.
 features near 12:1 + other/one/20:2
                      ^^^^^^^^^^^^^^
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features near 12:1 - 12:1": """\
 These vectors cancel out: nothing is near to nothing.
 features near 12:1 - 12:1
          ^^^^^^^^^^^^^^^^
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features where densty > 0.1": """\
 Features have no field 'densty'.
 features where densty > 0.1
@@ -73,7 +73,7 @@ features where densty > 0.1
 Nearest: density.
 Known: release, sae_id, layer, site, sae, feature, decoder_norm, threshold, neuronpedia_url, \
 n_active, n_blocks, density.
-docs/query.md lists the fields.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md lists the fields.""",
     "features where layer = gemma": """\
 layer is a number.
 features where layer = gemma
@@ -93,24 +93,24 @@ features where threshold = null
 JumpReLU threshold, in units of activation. NULL for other architectures.
 Write `threshold is null`.""",
     "features where lobe = 2": """\
-A feature has a lobe of each clustering.
+A feature has one lobe in each clustering: name the clustering.
 features where lobe = 2
                ^^^^
-There is: phi k 2 in run 3, phi k 3 in run 3, angular k 3 in run 5.
+Available: phi k 2 in run 3, phi k 3 in run 3, angular k 3 in run 5.
 Say of which: `lobe = 2 of phi k 3`.""",
     "features where lobe = 2 of phi k 9": """\
 There are no such lobes.
 features where lobe = 2 of phi k 9
                            ^^^^^^^
-There is: phi k 2 in run 3, phi k 3 in run 3, angular k 3 in run 5.
+Available: phi k 2 in run 3, phi k 3 in run 3, angular k 3 in run 5.
 `saeatlas analyze lobes --cooccurrence RUN` makes some.""",
     "lobes of pi k 3": """\
-'pi' is no affinity that lobes are made of.
+There are no lobes by 'pi'.
 lobes of pi k 3
          ^^
 Nearest: phi.
 Known: phi, jaccard, dice, overlap, simple_matching, angular.
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "lobes by subset of angular k 3": """\
 No run of subsets has assigned document types to these lobes yet.
 lobes by subset of angular k 3
@@ -122,7 +122,7 @@ features with 12:1 by fi
                       ^^
 Nearest: pmi.
 Known: phi, jaccard, dice, overlap, simple_matching, lift, pmi.
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features with sae 3:1": """\
 This needs a count of co-occurrence, and there is none.
 features with sae 3:1
@@ -132,7 +132,7 @@ features with sae 3:1
 Run 3 is no count of these features' co-occurrence.
 features with 12:1 in run 3
                    ^^^^^^^^
-There is: 1, 2.
+Available: 1, 2.
 `saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings.""",
     'features where fires in "Gitub" > 0.2': """\
 No document was of type 'Gitub'.
@@ -142,7 +142,7 @@ Nearest: Github.
 Known: ArXiv, FreeLaw, Github, type 3, type 4, type 5, type 6, type 7, type 8.
 `saeatlas query documents` shows them.""",
     "features where 12:1 > 2": """\
-A feature is not active in a feature.
+`features` cannot be filtered by another feature.
 features where 12:1 > 2
                ^^^^^^^^
 `blocks where 12:4821` finds the blocks; `features with 12:4821` its partners.""",
@@ -153,7 +153,7 @@ features about "日本́" where densty > 0.1
 Nearest: density.
 Known: release, sae_id, layer, site, sae, feature, decoder_norm, threshold, neuronpedia_url, \
 text, source, method, score, n_active, n_blocks, density.
-docs/query.md lists the fields.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md lists the fields.""",
     "features where cosine > 0.1": """\
 Features have no field 'cosine' here.
 features where cosine > 0.1
@@ -179,31 +179,31 @@ Blocks have no `near`.
 blocks near 12:1
        ^^^^^^^^^
 They have: of, in recording, in corpus.
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features of 12:1": """\
 Features have no `of feature`.
 features of 12:1
          ^^^^^^^
 They have: of, in, in run, near, exactly, with, about.
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "labels of 12:1 in layer 20": """\
 The feature is of another SAE.
 labels of 12:1 in layer 20
                   ^^^^^^^^
 It is of sae 1 (gemma-scope/layer_12).
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "blocks where 12:1 and sae 3:1": """\
 No corpus was recorded for sae 1 (gemma-scope/layer_12), sae 3 (other/one/layer_20).
 blocks where 12:1 and sae 3:1
              ^^^^
-There is: recording 3 of sae 3, corpus 3, recording 1 of sae 1, corpus 1.
+Available: recording 3 of sae 3, corpus 3, recording 1 of sae 1, corpus 1.
 `saeatlas ingest activations` records them.""",
     "runs in recording 7": """\
 There is no recording 7.
 runs in recording 7
      ^^^^^^^^^^^^^^
-There is: 1, 2, 3.
-docs/query.md explains the language.""",
+Available: 1, 2, 3.
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "runs where params = 3": """\
 params cannot be compared.
 runs where params = 3
@@ -213,12 +213,12 @@ runs where params = 3
 near, with and about do not go together.
 features near 12:1 with 12:2
                    ^^^^^^^^^
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
     "features near 12:1 near 12:2": """\
-This is said twice.
+This clause is given twice.
 features near 12:1 near 12:2
                    ^^^^^^^^^
-docs/query.md explains the language.""",
+https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language.""",
 }
 
 

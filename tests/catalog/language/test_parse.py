@@ -104,7 +104,7 @@ def _said(text: str) -> str:
     return str(caught.value)
 
 
-PAGE = "docs/query.md explains the language."
+PAGE = "https://github.com/saeatlas/saeatlas/tree/main/docs/query.md explains the language."
 
 
 def test_a_word_mistyped() -> None:
@@ -154,8 +154,8 @@ def test_a_text_that_is_not_closed() -> None:
         ("runs where run = 12abc", "'12abc' is not expected here"),
         ("runs where run == 1", "'=' is not expected here"),
         ("runs; drop table sae", "';' is not expected here"),
-        ("runs\0", "Here stands a character that no text can hold"),
-        ("runs where analysis = '\udc80'", "Here stands a character that no text can hold"),
+        ("runs\0", "This character cannot be stored as text"),
+        ("runs where analysis = '\udc80'", "This character cannot be stored as text"),
     ],
 )
 def test_what_cannot_be_read(text: str, wrong: str) -> None:

@@ -539,7 +539,7 @@ def test_a_stream_that_breaks_off(repository: str) -> None:
     with pytest.raises(errors.BadCorpus) as error:
         for one in of_hub(repository).documents():
             found.append(one)
-    assert_says(error, "broke off after document 5", "goes on where it stopped")
+    assert_says(error, "broke off after document 5", "continue where it stopped")
     assert len(found) == 5
 
 

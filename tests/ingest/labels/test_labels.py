@@ -175,7 +175,7 @@ def test_one_bad_row_and_nothing_is_stored(engine: sa.Engine, tmp_path: Path) ->
 
 def test_csv_needs_one_sae(engine: sa.Engine, tmp_path: Path) -> None:
     path = _csv(tmp_path / "mine.csv", {"feature": 1, "text": "apes"})
-    with pytest.raises(errors.UnknownName, match="There is: r/paper, r/canonical, .*\n.*--sae"):
+    with pytest.raises(errors.UnknownName, match="Available: r/paper, r/canonical, .*\n.*--sae"):
         _ingest(engine, csv=path)
     with pytest.raises(errors.UnknownName, match="r/paper, r/canonical, r/local"):
         _ingest(engine, "r", csv=path)

@@ -78,7 +78,7 @@ def test_a_hub_repository_is_taken_as_it_is() -> None:
     ("release", "layer", "options", "message"),
     [
         ("gemma-scope-2b-res", 12, {}, f"no release(.|\n)*{GEMMA}"),
-        (GEMMA, 26, {}, "no layer 26(.|\n)*There is: 0, 1"),
+        (GEMMA, 26, {}, "no layer 26(.|\n)*Available: 0, 1"),
         (GEMMA, 12, {"width": "17k"}, "width 17k(.|\n)*16k, 1m"),
         (GEMMA, 12, {"width": "16k", "l0": "42"}, "--l0 42(.|\n)*176, 22, 41"),
         (GEMMA, 12, {"width": "16k", "l0": "closest:many"}, "closest:50"),

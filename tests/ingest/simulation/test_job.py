@@ -272,7 +272,7 @@ def test_from_the_command_line(engine: sa.Engine) -> None:
     done = _run(*words)
     assert done.returncode == 0, done.stderr
     assert "mine/one  96 features of 16 dimensions: simulated" in done.stdout
-    assert "301 documents. This run stored 602 blocks" in done.stdout
+    assert "301 documents. Stored now: 602 blocks" in done.stdout
     with engine.connect() as connection:
         sae = connection.execute(sa.select(tables.sae)).one()
     assert sae.config == PARAMS.config() and (sae.release, sae.sae_id) == ("mine", "one")

@@ -355,7 +355,7 @@ def test_a_table_on_a_corpus_cut_here(engine: sa.Engine, tmp_path: Path) -> None
     done = _ingest(engine, _write(tmp_path / "t.parquet", rows), corpus=1)
     assert _stored(engine, done) == [{}, {4: 2.5}, {3: 2.5}]
     assert done.documents == 3
-    with pytest.raises(errors.UnknownName, match="There is no corpus 9(.|\n)*There is: 1"):
+    with pytest.raises(errors.UnknownName, match="There is no corpus 9(.|\n)*Available: 1"):
         _ingest(engine, _write(tmp_path / "u.parquet", rows), corpus=9)
 
 
@@ -439,7 +439,7 @@ def test_wrong_words(engine: sa.Engine, tmp_path: Path) -> None:
         _ingest(engine, path, "oen")
     with pytest.raises(errors.UnknownName, match=r"'r' names 2 SAEs(.|\n)*r/one.*r/two"):
         _ingest(engine, path, "r")
-    with pytest.raises(errors.BadTable, match=r"'latent' is not a column of ours"):
+    with pytest.raises(errors.BadTable, match=r"'latent' is not a column that SAE Atlas reads"):
         _ingest(engine, path, columns={"latent": "feature"})
     with pytest.raises(errors.BadTable, match=r"no column 'kind'(.|\n)*--column subset"):
         _ingest(engine, path, columns={"subset": "kind"})

@@ -46,14 +46,14 @@ def test_another_run_is_refused(connection: sa.Connection, analysis: str) -> Non
     with pytest.raises(errors.UnknownName) as caught:
         runs.read(connection, other, analysis)
     assert f"Run {other} is no {runs.KINDS[analysis][0]}" in str(caught.value)
-    assert f"There is: {number}." in str(caught.value)
+    assert f"Available: {number}." in str(caught.value)
 
 
 @pytest.mark.parametrize("analysis", runs.KINDS)
 def test_the_hint_is_a_command_that_exists(connection: sa.Connection, analysis: str) -> None:
     with pytest.raises(errors.UnknownName) as caught:
         runs.read(connection, 77, analysis)
-    assert "There is: none." in str(caught.value)
+    assert "Available: none." in str(caught.value)
     hint = re.search(r"`saeatlas (.+)` makes one", str(caught.value))
     assert hint is not None
     command, words = _options(hint[1])

@@ -68,7 +68,7 @@ def compile_features(builder: SelectBuilder) -> sa.Select[Any]:
         builder.conditions.append(condition(builder, builder.query.where, features.special))
     exactly = builder.one(nodes.Exactly)
     if exactly and not near:
-        raise QueryError(exactly.at, "Only what is near is searched with an index, or exactly.")
+        raise QueryError(exactly.at, "`exactly` needs `near`.")
     if near and not builder.query.order:
         if not exactly:
             _candidates(features, near, terms)
