@@ -1,4 +1,4 @@
-"""Draw docs/architecture.svg: the rooms of the package, what they import, and the way of the data.
+"""Draw docs/architecture.svg: the parts of the package, what they import, and the flow of data.
 
 python docs/architecture_picture.py writes it; tests/docs/test_architecture.py compares it with the
 imports. An arrow from a room leads to a room that it imports. Imports that follow from other
@@ -11,7 +11,7 @@ import grimp
 
 PICTURE = Path(__file__).with_name("architecture.svg")
 
-BASE = "settings, errors, progress"
+BASE = "settings, errors, progress, wording"
 ROOMS = {
     "cli": (350, 16, 200, "arguments, exit status"),
     "commands": (350, 96, 200, "options, progress, output"),
@@ -20,12 +20,7 @@ ROOMS = {
     "ingest": (155, 270, 170, "files to tables"),
     "analyses": (365, 270, 170, "tables to tables"),
     "catalog": (575, 270, 170, "tables to answers"),
-    "schema": (
-        155,
-        400,
-        590,
-        "tables, views, functions and migrations in PostgreSQL with pgvector",
-    ),
+    "schema": (155, 400, 590, "tables, views, functions, migrations: PostgreSQL with pgvector"),
     BASE: (290, 494, 320, "used everywhere"),
 }
 """Left, top and width of each room, and what it is for."""
@@ -35,7 +30,7 @@ DATA = (
     ("SAE files", "ingest"), ("ingest", "schema"), ("schema", "analyses"), ("analyses", "schema"),
     ("schema", "catalog"), ("catalog", "answers"),
 )  # fmt: skip
-"""The way of the data, from an SAE file to an answer."""
+"""The flow of data, from an SAE file to an answer."""
 
 HEIGHT = 52
 IMPORTS, WAY, INK = "#98a4ad", "#c2571a", "#222"
@@ -70,7 +65,7 @@ def _leads(start: str, end: str, edges: Edges) -> bool:
 
 
 def draw(edges: Edges) -> str:
-    """Draw rooms, arrows of imports and the way of the data."""
+    """Draw rooms, arrows of imports and the flow of data."""
     boxes = ROOMS | OUTSIDE
     arrows = [_arrow(boxes, a, b, IMPORTS, 0) for a, b in sorted(edges)]
     arrows += [_arrow(boxes, a, b, WAY, 24 if a < b else -24) for a, b in DATA]

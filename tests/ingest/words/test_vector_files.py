@@ -316,7 +316,9 @@ def test_other_vectors_under_the_same_name_are_refused(engine: sa.Engine, tmp_pa
 
 def test_a_file_without_a_whole_pair_is_refused(engine: sa.Engine, tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.json", [("Paris", "Tokyo"), ("Kyoto", "the")])
-    with pytest.raises(errors.BadWords, match=r"has both words of no pair: 2 of 4(.|\n)*Kyoto, Tokyo"):
+    with pytest.raises(
+        errors.BadWords, match=r"has both words of no pair: 2 of 4(.|\n)*Kyoto, Tokyo"
+    ):
         words.ingest_file_words(engine, [pairs], text(tmp_path / "v.txt"))
     with engine.connect() as connection:
         assert not connection.exec_driver_sql("select * from atlas.relation").all()
