@@ -82,9 +82,9 @@ crystal = sa.Table(
         for corner in "abcd"
     ),
     share("quality_before", "As quality_after, before distractors were projected out."),
-    share("quality_after", "The smaller of two cosines, after distractors were projected out: of "
-          "the sides b - a and d - c, and of c - a and d - b less their components along these "
-          "sides. 1 for a perfect crystal."),
+    share("quality_after", "The smaller of two cosines, after distractors were projected out: "
+          "of the sides b - a and d - c, and of c - a and d - b minus their components along "
+          "these sides. 1 for a perfect crystal."),
     share("length_ratio", "Length of the shorter side over the longer; in (0, 1]."),
     share("p", "p-value: probability that four vectors of a Gaussian of the same covariance form "
           "a crystal at least as good; in [0, 1]."),
@@ -92,8 +92,8 @@ crystal = sa.Table(
           "are at least as good; in [0, 1]."),
     *(sa.Index(None, "run", corner) for corner in "abcd"),
     CheckConstraint("kind in ('parallelogram', 'trapezoid')", name="kind"),
-    comment="Four features with b - a parallel to d - c. A parallelogram stands here once, by the "
-    "pair of its sides that more others follow.",
+    comment="Four features with b - a parallel to d - c. A parallelogram has one row: for the "
+    "pair of sides whose function vector has more pairs.",
 )  # fmt: skip
 
 distractor = sa.Table(
@@ -119,8 +119,8 @@ distractor_attribute = sa.Table(
     "distractor_attribute",
     metadata,
     key(distractor, "Direction."),
-    Column("attribute", sa.Text, primary_key=True, comment="What was measured of each feature or "
-           "word, as log_density or last_token_length."),
+    Column("attribute", sa.Text, primary_key=True, comment="What was measured of each feature "
+           "or word, such as log_density or last_token_length."),
     Column("n", sa.Integer, nullable=False, comment="Features or pairs of words that have it."),
     share("r2", "Share of the variance along the direction that it explains; in [0, 1]."),
     share("r2_low", "Lower end of its 95% interval."),

@@ -45,7 +45,7 @@ clustering = sa.Table(
         "modularity",
         DOUBLE_PRECISION,
         nullable=False,
-        comment="Modularity: share of affinity within lobes less the share expected from the "
+        comment="Modularity: share of affinity within lobes minus the share expected from the "
         "features' sums of affinity.",
     ),
     measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
@@ -68,9 +68,9 @@ lobe = sa.Table(
     Column("n_features", sa.Integer, nullable=False, comment="Features in it."),
     Column("modularity", DOUBLE_PRECISION, nullable=False, comment="Its part of the modularity."),
     measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
-    Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and run "
-           "that more of its features lie in than in any other; ties to the lowest. NULL for the "
-           "smallest k."),
+    Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and "
+           "run that contains most of its features; the lowest number if several do. NULL for "
+           "the smallest k."),
     Column("parent_share", REAL, comment="Share of its features that lie there; in (0, 1]."),
     comment="A lobe: a cluster of features that are active together.",
 )  # fmt: skip
@@ -81,14 +81,15 @@ lobe_member = sa.Table(
     key(clustering, "Clustering."),
     Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE."),
     Column("lobe", sa.Integer, nullable=False, comment="Lobe it lies in."),
-    comment="Which lobe a feature lies in. A feature that was left out, as a dead one, has no row.",
+    comment="Which lobe a feature lies in. A feature that was left out, such as a dead one, has "
+    "no row.",
 )
 
 lobe_test = sa.Table(
     "lobe_test",
     metadata,
     key(run, "Run that tested: spatiality."),
-    key(clustering, "Lobes that were tested."),
+    key(clustering, "Clustering whose lobes were tested."),
     Column("statistic", sa.Text, primary_key=True, comment="ami: adjusted mutual information with "
            "clusters of the decoder vectors; accuracy: balanced accuracy of logistic regression "
            "from decoder vector to lobe, on held-out features."),
@@ -107,7 +108,7 @@ block_lobe = sa.Table(
     "block_lobe",
     metadata,
     Column("run", sa.Integer, primary_key=True, comment="Run that made it: subsets."),
-    Column("clustering", sa.Integer, primary_key=True, comment="Lobes."),
+    Column("clustering", sa.Integer, primary_key=True, comment="Clustering whose lobes these are."),
     Column("block", sa.Integer, primary_key=True, comment="Block of the recording's corpus."),
     Column("shares", ARRAY(REAL), nullable=False, comment="Share of each lobe's features that are "
            "active in the block, in the order of lobes; in [0, 1]."),
@@ -116,14 +117,14 @@ block_lobe = sa.Table(
            "deviations. Preset paper: the one of the largest share. NULL for a tie and for a block "
            "without active features."),
     postgresql_partition_by="LIST (run)",
-    comment="How active each lobe is in a block, and its top lobe. One partition a run.",
+    comment="How active each lobe is in a block, and its top lobe. One partition per run.",
 )  # fmt: skip
 
 subset_lobe = sa.Table(
     "subset_lobe",
     metadata,
     key(run, "Run that made it: subsets."),
-    key(clustering, "Lobes."),
+    key(clustering, "Clustering whose lobes these are."),
     Column("lobe", sa.Integer, primary_key=True, comment="Lobe."),
     Column("subset", sa.Text, primary_key=True, comment="Document type."),
     Column("n_blocks", sa.Integer, nullable=False, comment="Blocks of the type that "

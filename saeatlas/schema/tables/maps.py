@@ -17,9 +17,9 @@ coordinate = sa.Table(
     Column("feature", sa.Integer, primary_key=True, comment="Feature of the run's SAE. Those whose "
            "vectors have no direction, or were not chosen, have no row."),
     Column("x", REAL, nullable=False, comment="First coordinate. Method pca: along the first "
-           "principal axis of unit vectors, less their mean; tsne: in no unit."),
+           "principal axis of unit vectors, minus their mean; tsne: in no unit."),
     Column("y", REAL, nullable=False, comment="Second coordinate."),
-    Column("z", REAL, comment="Third coordinate. NULL of maps in the plane."),
+    Column("z", REAL, comment="Third coordinate. NULL for maps in the plane."),
     CheckConstraint("greatest(abs(x), abs(y), abs(z)) < 'infinity'", name="finite"),
     comment="Coordinates of a feature on a map.",
 )  # fmt: skip

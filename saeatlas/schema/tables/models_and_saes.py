@@ -21,7 +21,7 @@ model = sa.Table(
     Column(
         "architecture",
         sa.Text,
-        comment="transformers' model_type, as gemma2. NULL until the model was run here.",
+        comment="transformers' model_type, such as gemma2. NULL until the model was run here.",
     ),
     Column(
         "n_layers",
@@ -77,19 +77,19 @@ sae = sa.Table(
     Column(
         "architecture",
         sa.Text,
-        comment="sae-lens' name, as jumprelu, topk. NULL for a bare decoder.",
+        comment="sae-lens' name, such as jumprelu or topk. NULL for a bare decoder.",
     ),
     Column(
         "l0",
         REAL,
-        comment="Published mean number of active features a token. NULL if not published; "
-        "measured values stand in recording.l0.",
+        comment="Published mean number of active features per token. NULL if not published; "
+        "measured values are in recording.l0.",
     ),
     Column(
         "explained_variance",
         REAL,
         comment="Published share of variance explained, at most 1. NULL if not published; "
-        "measured values stand in recording.explained_variance.",
+        "measured values are in recording.explained_variance.",
     ),
     Column("neuronpedia_id", sa.Text, comment="model/source on Neuronpedia. NULL if it has none."),
     Column(
@@ -127,5 +127,5 @@ feature = sa.Table(
     ),
     CheckConstraint("decoder_norm >= 0", name="norm"),
     postgresql_partition_by="LIST (sae)",
-    comment="A feature of an SAE. One partition an SAE: its own width, index and lifetime.",
+    comment="A feature of an SAE. One partition per SAE: its own width, index and lifetime.",
 )

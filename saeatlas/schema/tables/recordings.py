@@ -52,8 +52,10 @@ recording = sa.Table(
         sa.Boolean,
         comment="Whether special tokens other than BOS count. NULL if recorded elsewhere.",
     ),
-    Column("dtype", sa.Text, comment="Precision of model and SAE, as float32. NULL if unknown."),
-    Column("device", sa.Text, comment="Where it last ran, as cpu. NULL if unknown."),
+    Column(
+        "dtype", sa.Text, comment="Precision of model and SAE, such as float32. NULL if unknown."
+    ),
+    Column("device", sa.Text, comment="Where it last ran, such as cpu. NULL if unknown."),
     Column(
         "forced",
         sa.Boolean,
@@ -64,13 +66,14 @@ recording = sa.Table(
     Column(
         "explained_variance",
         REAL,
-        comment="Share of the model's variance that the SAE explains, first documents, at most 1. "
-        "NULL if not measured.",
+        comment="Share of the model's variance that the SAE explains on the first documents; at "
+        "most 1. NULL if not measured.",
     ),
     Column(
         "l0",
         REAL,
-        comment="Mean number of active features a token, first documents. NULL if not measured.",
+        comment="Mean number of active features per token, on the first documents. NULL if not "
+        "measured.",
     ),
     Column(
         "n_documents",
@@ -154,7 +157,7 @@ activation = sa.Table(
     ),
     postgresql_partition_by="LIST (recording)",
     comment="The active features of one block and their maximum activations: a sparse row. One "
-    "partition a recording.",
+    "partition per recording.",
 )
 
 # neither integers nor floats shrink under pglz, and trying costs more than writing them

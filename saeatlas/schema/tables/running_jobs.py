@@ -9,7 +9,7 @@ from saeatlas.schema.tables.base import metadata, time_column
 running_job = sa.Table(
     "running_job",
     metadata,
-    Column("kind", sa.Text, primary_key=True, comment="Kind of job, as lobes."),
+    Column("kind", sa.Text, primary_key=True, comment="Kind of job, such as lobes."),
     Column("key", BYTEA, primary_key=True, comment="Hash of what identifies the job."),
     time_column("started_at", "When the row was written."),
     comment="Jobs that run now, or were killed. A running job locks its row, so that no other "

@@ -11,7 +11,9 @@ run = sa.Table(
     metadata,
     # a job may reserve its number before it has anything to write
     Column("id", sa.Integer, sa.Identity(), primary_key=True, comment="Number of the row."),
-    Column("analysis", sa.Text, nullable=False, comment="Name of the analysis, as cooccurrence."),
+    Column(
+        "analysis", sa.Text, nullable=False, comment="Name of the analysis, such as cooccurrence."
+    ),
     Column(
         "sae",
         sa.Integer,
@@ -49,8 +51,8 @@ run = sa.Table(
         "input_run",
         sa.Integer,
         sa.ForeignKey("run.id", ondelete="SET NULL"),
-        comment="Run whose rows it read, as the counts that lobes come from. NULL if none, or if "
-        "it was removed since.",
+        comment="Run whose rows it read, such as the count that lobes come from. NULL if none, "
+        "or if it was removed since.",
     ),
     Column(
         "word_space",
@@ -95,7 +97,7 @@ bitmap = sa.Table(
         comment="Blocks transposed so far: 0 to n_blocks - 1 of the corpus.",
     ),
     sa.UniqueConstraint("recording", "threshold", "relative"),
-    comment="Activations of a recording above a threshold, one bit a feature and block.",
+    comment="Activations of a recording above a threshold, one bit per feature and block.",
 )
 
 bitmap_chunk = sa.Table(
@@ -125,8 +127,8 @@ feature_bitmap = sa.Table(
         "bits",
         sa.dialects.postgresql.BIT(varying=True),
         nullable=False,
-        comment="A bit a block of the chunk, 1 where the feature is active, then zeros to a whole "
-        "number of 64-bit words.",
+        comment="One bit per block of the chunk, 1 where the feature is active, then zeros to a "
+        "whole number of 64-bit words.",
     ),
     postgresql_partition_by="LIST (bitmap)",
     comment="The activations transposed: in which blocks a feature is active. A feature that is "
@@ -178,7 +180,7 @@ cooccurrence = sa.Table(
     ),
     sa.Index(None, "run", "tile_column"),  # serves the pairs of a feature below its own row
     postgresql_partition_by="LIST (run)",
-    comment=f"Counts of pairs in square tiles of {TILE} features. One partition a run.",
+    comment=f"Counts of pairs in square tiles of {TILE} features. One partition per run.",
 )
 
 planted_feature = sa.Table(

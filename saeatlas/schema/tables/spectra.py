@@ -32,15 +32,15 @@ spectrum = sa.Table(
            "equal one that is counted."),
     Column("n_eigenvalues", sa.Integer, nullable=False, comment="Eigenvalues of the covariance "
            "above 0: its rank."),
-    measure("variance", "Sum of the eigenvalues; 1 less the squared length of the mean, for unit "
-             "vectors."),
+    measure("variance", "Sum of the eigenvalues; 1 minus the squared length of the mean, for "
+             "unit vectors."),
     Column("rank_first", sa.Integer, comment="First rank that was fitted, from 1. NULL with too "
            "few eigenvalues to fit."),
     Column("rank_last", sa.Integer, comment="Last rank that was fitted. NULL where rank_first is."),
     measure("slope", "Slope of log eigenvalue over log rank, least squares over the ranks "
              "fitted; NULL where rank_first is."),
     measure("slope_population", "Slope of the distribution that the vectors were drawn from: "
-             "slope less what n draws in d dimensions add. NULL where not estimated."),
+             "slope minus what n draws in d dimensions add. NULL where not estimated."),
     measure("slope_low", "Lower end of the 95% interval of slope_population."),
     measure("slope_high", "Upper end of it."),
     measure("slope_least", "Least slope over other choices of ranks."),
@@ -48,7 +48,7 @@ spectrum = sa.Table(
     measure("r2", "Share of the variance of log eigenvalues that the line explains; in [0, 1]."),
     Column("alternative", sa.Text, comment="Curve that fits the same ranks better than the line: "
            "exponential or lognormal. NULL if neither does."),
-    measure("aic_difference", "AIC of the line less that of the best alternative; above 0 if "
+    measure("aic_difference", "AIC of the line minus that of the best alternative; above 0 if "
              "that fits better. NULL where rank_first is."),
     measure("log_volume", "Sum of the natural logarithms of all eigenvalues above 0."),
     measure("log_volume_population", "The same of the distribution drawn from. NULL unless n > d "
@@ -60,8 +60,8 @@ spectrum = sa.Table(
              "[1, n_eigenvalues]."),
     measure("entropy_rank", "Effective rank: exp of the entropy of the eigenvalues' shares; in "
              "[1, n_eigenvalues]."),
-    measure("edge_low", "Lower Marchenko-Pastur edge: least eigenvalue to expect of as many "
-             "Gaussian vectors of the same variance, the same in all directions."),
+    measure("edge_low", "Lower Marchenko-Pastur edge: smallest eigenvalue expected of n "
+             "isotropic Gaussian vectors of the same variance."),
     measure("edge_high", "Upper edge."),
     Column("n_above", sa.Integer, nullable=False, comment="Eigenvalues above the upper edge."),
     sa.Index(None, "run"),
@@ -107,9 +107,9 @@ cluster_entropy = sa.Table(
            "was taken, from 1."),
     Column("n", sa.Integer, nullable=False, comment="Vectors compared: all in 100 components, in "
            "others at most 4,096 of them drawn at random."),
-    Column("negentropy", DOUBLE_PRECISION, nullable=False, comment="Entropy of a Gaussian of the "
-           "same covariance less the entropy of the vectors, in nats. The estimate is biased in "
-           "many dimensions: use the excesses. Preset paper: as published."),
+    Column("negentropy", DOUBLE_PRECISION, nullable=False, comment="Entropy of a Gaussian of "
+           "the same covariance minus the entropy of the vectors, in nats. The estimate is "
+           "biased in many dimensions: use the excesses. Preset paper: as published."),
     measure("negentropy_low", "Lower end of its 95% interval, not corrected for bias."),
     measure("negentropy_high", "Upper end of it."),
     Column("n_draws", sa.Integer, comment="Random sets drawn of each reference. NULL without "
@@ -122,7 +122,7 @@ cluster_entropy = sa.Table(
         )
         for column in (
             measure(name, f"Mean negentropy of {what}. NULL without them."),
-            measure(f"excess_{name}", "negentropy less that: 0 without clusters."),
+            measure(f"excess_{name}", f"negentropy - {name}: 0 without clusters."),
             measure(f"excess_{name}_low", "Lower end of its 95% interval."),
             measure(f"excess_{name}_high", "Upper end of it."),
             measure(f"z_{name}", "The excess over its standard error."),

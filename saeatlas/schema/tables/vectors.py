@@ -23,7 +23,7 @@ encoder = sa.Table(
     Column("encoder_norm", REAL, nullable=False, comment="Euclidean length of encoder."),
     CheckConstraint("encoder_norm >= 0", name="norm"),
     postgresql_partition_by="LIST (sae)",
-    comment="Encoder vectors of the SAEs ingested with --encoder. One partition an SAE.",
+    comment="Encoder vectors of the SAEs ingested with --encoder. One partition per SAE.",
 )
 
 activation_covariance = sa.Table(

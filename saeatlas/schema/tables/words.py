@@ -25,7 +25,7 @@ relation = sa.Table(
     time_column("created_at", "When the relation was ingested."),
     CheckConstraint("n_pairs > 0", name="n_pairs"),
     CheckConstraint("length(sha256) = 32", name="sha256"),
-    comment="A relation between words, as of a country and its capital.",
+    comment="A relation between words, such as that of a country and its capital.",
 )  # fmt: skip
 
 word_pair = sa.Table(
@@ -34,9 +34,9 @@ word_pair = sa.Table(
     Column("relation", sa.Integer, sa.ForeignKey(relation.c.id, ondelete="CASCADE"),
            primary_key=True, comment="Relation."),
     Column("rank", sa.Integer, primary_key=True, comment="Place in the relation, from 1."),
-    Column("input", sa.Text, nullable=False, comment="Word, or words, as Austria."),
-    Column("output", sa.Text, nullable=False, comment="The related word or words, as Vienna; may "
-           "be equal to input."),
+    Column("input", sa.Text, nullable=False, comment="Word, or words, such as Austria."),
+    Column("output", sa.Text, nullable=False, comment="The related word or words, such as "
+           "Vienna; may be equal to input."),
     comment="Two words with a known relation.",
 )  # fmt: skip
 
@@ -101,8 +101,9 @@ feature_token = sa.Table(
     Column("token_id", sa.Integer, nullable=False, comment="Token of the model's vocabulary."),
     Column("token", sa.Text, nullable=False, comment="Its text, a leading space included; U+FFFD "
            "where it is no whole character or PostgreSQL takes no NUL."),
-    Column("logit", REAL, nullable=False, comment="Direct effect on the token's logit: unembedding "
-           "times decoder vector, the final norm's scale folded in, its division left out."),
+    Column("logit", REAL, nullable=False, comment="Direct effect on the token's logit: "
+           "unembedding times decoder vector, with the final norm's scale and without its "
+           "division."),
     Column("n_characters", sa.Integer, nullable=False, comment="Length of the token in characters "
            "without a leading space."),
     comment="The tokens that a feature promotes most, computed from its decoder vector alone.",

@@ -15,7 +15,7 @@ MAPS = Kind(
         Field("source", "text", "Vectors that are mapped: decoder or encoder."),
         FEATURES_WHERE,
         Field("dimensions", "integer", "2 of maps in the plane, 3 in space."),
-        Field("perplexity", "number", "Of tsne: about how many near features count. NULL of pca."),
+        Field("perplexity", "number", "tsne only: effective number of neighbours. NULL for pca."),
         Field("n_features", "integer", "Features on it."),
         Field(
             "neighbours_kept",
@@ -32,7 +32,7 @@ MAPS = Kind(
         Field(
             "variance_share",
             "number",
-            "Of pca: share of the variance along its axes; in [0, 1]. NULL of tsne.",
+            "pca only: share of the variance along its axes; in [0, 1]. NULL for tsne.",
         ),
         Field("finished_at", "time", "When it was made."),
     ),

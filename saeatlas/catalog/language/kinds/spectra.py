@@ -20,7 +20,7 @@ SPECTRA = Kind(
         *columns(tables.spectrum, "clustering"),
         *columns(tables.clustering, "affinity", "k"),
         *columns(tables.spectrum, "lobe"),
-        Field("l0", "number", "Mean number of active features a token, measured or published."),
+        Field("l0", "number", "Mean number of active features per token, measured or published."),
         *columns(tables.spectrum, "n", "d", "n_zero", "n_duplicates", "n_eigenvalues", "variance"),
         *columns(tables.spectrum, "rank_first", "rank_last", "slope", "slope_population"),
         *columns(tables.spectrum, "slope_low", "slope_high", "slope_least", "slope_most", "r2"),
