@@ -1,1 +1,1 @@
-"""Tables to tables: co-occurrence, lobes, spectra and crystals live here."""
+"""Analyses: they read tables and write tables. One folder for each question."""

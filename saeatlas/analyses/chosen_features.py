@@ -73,7 +73,7 @@ def vectors(
     -------
     vectors : ndarray of shape (n, d), float32
     features : ndarray of shape (n,), int64
-        Whose they are, ascending.
+        Feature of each vector, ascending.
 
     Raises
     ------

@@ -141,7 +141,7 @@ class Closing(Protocol):
     """Inputs that keep something open, as working tables; closed when the run ends."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
 
 
 P = TypeVar("P", bound=Params)

@@ -1,4 +1,4 @@
-"""One thread a core, each with its own piece of work."""
+"""Run a job for many items, one thread per core."""
 
 import os
 from collections.abc import Callable, Iterable

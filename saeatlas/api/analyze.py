@@ -97,7 +97,7 @@ class Analyze(AnalyzeVectors):
         halves: bool = False,
         progress: Report = silent,
     ) -> int:
-        """Find lobes: features that go together, by spectral clustering.
+        """Find lobes: features active in the same blocks, by spectral clustering.
 
         Parameters
         ----------

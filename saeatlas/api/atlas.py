@@ -33,7 +33,7 @@ class Atlas:
     Attributes
     ----------
     engine : sqlalchemy.Engine
-        For what this class has no method for.
+        The engine behind all methods, for queries that none of them offers.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class Atlas:
         Parameters
         ----------
         text : str
-            As docs/query.md has it.
+            A query, such as ``features where layer = 12``.
         timeout : float, default=0
             Time limit in seconds; 0 for none.
 
@@ -98,7 +98,10 @@ class Atlas:
 
         Raises
         ------
-        BadQuery, QueryFailed
+        BadQuery
+            It is not of the language, or names what is not in the catalog.
+        QueryFailed
+            It took longer than `timeout`, or the server refused it.
         """
         return query.answer(self.engine, text, timeout=timeout).frame()
 
@@ -122,6 +125,7 @@ class Atlas:
         Raises
         ------
         QueryFailed
+            It is no SELECT, does not run, or took longer than `timeout`.
         """
         return sql.answer_sql(self.engine, text, params, timeout=timeout).frame()
 
@@ -141,6 +145,7 @@ class Atlas:
         Raises
         ------
         UnknownName
+            There is no such SAE.
         """
         with self.engine.connect() as connection:
             return sae_vectors.read(connection, _number(connection, sae))
@@ -156,17 +161,18 @@ class Atlas:
         -------
         Counts
             Blocks of each feature, and of each two features that were counted. 1 GiB for 16,384
-            live features.
+            counted features.
 
         Raises
         ------
         UnknownName
+            There is no such count.
         """
         with self.engine.connect() as connection:
             return pair_counts.read(connection, run)
 
     def affinity(self, run: int, measure: str = "phi") -> "pd.DataFrame":
-        """Make an affinity of a count of co-occurrence.
+        """Compute an affinity from a count of co-occurrence.
 
         Parameters
         ----------
@@ -176,13 +182,14 @@ class Atlas:
 
         Returns
         -------
-        pandas.DataFrame of shape (n_live, n_live), float32
-            Rows and columns are the features that were counted; undefined is NaN. A feature with
-            itself has what the formula gives, as 1 for phi. 1 GiB for 16,384 live features.
+        pandas.DataFrame of shape (n_counted, n_counted), float32
+            Rows and columns are the features that were counted; undefined is NaN. The diagonal is
+            what the formula gives, 1 for phi. 1 GiB for 16,384 counted features.
 
         Raises
         ------
         UnknownName
+            There is no such count or measure.
         """
         import pandas as pd
 
@@ -199,8 +206,9 @@ class Atlas:
         run : int
             Run of ``lobes`` or ``geometry``.
         k : int
+            Number of lobes.
         affinity : str, optional
-            Which, where the run made lobes of several.
+            Affinity, if the run clustered by several.
 
         Returns
         -------
@@ -261,7 +269,7 @@ class Atlas:
         affinity: str = "phi",
         above: float = annotated.ABOVE,
     ) -> "AnnData":
-        """Gather an SAE's features as scanpy's users know their cells: docs/python.md.
+        """Gather an SAE's features in an AnnData object, one row per feature, for scanpy.
 
         Parameters
         ----------
@@ -282,6 +290,7 @@ class Atlas:
         Raises
         ------
         UnknownName
+            There is no such SAE, count or measure.
         MissingExtra
             anndata is not installed.
         InputError

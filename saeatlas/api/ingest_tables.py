@@ -137,7 +137,7 @@ class IngestTables:
         lobes : int, default=3
             Lobes planted, of equal size.
         active : float, optional
-            Mean number of active features a block. Default: 1,090 in 16,384.
+            Mean number of active features per block. Default: 1,090 in 16,384.
         blocks_per_document : int, default=3
             Blocks of each document.
         subsets : int, optional

@@ -94,7 +94,7 @@ class IngestWords:
         device: str | None = None,
         progress: Report = silent,
     ) -> list[int]:
-        """Ingest word pairs, one relation a file, and the vectors of their words.
+        """Ingest word pairs, one relation per file, and the vectors of their words.
 
         Parameters
         ----------

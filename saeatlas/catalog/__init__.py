@@ -1,1 +1,1 @@
-"""Tables to answers: what the catalog holds, and SQL over it."""
+"""Queries, SQL and exports: they read tables."""

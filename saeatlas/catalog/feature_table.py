@@ -27,7 +27,7 @@ class FeatureTable:
     Parameters
     ----------
     frame : pandas.DataFrame
-        A row a feature, in their order. Texts and lobes are categorical; unknown is missing.
+        A row per feature, in their order. Texts and lobes are categorical; unknown is missing.
         Whole numbers are int64, Int64 only where they are not known: masks of Int64 are none that
         anndata 0.12.6 takes.
     count : Count or None

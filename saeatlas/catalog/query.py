@@ -46,7 +46,7 @@ def answer(
     ----------
     engine : sqlalchemy.Engine
     text : str
-        As docs/query.md has it.
+        A query, such as ``features where layer = 12``.
     timeout : float, default=60
         Time limit in seconds; 0 for none.
     limit : int, optional

@@ -1,5 +1,5 @@
 -- name: release_locks
--- Let go of what a user's query locked by pg_advisory_lock: such locks outlive their transaction,
+-- Release what a user's query locked with pg_advisory_lock: such locks outlive their transaction,
 -- and would stop others as long as the session is kept.
 select pg_advisory_unlock_all()
 

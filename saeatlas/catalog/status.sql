@@ -34,7 +34,7 @@ from corpus
 order by corpus.id
 
 -- name: recordings
--- One row a recording.
+-- One row per recording.
 select
     recording, release, sae_id, layer, corpus_name as corpus, model, state,
     n_documents as documents, n_blocks as blocks, n_activations as activations,
@@ -49,7 +49,7 @@ from word_spaces
 order by space
 
 -- name: runs
--- One row a run of an analysis, with what it made: lobes of which affinities and k, a map by which
+-- One row per run of an analysis, with what it made: lobes of which affinities and k, a map by which
 -- method, of which vectors.
 select
     run.id as run, run.analysis, coalesce(sae.release, space.name) as release, sae.sae_id,

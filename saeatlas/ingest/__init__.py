@@ -1,1 +1,1 @@
-"""The outside world to tables: SAEs, activations and ready-made activation tables."""
+"""From files, models and corpora to tables."""

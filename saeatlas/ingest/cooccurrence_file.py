@@ -43,7 +43,7 @@ def ingest_cooccurrence(
 ) -> CooccurrenceOutcome:
     """Ingest a matrix of counts.
 
-    Writes a row of ``run``, one of ``cooccurrence_feature`` a feature and the tiles of
+    Writes a row of ``run``, one of ``cooccurrence_feature`` per feature and the tiles of
     ``cooccurrence``. The same file again changes nothing.
 
     Parameters

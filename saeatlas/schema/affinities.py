@@ -1,7 +1,7 @@
-"""Names of affinities. They stand here alone, without an import: commands start quickly."""
+"""Names of affinities, without imports, so that commands start quickly."""
 
 AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
-"""Measures of how much two features go together, as the SQL functions are named: lobes' own."""
+"""Measures of how strongly two features co-occur, as the SQL functions are named: lobes' own."""
 
 MEASURES = (*AFFINITIES, "lift", "pmi")
 """All of them."""

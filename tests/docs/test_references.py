@@ -18,3 +18,16 @@ CITED = {
 def test_every_key_cited_has_an_entry() -> None:
     assert {"Li2025", "MarchenkoPastur1967"} <= CITED
     assert set() == CITED - WORKS
+
+
+def test_every_work_is_cited() -> None:
+    assert set() == WORKS - CITED
+
+
+def test_docstrings_cite_works_by_key() -> None:
+    """A work is described in references.bib and nowhere else."""
+    for path in (ROOT / "saeatlas").rglob("*.py"):
+        for listed in re.findall(
+            r"References\n +-{10}\n(.*?)\n *(?:\n|\"{3})", path.read_text("utf-8"), re.DOTALL
+        ):
+            assert listed.lstrip().startswith(".. ["), f"{path}: {listed}"

@@ -58,7 +58,7 @@ def read_selected(
     Returns
     -------
     ndarray of shape (n, n_bytes), uint8
-        A bit a block, most significant first, in the order of the blocks and without gaps; the
+        One bit per block, most significant first, in the order of the blocks and without gaps; the
         last byte is filled up with zeros. 65,536 features in 150,000 blocks take 1.2 GB, and a
         chunk of all features, 256 MB, is in memory beside them.
     """

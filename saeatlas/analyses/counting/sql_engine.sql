@@ -77,7 +77,7 @@ copy (select bits from {work} order by place) to stdout (format binary)
 
 -- name: add_tiles
 -- Add the counts of an earlier run. Its tiles may be smaller at the edge, or missing: features that
--- were not active then. `|| '{{}}'` fetches a tile once and not once a line. Identifiers: tiles;
+-- were not active then. `|| '{{}}'` fetches a tile once and not once per line. Identifiers: tiles;
 -- parameters: base (run.id).
 update {tiles} as tiles
 set counts = (

@@ -44,7 +44,7 @@ def explained_variance(
     coordinates : ndarray of shape (n,), float
         Of points, or of differences, along the direction.
     attribute : ndarray of shape (n,), float64
-        Of each point; of a difference that of its output less that of its input. NaN if unknown.
+        Of each point; of a difference that of its output minus that of its input. NaN if unknown.
     rng : numpy.random.Generator
         Of the interval.
     groups : ndarray of shape (n,), int, optional

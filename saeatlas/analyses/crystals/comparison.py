@@ -135,7 +135,7 @@ def _followers(
 
 
 def _similarities(points: Float32, ends: Int64, means: Float32) -> Float32:
-    """Return the cosine of both ends less their parts along each relation; (pairs, relations)."""
+    """Return the cosine of both ends minus their parts along each relation; (pairs, relations)."""
     along = points @ means.T  # (n, relations)
     squares = np.einsum("ij,ij->i", points, points)[:, None] - along**2
     products = np.empty((len(ends), len(means)))

@@ -10,7 +10,7 @@ from saeatlas.analyses.arrays import Float32, Int64
 from saeatlas.analyses.crystals import attributes, coherence, parallelograms, store
 from saeatlas.analyses.crystals.inputs import Inputs, identify, read
 from saeatlas.analyses.crystals.params import Params
-from saeatlas.analyses.crystals.search import Cleaned, Search, search
+from saeatlas.analyses.crystals.search import Projected, Search, search
 from saeatlas.analyses.crystals.store import Crystals, Distractor, FunctionVector
 from saeatlas.analyses.run_driver import Analysis
 from saeatlas.progress import Report, silent
@@ -49,7 +49,8 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
     -------
     Result
         ``quality`` has n_vectors, n_compared and n_parallel (pairs of pairs), n_crystals,
-        n_function_vectors, n_removed (directions) and dimensions (of the cleaned space, effective).
+        n_function_vectors, n_removed (directions) and dimensions (effective, of the whitened
+        space).
 
     Raises
     ------
@@ -66,25 +67,25 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
        not searched there.
     """
     searched = search(inputs.vectors, params, inputs.attributes, inputs.relations, report)
-    found, cleaned = searched.found, searched.cleaned
+    found, projected = searched.found, searched.projected
     quality = {
         "n_vectors": len(inputs.features),
         "n_compared": found.n_compared,
         "n_parallel": found.n_parallel,
         "n_crystals": len(found.q),
         "n_function_vectors": len(found.members),
-        "n_removed": len(cleaned.origins),
-        "dimensions": round(cleaned.space.dimensions, 3),
+        "n_removed": len(projected.origins),
+        "dimensions": round(projected.space.dimensions, 3),
     }
     return Result(
         quality=quality,
         notes=_notes(inputs, params, searched),
         crystals=_crystals(inputs, searched),
         function_vectors=[
-            _function_vector(inputs, cleaned.space.points, pairs, relation)
+            _function_vector(inputs, projected.space.points, pairs, relation)
             for pairs, relation in zip(found.members, found.relations, strict=True)
         ],
-        distractors=_distractors(inputs, cleaned, params.seed),
+        distractors=_distractors(inputs, projected, params.seed),
     )
 
 
@@ -112,12 +113,12 @@ def _function_vector(
     return FunctionVector(columns, inputs.features[pairs].tolist(), cosines)
 
 
-def _distractors(inputs: Inputs, cleaned: Cleaned, seed: int) -> list[Distractor]:
+def _distractors(inputs: Inputs, projected: Projected, seed: int) -> list[Distractor]:
     """Measure how much each attribute explains along the directions that were removed."""
     rng = np.random.default_rng(seed)
     found = []
-    for i, (origin, share) in enumerate(zip(cleaned.origins, cleaned.shares, strict=True)):
-        axis = cleaned.space.removed_axis(i)
+    for i, (origin, share) in enumerate(zip(projected.origins, projected.shares, strict=True)):
+        axis = projected.space.removed_axis(i)
         explained = {
             name: attributes.explained_variance(inputs.vectors @ axis, values, rng)
             for name, values in inputs.attributes.items()
@@ -138,8 +139,8 @@ def _notes(inputs: Inputs, params: Params, searched: Search) -> tuple[str, ...]:
         unknown = [name for name in params.attributes if name not in inputs.attributes]
         if unknown:
             notes.append(f"Unknown, so not projected out: {', '.join(unknown)}.")
-        if searched.cleaned.unused:
-            notes.append(f"Vectors do not depend on: {', '.join(searched.cleaned.unused)}.")
+        if searched.projected.unused:
+            notes.append(f"Vectors do not depend on: {', '.join(searched.projected.unused)}.")
     if not n_crystals:
         notes.append(f"No crystals at a false discovery rate of {params.fdr:g}.")
     if n_crystals > MOST:

@@ -42,7 +42,7 @@ class Quads:
     sides : ndarray of shape (n,), float64
         Cosine of b - a and d - c.
     legs : ndarray of shape (n,), float64
-        Cosine of c - a and d - b, both less their component along the sides.
+        Cosine of c - a and d - b, both minus their component along the sides.
     ratio : ndarray of shape (n,), float64
         Length of the shorter side over the longer.
     """
@@ -254,7 +254,7 @@ def _unit(rows: Float32, length: Float32) -> Float32:
 
 
 def _across(rows: Float32, along: Float32) -> Float32:
-    """Return rows less their components along unit vectors."""
+    """Return rows minus their components along unit vectors."""
     rest: Float32 = rows - np.einsum("ij,ij->i", rows, along)[:, None] * along
     return rest
 

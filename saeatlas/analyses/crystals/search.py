@@ -32,7 +32,7 @@ class Relation:
     ends : ndarray of shape (m, 2), int64
         Input and output, as numbers of words.
     differences : ndarray of shape (m, d), float32
-        Output less input.
+        Output minus input.
     """
 
     ends: Int64
@@ -40,7 +40,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class Projected:
     """A space from which distractors were projected out.
 
     Parameters
@@ -59,7 +59,9 @@ class Cleaned:
     shares: tuple[float | None, ...] = ()
     unused: tuple[str, ...] = ()
 
-    def project_out(self, axes: Float64, origin: str, shares: Sequence[float | None]) -> "Cleaned":
+    def project_out(
+        self, axes: Float64, origin: str, shares: Sequence[float | None]
+    ) -> "Projected":
         """Project out further directions.
 
         Parameters
@@ -70,7 +72,7 @@ class Cleaned:
 
         Returns
         -------
-        Cleaned
+        Projected
         """
         return replace(
             self,
@@ -88,12 +90,12 @@ class Search:
     ----------
     found : Found
         Crystals and function vectors.
-    cleaned : Cleaned
+    projected : Projected
         Space in which they were found.
     """
 
     found: Found
-    cleaned: Cleaned
+    projected: Projected
 
 
 def search(
@@ -143,59 +145,61 @@ def search(
     neighbours find more. The p-values hold for Gaussian vectors of the same covariance; vectors in
     many clusters are not Gaussian.
     """
-    cleaned = _clean(vectors, params, attributes or {}, relations)
+    projected = _whiten_and_project(vectors, params, attributes or {}, relations)
     single = params.keep_distractors or relations is not None
     rounds = 1 if single else ROUNDS
     k = min(params.neighbours, len(vectors) - 1)
     for number in range(rounds):
-        ends = parallelograms.neighbour_pairs(cleaned.space.points, k)
+        ends = parallelograms.neighbour_pairs(projected.space.points, k)
         report(Progress("crystals", 3 * number + 1, 3 * rounds))
         if relations is None:
-            found = comparison.compare_all(cleaned.space, ends, params)
+            found = comparison.compare_all(projected.space, ends, params)
         else:
-            words = _differences(cleaned.space, relations)
-            found = comparison.compare_followers(cleaned.space, ends, words, params)
+            words = _differences(projected.space, relations)
+            found = comparison.compare_followers(projected.space, ends, words, params)
         report(Progress("crystals", 3 * number + 2, 3 * rounds))
         if number + 1 == rounds:
             break
-        sides = [unit_sides(cleaned.space.points, pairs) for pairs in found.members]
-        wider = _without_lda(cleaned, sides, [_families(pairs) for pairs in found.members], params)
-        if wider is cleaned:
+        sides = [unit_sides(projected.space.points, pairs) for pairs in found.members]
+        wider = _without_lda(
+            projected, sides, [_families(pairs) for pairs in found.members], params
+        )
+        if wider is projected:
             break
-        cleaned = wider
+        projected = wider
     report(Progress("crystals", 3 * rounds, 3 * rounds))
-    return Search(found, cleaned)
+    return Search(found, projected)
 
 
-def _clean(
+def _whiten_and_project(
     vectors: Float32,
     params: Params,
     attributes: Mapping[str, Float64],
     relations: Mapping[str, Relation] | None,
-) -> Cleaned:
+) -> Projected:
     """Whiten, and project out known distractors."""
     if params.keep_distractors:
-        return Cleaned(whitening.centre(vectors))
-    cleaned = Cleaned(whitening.whiten(vectors))
+        return Projected(whitening.centre(vectors))
+    projected = Projected(whitening.whiten(vectors))
     if attributes:
         table = np.column_stack(list(attributes.values()))
-        axes, used = whitening.attribute_directions(cleaned.space, table)
+        axes, used = whitening.attribute_directions(projected.space, table)
         unused = tuple(name for name, one in zip(attributes, used, strict=True) if not one)
-        cleaned = cleaned.project_out(axes, "attribute", [None] * axes.shape[1])
-        cleaned = replace(cleaned, unused=unused)
+        projected = projected.project_out(axes, "attribute", [None] * axes.shape[1])
+        projected = replace(projected, unused=unused)
     if relations is not None:
-        words = list(_differences(cleaned.space, relations).values())
+        words = list(_differences(projected.space, relations).values())
         related = [_families(one.ends) for one in relations.values()]
-        cleaned = _without_lda(cleaned, words, related, params)
-    return cleaned
+        projected = _without_lda(projected, words, related, params)
+    return projected
 
 
 def _without_lda(
-    cleaned: Cleaned, units: Sequence[Float32], related: Sequence[Int64], params: Params
-) -> Cleaned:
+    projected: Projected, units: Sequence[Float32], related: Sequence[Int64], params: Params
+) -> Projected:
     """Project out along which pairs of one function vector differ; the same object if nothing."""
-    axes, shares = within_class.within_class_axes(cleaned.space, units, related, seed=params.seed)
-    return cleaned.project_out(axes, "lda", shares.tolist()) if len(shares) else cleaned
+    axes, shares = within_class.within_class_axes(projected.space, units, related, seed=params.seed)
+    return projected.project_out(axes, "lda", shares.tolist()) if len(shares) else projected
 
 
 def _differences(space: Space, relations: Mapping[str, Relation]) -> dict[str, Float32]:

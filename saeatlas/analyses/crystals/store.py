@@ -65,9 +65,9 @@ class Crystals:
     corners : ndarray of shape (n, 4), int64
         Features a, b, c, d.
     quality_before, quality_after : ndarray of shape (n,), float64
-        Smaller cosine of sides and legs, among the vectors and in the cleaned space; in [-1, 1].
+        Smaller cosine of sides and legs, among the vectors and in the whitened space; in [-1, 1].
     length_ratio : ndarray of shape (n,), float64
-        Length of the shorter side over the longer, in the cleaned space.
+        Length of the shorter side over the longer, in the whitened space.
     p, q : ndarray of shape (n,), float64
     """
 

@@ -40,7 +40,7 @@ def within_class_axes(
     -----
     The number k is chosen on held-out pairs: directions are found in one half of the pairs of each
     function vector, and the gain of removing them is the increase of the mean cosine between pairs
-    of the other half, less that of removing as many random directions. The smallest k is taken
+    of the other half, minus that of removing as many random directions. The smallest k is taken
     whose gain is within one standard error of the largest, over ten splits. Pairs with a point in
     common are similar for that reason: each split takes one pair of each group, and only function
     vectors with four groups or more. relations/distractors.py finds the same kind of directions

@@ -1,4 +1,4 @@
-"""How much two features go together: five measures computed from counts of blocks."""
+"""How strongly two features co-occur: five measures computed from counts of blocks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ class Bilinear(Operator):
     """An affinity of features as a product of bits; its n x n values are never computed.
 
     With p the share of blocks that each feature is active in and X their bits (features x blocks),
-    it is C C^T + Z Z^T less its own diagonal. Z = a (X - p) has rows of mean 0. For phi
+    it is C C^T + Z Z^T minus its own diagonal. Z = a (X - p) has rows of mean 0. For phi
     a = 1 / sqrt(N p (1 - p)) and C = 1, for simple matching a = sqrt(2 / N) and
     C = (1, 2 p - 1) / sqrt(2).
 
@@ -42,7 +42,7 @@ class Bilinear(Operator):
     n : ndarray of shape (n_features,), int
         Blocks of each; for phi neither 0 nor N.
     bits : ndarray of shape (n_features, n_bytes), uint8
-        A bit a block, most significant first; what is left of the last byte does not matter.
+        One bit per block, most significant first; what is left of the last byte does not matter.
     device : str, optional
         Default: cuda where there is one, else cpu.
 

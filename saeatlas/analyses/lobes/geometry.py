@@ -55,7 +55,7 @@ class Inputs:
     vectors : ndarray of shape (n, d), float32
         Not zero.
     features : ndarray of shape (n,), int64
-        Whose they are, ascending.
+        Feature of each vector, ascending.
     """
 
     vectors: npt.NDArray[np.float32]

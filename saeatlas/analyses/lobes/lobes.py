@@ -1,4 +1,4 @@
-"""Lobes: features that go together, found by spectral clustering of their affinities."""
+"""Lobes: features that co-occur, found by spectral clustering of their affinities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

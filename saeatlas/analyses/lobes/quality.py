@@ -20,7 +20,7 @@ class Quality:
     ncut : float
         Normalised cut: the sum of the shares of their affinity that leave them.
     modularity : ndarray of shape (n_clusters,), float64
-        Share of all affinity that lies within each, less the share expected of its rows' sums.
+        Share of all affinity that lies within each, minus the share expected of its rows' sums.
     silhouettes : ndarray of shape (n_clusters,), float64
         Mean silhouette of the members of each, distance being the largest possible affinity less
         the affinity. NaN if there is one cluster only.

@@ -73,7 +73,7 @@ class Bits:
     features : ndarray of shape (n_features,), int64
         Features whose pairs were counted, ascending.
     bits : ndarray of shape (n_features, ceil(n_blocks / 8)), uint8
-        A bit a block, most significant first.
+        One bit per block, most significant first.
     """
 
     n_blocks: int

@@ -97,13 +97,13 @@ def project_out_by_fold(
     fold all assignments of partners are equally likely under the null, whatever the directions:
     pass the folds as strata to `coherence.pair_coherence`.
     """
-    cleaned = inputs.copy(), outputs.copy()
+    projected = inputs.copy(), outputs.copy()
     for fold in np.unique(folds):
         own = folds == fold
         axes, _ = within_relation_axes(outputs[~own] - inputs[~own], labels[~own], most)
-        for vectors in cleaned:
+        for vectors in projected:
             vectors[own] = project_out(vectors[own], axes)
-    return cleaned
+    return projected
 
 
 def project_out(vectors: Float32, axes: Float32) -> Float32:

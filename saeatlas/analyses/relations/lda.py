@@ -63,7 +63,7 @@ def separations(
     Parameters
     ----------
     differences : ndarray of shape (n_pairs, d), float32
-        Output less input, none of them 0.
+        Output minus input, none of them 0.
     labels : ndarray of shape (n_pairs,), int
         Relation of each pair; at least two relations.
     groups : ndarray of shape (n_pairs,), int
@@ -137,7 +137,7 @@ class Whitened:
     maximise it relative to the total, and the total does not depend on labels: it is decomposed
     once for all labellings, each of which needs only the means of its classes. The total covariance
     is shrunk to a multiple of the identity by the amount that Ledoit and Wolf derive; the
-    covariance within becomes the shrunk total less the same share of that between.
+    covariance within becomes the shrunk total minus the same share of that between.
 
     Of 2,387 word pairs of twelve relations, in the residual stream of a small model (d = 128),
     eleven discriminants gave a silhouette of 0.113 held out, 0.110 without shrinkage, 0.113 in the

@@ -164,14 +164,14 @@ def _function_vectors(pairs: WordPairs, groups: Int64, params: Params) -> list[F
     """Measure the coherence of each relation."""
     inputs, outputs = _ends(pairs)
     folds = pair_groups.deal_folds(groups, FOLDS, np.random.default_rng(params.seed))
-    cleaned = inputs, outputs
+    projected = inputs, outputs
     if folds.max() > 0:
-        cleaned = distractors.project_out_by_fold(inputs, outputs, pairs.relation, folds, MOST)
+        projected = distractors.project_out_by_fold(inputs, outputs, pairs.relation, folds, MOST)
     found = []
     for number, name in enumerate(pairs.relations):
         own = np.flatnonzero(pairs.relation == number)
         made = coherence.pair_coherence(
-            cleaned[0][own], cleaned[1][own], folds[own], trials=params.trials, seed=params.seed
+            projected[0][own], projected[1][own], folds[own], trials=params.trials, seed=params.seed
         )
         before = coherence.pair_coherence(inputs[own], outputs[own], trials=0)
         extra = {"coherence_before": before.coherence, "direction": before.direction}

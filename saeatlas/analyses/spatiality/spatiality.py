@@ -1,4 +1,4 @@
-"""Are lobes spatial? Whether features that go together lie together, beyond chance."""
+"""Are lobes spatial? Whether features that co-occur have similar decoder vectors."""
 
 from dataclasses import asdict, dataclass
 

@@ -1,4 +1,4 @@
-"""Excess negentropy: that of vectors less that of references without clusters."""
+"""Excess negentropy: that of vectors minus that of references without clusters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Excess:
     n_draws : int
         Sets of vectors drawn from each reference.
     negentropy, negentropy_low, negentropy_high : float or None
-        Entropy of the Gaussian with the same covariance less that of the vectors, with its 95%
+        Entropy of the Gaussian with the same covariance minus that of the vectors, with its 95%
         interval.
     gaussian : float or None
         Mean negentropy of Gaussian vectors of the same n and covariance.

@@ -59,7 +59,7 @@ class Inputs:
     vectors : ndarray of shape (n, d), float32, or Covariance
         Of the chosen features.
     features : ndarray of shape (n,), int64
-        Whose they are, ascending. Empty with a covariance.
+        Feature of each vector, ascending. Empty with a covariance.
     lobes : sequence of Labels or None
         A spectrum for each lobe of these; None for one spectrum.
     """

@@ -107,7 +107,7 @@ def differences(
     Returns
     -------
     changes : ndarray of shape (splits, len(ks)), float64
-        Negentropy of one half less that of the other, scaled such that the mean square is the
+        Negentropy of one half minus that of the other, scaled such that the mean square is the
         variance at n.
     spreads : ndarray of shape (splits, d), float64
         The same of log variances of the coordinates.

@@ -33,7 +33,7 @@ class Line:
     alternative : str or None
         Curve that fits better, exponential or lognormal; None if neither does.
     aic_difference : float
-        Akaike information criterion of the line less that of the better curve.
+        Akaike information criterion of the line minus that of the better curve.
     log_volume : float
         Sum of natural logarithms of the eigenvalues fitted.
     """

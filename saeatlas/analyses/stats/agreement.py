@@ -85,7 +85,7 @@ class _Pair:
         self.b: Ints = b.astype(kind)
         self.log = np.log(np.arange(n + 1).clip(1))
         h_a, h_b = (np.log(n) - size @ self.log[size] / n for size in (n_a, n_b))
-        self.joint = h_a + h_b - np.log(n)  # MI less the sum of n_ij log n_ij / n
+        self.joint = h_a + h_b - np.log(n)  # MI minus the sum of n_ij log n_ij / n
         self.expected = expected_mutual_information(contingency_matrix(a, b, sparse=True), n)
         self.room = (h_a + h_b) / 2 - self.expected
 
@@ -155,7 +155,7 @@ def frequency_strata(n_blocks_active: Ints, size: int = 32) -> npt.NDArray[np.in
     Within a stratum frequency still varies, most where features are few and in the last one, of
     the most frequent. In a simulation where lobes and geometry follow frequency and nothing else,
     such shuffles reject 11% at a level of 5% with 200 features in strata of 32, and 8% with 400
-    in strata of 16 (200 worlds, standard error 2%); unrestricted shuffles reject all.
+    in strata of 16 (200 simulated catalogs, standard error 2%); unrestricted shuffles reject all.
     """
     n = len(n_blocks_active)
     strata = np.empty(n, np.int64)

@@ -92,7 +92,7 @@ def scores(values: npt.NDArray[np.float64], draws: npt.NDArray[np.float64]) -> l
 
 
 def random_directions(rng: np.random.Generator, n: int, d: int) -> npt.NDArray[np.float32]:
-    """Draw unit vectors of which each direction is as likely.
+    """Draw unit vectors, uniform on the sphere.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class PrincipalAxes:
         Coordinates of the mean vector along the eigenvectors; last the length of its part that is
         orthogonal to all of them.
     coordinates : ndarray of shape (n, min(rank, 200)), float32
-        Vectors less their mean, along the leading axes. No columns if the vectors are not given.
+        Vectors minus their mean, along the leading axes. No columns if the vectors are not given.
     distances : ndarray of shape (n,), float64
         Squared Mahalanobis distance of each vector from the mean. Empty if the vectors are not
         given, or span fewer than d dimensions.

@@ -130,7 +130,7 @@ def choose(engine: sa.Engine, origin: Origin, bitmap: Bitmap, documents: Documen
     bitmap : Bitmap
         The recording at the count's threshold, grown to all its blocks.
     documents : {'held-out', 'all'}
-        Blocks of documents of which the count has seen no block; or of all.
+        Blocks of documents without a block in the count; or of all.
 
     Returns
     -------

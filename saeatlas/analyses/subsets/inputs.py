@@ -21,7 +21,7 @@ from saeatlas.schema.rows import clusterings, pair_counts
 from saeatlas.schema.rows.clusterings import Labels
 
 DEFAULT_K = 8
-"""Largest k that is evaluated unless others are given: each clustering writes a row a block."""
+"""Largest k that is evaluated unless others are given: each clustering writes a row per block."""
 
 BLOCKS = 4_096
 """Blocks of a slab; a multiple of 8."""
@@ -38,10 +38,10 @@ class Params(run_driver.Params):
     affinities : sequence of str, optional
         Only lobes of these. Default: all.
     ks : sequence of int, optional
-        Only these. Default: those up to 8, since each clustering writes a row a block.
+        Only these. Default: those up to 8, since each clustering writes a row per block.
     documents : {'held-out', 'all'}
-        Evaluate on documents of which the count behind the lobes has seen no block, or on all. On
-        documents that built the lobes, top lobes fit better than they would elsewhere.
+        Evaluate on documents without a block in the count that the lobes come from, or on all. On
+        documents that were counted, top lobes fit better than they would elsewhere.
     preset : {'default', 'paper'}
         The top lobe of a block is the one whose active features exceed most, in standard
         deviations, the expectation from its share of all activity (`top_lobes.by_excess`); or, as

@@ -129,7 +129,7 @@ def by_excess(active: Counts, activity: npt.NDArray[np.int64]) -> npt.NDArray[np
 
     Notes
     -----
-    z orders lobes; it is no test. Features of a lobe go together by construction, so a_l varies
+    z orders lobes; it is no test. Features of a lobe co-occur by construction, so a_l varies
     more than the binomial variance says, by a factor that grows with the lobe's size and
     coherence: a large tight lobe is still on top somewhat more often than a small loose one.
     """

@@ -1,8 +1,8 @@
 """From a document's activations to the maximum of every SAE feature in every block.
 
 JumpReLU and ReLU do not decrease, so the maximum over a block's tokens may be taken before the
-activation function, which is then applied once a block and not once a token. Both orders give the
-same bits. Other architectures go through ``sae.encode`` token by token.
+activation function, which is then applied once per block and not once per token. Both orders give
+the same bits. Other architectures go through ``sae.encode`` token by token.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class Maxima:
     Parameters
     ----------
     blocks : list of (features, peaks)
-        One pair a block: ascending feature numbers, int32, and their maxima, float32.
+        One pair per block: ascending feature numbers, int32, and their maxima, float32.
     near : bool
         Whether rounding could decide if some feature is active: such a document of a batch must
         be run again alone.
@@ -164,7 +164,7 @@ class Fit:
 
     @property
     def l0(self) -> float | None:
-        """Mean number of active features a token; None without tokens."""
+        """Mean number of active features per token; None without tokens."""
         return self._n_active / self.n_tokens if self.n_tokens else None
 
 

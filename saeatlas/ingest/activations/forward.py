@@ -127,7 +127,7 @@ class ModelWithSaes:
         Returns
         -------
         dict of int to list of (features, peaks)
-            By ``sae.id``: one pair of arrays a block, in document order.
+            By ``sae.id``: one pair of arrays per block, in document order.
         """
         found: dict[int, dict[int, list[Peaks]]] = {}
         exact = options.dtype == "float32"

@@ -28,7 +28,7 @@ class Chunk:
         Place of the first document in the corpus.
     documents : list of DocumentRow
     peaks : dict of int to list of (features, peaks)
-        By recording, one pair of arrays a block of these documents, in order; a recording that
+        By recording, one pair of arrays per block of these documents, in order; a recording that
         has these documents already is not in it.
     moments : dict of int to Moments
         By recording, if it collects a covariance and these documents have tokens that count: the

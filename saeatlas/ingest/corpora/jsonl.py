@@ -162,12 +162,12 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
         return errors.BadDocument(
             f"{origin}: this line is not JSON: {reason}.",
             available=f"It begins with {document.excerpt(line.decode())}.",
-            hint=f"The form is one object a line. {document.ROW_HINT}",
+            hint=f"The form is one object per line. {document.ROW_HINT}",
         )
     if not isinstance(row, dict):
         return errors.BadDocument(
             f"{origin}: this line is {document.called(row)}, not an object with fields.",
             available=f"It holds {document.excerpt(row)}.",
-            hint=f'The form is one object a line: {{"text": "..."}}. {document.ROW_HINT}',
+            hint=f'The form is one object per line: {{"text": "..."}}. {document.ROW_HINT}',
         )
     return row

@@ -88,7 +88,7 @@ class Explanations:
             if not isinstance(text, str):
                 raise errors.BadLabels(
                     f"{path} holds {called(text)}, not a string.",
-                    hint="Expected is what Delphi writes: one JSON string a file.",
+                    hint="Expected is what Delphi writes: one JSON string per file.",
                 )
             score = _balanced_accuracy(scores / path.name)
             said = "" if text == _FAILED else text

@@ -17,7 +17,7 @@ class Unembedding:
     Parameters
     ----------
     weight : Tensor of shape (n_tokens, d_model), float32
-        W_U, a row a token.
+        W_U, a row per token.
     scale : Tensor of shape (d_model,), float32
         The final norm's learned factors.
     centred : bool

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def encoder_vectors(loaded: "LoadedSae") -> npt.NDArray[np.float32]:
-    """Return the encoder vectors of an SAE, one row a feature.
+    """Return the encoder vectors of an SAE, one row per feature.
 
     Parameters
     ----------

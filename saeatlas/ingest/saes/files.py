@@ -205,7 +205,7 @@ def _bare(path: Path) -> RawSae:
         raise errors.BadWeights(
             f"The decoder in {path.name} has shape {decoder.shape} and type {decoder.dtype}.",
             available="Expected are floating-point numbers of shape (d_sae, d_in).",
-            hint="Save W_dec alone, one row a feature, as float32.",
+            hint="Save W_dec alone, one row per feature, as float32.",
         )
     with np.errstate(over="ignore"):  # infinity is found out later
         return RawSae(None, np.asarray(decoder, np.float32))

@@ -1,4 +1,4 @@
-"""A world with a known answer: features with lobes and densities, decoder vectors, blocks.
+"""A catalog with a known answer: features with lobes and densities, decoder vectors, blocks.
 
 Pure numpy; `saeatlas.ingest.simulation.job` writes it into the catalog. Every part is drawn with a
 generator of its own, keyed on the seed: more blocks, other vectors or more crystals leave the

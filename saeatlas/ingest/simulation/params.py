@@ -54,7 +54,7 @@ class Params:
     lobes : int, default=3
         Lobes planted, of equal size.
     active : float, optional
-        Mean number of active features a block. Default: 1,090 in 16,384.
+        Mean number of active features per block. Default: 1,090 in 16,384.
     blocks_per_document : int, default=3
     subsets : int, optional
         Document types; type s prefers lobe s mod `lobes`. Default: three a lobe.
@@ -119,7 +119,7 @@ class Params:
         most = MAX_DENSITY * self.n_live
         if not 0 < self.mean_active <= most:
             raise errors.InputError(
-                f"{self.mean_active:,.10g} active features a block cannot be planted.",
+                f"{self.mean_active:,.10g} active features per block cannot be planted.",
                 available=f"{self.n_live:,} features are live, each in at most {MAX_DENSITY:.0%} "
                 "of the blocks.",
                 hint=f"Choose --active above 0 and at most {most:,.10g}.",
@@ -148,7 +148,7 @@ class Params:
 
     @property
     def mean_active(self) -> float:
-        """Mean number of active features a block."""
+        """Mean number of active features per block."""
         return self.features * ACTIVE_SHARE if self.active is None else float(self.active)
 
     @property

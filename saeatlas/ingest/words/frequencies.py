@@ -1,4 +1,4 @@
-"""Files of word frequencies: a word and its count a line."""
+"""Files of word frequencies: a word and its count per line."""
 
 import csv
 import hashlib

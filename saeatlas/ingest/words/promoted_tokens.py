@@ -75,7 +75,7 @@ def find_tokens(
     by depends on the rest of the residual stream and is left out; as it is positive, the order of
     tokens is the same with it. Biases, and the tanh that caps Gemma 2's logits, are left out too.
 
-    Writes a row of ``run`` and at most `top` rows of ``feature_token`` a feature, in one
+    Writes a row of ``run`` and at most `top` rows of ``feature_token`` per feature, in one
     transaction, after the model is loaded. The same again changes nothing.
 
     Parameters

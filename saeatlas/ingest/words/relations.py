@@ -1,4 +1,4 @@
-"""Files of word pairs: one relation a file, as a list of {"input", "output"}."""
+"""Files of word pairs: one relation per file, as a list of {"input", "output"}."""
 
 import hashlib
 import json

@@ -111,7 +111,7 @@ def read_numbers(connection: sa.Connection, query: sa.Select[Any]) -> tuple[npt.
     Returns
     -------
     tuple of ndarray of shape (n_rows,)
-        One a column: int32, int64, float32 or float64, as stored.
+        One per column: int32, int64, float32 or float64, as stored.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def copy_arrays(
         Its metadata say each column's type: whole numbers, real or double precision.
     columns : sequence of str
     batches : iterable of sequence of ndarray of shape (n,)
-        The next rows, an array a column, without NULL.
+        The next rows, an array per column, without NULL.
 
     Returns
     -------

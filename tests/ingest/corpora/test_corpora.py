@@ -249,7 +249,7 @@ def test_streaming_reads_no_more_than_asked_for(tmp_path: Path) -> None:
 GOOD = b'{"text": "fine", "meta": {"set": "s", "source": 1}}\n'
 BAD_LINES = {
     "not json": (b'{"text": "a" 1}\n', ["x.jsonl:2: ", "not JSON", "column 14", '{"text": "a" 1}']),
-    "cut off": (b'{"text": "a', ["x.jsonl:2: ", "Unterminated string", "one object a line"]),
+    "cut off": (b'{"text": "a', ["x.jsonl:2: ", "Unterminated string", "one object per line"]),
     "no object": (b'["a"]\n', ["x.jsonl:2: ", "is a list, not an object", "['a']"]),
     "no text": (b'{"txt": "a"}\n', ["no field 'text'", "Its fields: txt.", "--text-field"]),
     "no subset": (

@@ -308,7 +308,7 @@ def test_parameters_name_themselves() -> None:
         ({"seed": -1}, "--seed -1 cannot"),
         ({"dead": 1.0}, "3 lobes cannot be planted in 0 live features"),
         ({"lobes": 1_010}, "1,010 lobes cannot be planted in 1,004 live features"),
-        ({"active": 0.0}, "0 active features a block cannot"),
+        ({"active": 0.0}, "0 active features per block cannot"),
         ({"active": 954.0}, "at most 953.8"),
         ({"parallelograms": 252}, "262 crystals need 1,048 live features"),
         ({"d_model": 5, "distractors": 3}, "at least 6"),
