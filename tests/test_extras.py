@@ -19,18 +19,19 @@ class Block(importlib.abc.MetaPathFinder):
             raise ModuleNotFoundError("No module named " + repr(name), name=name)
 
 sys.meta_path.insert(0, Block())
-from saeatlas.cli import main
-main()
 """
 
 
-def _run(words: str, *without: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as if no package of some extras were installed."""
+MAIN = "from saeatlas.cli import main; main()"
+
+
+def _run(words: str, *without: str, code: str = MAIN) -> subprocess.CompletedProcess[str]:
+    """Run a command, or Python, as if no package of some extras were installed."""
     packages = tuple(name for extra in without for name in errors.EXTRAS[extra])
-    code = BLOCK.format(packages=packages)
     return subprocess.run(
-        [sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", BLOCK.format(packages=packages) + code, *words.split()],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def _simulate() -> None:
@@ -101,6 +102,29 @@ def test_a_command_that_needs_an_extra_says_how_to_install_it(
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "Error: This needs the package " in done.stderr
     assert done.stderr.endswith(f"Install it: pip install 'saeatlas[{extra}]'\n")
+
+
+@pytest.mark.parametrize(
+    ("call", "extra"),
+    [
+        ("analyze.lobes(cooccurrence=1)", "analyze"),
+        ("analyze.maps(sae=1, method='pca')", "analyze"),
+        ("analyze.cooccurrence(recording=1, method='torch')", "ingest"),
+        ("ingest.sae(path='folder')", "ingest"),
+    ],
+)
+def test_python_says_how_to_install_an_extra(database_url: str, call: str, extra: str) -> None:
+    _simulate()
+    code = f"""
+import saeatlas
+from saeatlas import errors
+try:
+    saeatlas.connect().{call}
+except errors.MissingExtra as error:
+    print(error)
+"""
+    done = _run("", extra, code=code)
+    assert done.stdout.endswith(f"Install it: pip install 'saeatlas[{extra}]'\n"), done.stderr
 
 
 def test_other_packages_are_not_taken_for_an_extra() -> None:

@@ -19,7 +19,6 @@ from saeatlas.analyses.subsets import subsets as subsets_analysis
 from saeatlas.analyses.subsets.held_out import Documents
 from saeatlas.api.analyze_vectors import AnalyzeVectors
 from saeatlas.progress import Report, silent
-from saeatlas.schema.tables import AFFINITIES
 
 
 class Analyze(AnalyzeVectors):
@@ -87,7 +86,7 @@ class Analyze(AnalyzeVectors):
         self,
         *,
         cooccurrence: int,
-        affinities: Sequence[str] = AFFINITIES,
+        affinities: Sequence[str] = (),
         ks: Sequence[int] = KS,
         preset: Preset = "default",
         min_blocks: int = 1,
@@ -103,8 +102,9 @@ class Analyze(AnalyzeVectors):
         ----------
         cooccurrence : int
             Number of the run that counted.
-        affinities : sequence of str
-            Any of phi, jaccard, dice, overlap, simple_matching.
+        affinities : sequence of str, optional
+            Any of phi, jaccard, dice, overlap, simple_matching. Default: all; with `matrix_free`
+            those that it can compute.
         ks : sequence of int
             Numbers of lobes.
         preset : {'default', 'paper'}

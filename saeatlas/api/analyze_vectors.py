@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from saeatlas import errors
 from saeatlas.analyses.crystals import crystals as crystals_analysis
 from saeatlas.analyses.crystals import params as crystals_params
 from saeatlas.analyses.crystals.parallelograms import NEIGHBOURS as NEAREST
@@ -221,7 +222,8 @@ class AnalyzeVectors:
         return self._run(relations_analysis.ANALYSIS, params, progress)
 
     def _run(self, analysis: Analysis[Any, Any, Any, Any], params: Params, progress: Report) -> int:
-        return perform(self.engine, analysis, params, progress).run
+        with errors.extras():
+            return perform(self.engine, analysis, params, progress).run
 
     def _sae(self, name: int | str) -> int:
         with self.engine.connect() as connection:

@@ -69,7 +69,8 @@ class Atlas:
     @property
     def analyze(self) -> "Analyze":
         """Analyses, a method each: ``atlas.analyze.lobes(cooccurrence=2, ks=[2, 3])``."""
-        from saeatlas.api.analyze import Analyze
+        with errors.extras():
+            from saeatlas.api.analyze import Analyze
 
         return Analyze(self.engine)
 

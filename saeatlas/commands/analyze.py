@@ -89,14 +89,12 @@ def analyze_lobes(
 
     Example: saeatlas analyze lobes --cooccurrence 1 --affinity phi --k 2,3,8
     """
-    from saeatlas.analyses.lobes import bilinear, lobes, params
+    from saeatlas.analyses.lobes import lobes, params
 
     options["seed"] = seed if seed is not None else params.DEFAULT_SEEDS[options["preset"]]
-    if affinities or options["matrix_free"]:
-        options["affinities"] = affinities or bilinear.MEASURES
     if ks:
         options["ks"] = ks
-    run_analysis(catalog(), lobes.ANALYSIS, params.Params(cooccurrence, **options))
+    run_analysis(catalog(), lobes.ANALYSIS, params.Params(cooccurrence, affinities, **options))
 
 
 @analyze.command("geometry")

@@ -16,7 +16,7 @@ def remove() -> None:
 @remove.command("sae")
 @click.argument("name")
 def remove_sae(name: str) -> None:
-    """Remove an SAE by name or number, its features and its recordings."""
+    """Remove an SAE by name or number, with features and recordings; a release: all its SAEs."""
     from saeatlas.schema.rows.remove import remove_sae as remove_one
     from saeatlas.schema.rows.saes import find_saes
 
@@ -62,7 +62,7 @@ def remove_relation(name: str) -> None:
 @remove.command("run")
 @click.argument("number", type=int)
 def remove_run(number: int) -> None:
-    """Remove an analysis with all its rows."""
+    """Remove a run of an analysis, with all its rows."""
     from saeatlas.schema.rows.remove import remove_run as remove_one
 
     with catalog().begin() as connection:

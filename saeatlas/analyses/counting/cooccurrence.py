@@ -222,7 +222,8 @@ def write(connection: sa.Connection, run: int, result: Result) -> None:
 ANALYSIS = Analysis(
     name="cooccurrence",
     what="count of co-occurrence",
-    ask="select * from partners({run}, FEATURE, 'phi', 10)",
+    ask="select * from partners({run}, (select min(feature) from cooccurrence_feature "
+    "where run = {run}))",
     identify=identify,
     read=read,
     compute=compute,

@@ -26,8 +26,9 @@ class Params(run_driver.Params):
     ----------
     cooccurrence : int
         ``run.id`` of the co-occurrence whose features are clustered.
-    affinities : sequence of str
-        Any of phi, jaccard, dice, overlap, simple_matching.
+    affinities : sequence of str, optional
+        Any of phi, jaccard, dice, overlap, simple_matching. Default: all; with `matrix_free` those
+        that it can compute.
     ks : sequence of int
         Numbers of lobes, above 0; those above the number of features are left out, with a note.
     preset : {'default', 'paper'}
@@ -53,7 +54,7 @@ class Params(run_driver.Params):
     """
 
     cooccurrence: int = target()
-    affinities: Sequence[str] = AFFINITIES
+    affinities: Sequence[str] = ()
     ks: Sequence[int] = KS
     preset: Preset = "default"
     min_blocks: int = 1
@@ -63,6 +64,9 @@ class Params(run_driver.Params):
     halves: bool = False
 
     def __post_init__(self) -> None:
+        if not self.affinities:
+            usable = bilinear.MEASURES if self.matrix_free else AFFINITIES
+            object.__setattr__(self, "affinities", usable)
         below = [k for k in self.ks if k < 1]
         if below or not self.ks:
             raise errors.InputError(
