@@ -59,6 +59,9 @@ def test_analyses_need_no_torch(database_url: str, tmp_path: Path) -> None:
         "analyze cooccurrence --recording 1 --threshold 0 --engine sql",
         "analyze lobes --cooccurrence 1 --affinity phi --k 2",
         "analyze subsets --lobes 2 --documents all",
+        "analyze geometry --sae 1 --cooccurrence 1 --k 2",
+        "analyze spatiality --lobes 2 --geometry 4 --trials 9 --vector-trials 2",
+        "analyze crystals --sae 1",
         "analyze spectra --sae 1 --components 10",
         "analyze maps --sae 1 --method pca",
         f"export cooccurrence 1 {tmp_path}/counts.npz",
@@ -84,7 +87,7 @@ def test_what_needs_no_model_is_ingested_without_torch(database_url: str, tmp_pa
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
-        ("ingest sae --path {folder}", "ingest"),
+        ("ingest sae --release gpt2-small-res-jb --sae-id blocks.0.hook_resid_pre", "ingest"),
         ("ingest layers 0-1 --release gpt2-small-res-jb", "ingest"),
         ("ingest activations --model m --sae s --corpus {folder}/x.jsonl", "ingest"),
         ("demo", "ingest"),
@@ -110,7 +113,7 @@ def test_a_command_that_needs_an_extra_says_how_to_install_it(
         ("analyze.lobes(cooccurrence=1)", "analyze"),
         ("analyze.maps(sae=1, method='pca')", "analyze"),
         ("analyze.cooccurrence(recording=1, method='torch')", "ingest"),
-        ("ingest.sae(path='folder')", "ingest"),
+        ("ingest.sae(release='gpt2-small-res-jb', sae_id='blocks.0.hook_resid_pre')", "ingest"),
     ],
 )
 def test_python_says_how_to_install_an_extra(database_url: str, call: str, extra: str) -> None:

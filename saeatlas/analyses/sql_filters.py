@@ -1,6 +1,6 @@
 """A condition of the user's own SQL, run so that it can only read."""
 
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,7 @@ def select(
     connect.read_only(driver)
     text = (condition or "true").replace("%", "%%")
     # the user's own SQL, no literal of ours: the role that runs it may only read
-    whole = sql.SQL(query).format(condition=sql.SQL(cast("LiteralString", text)))
+    whole = sql.SQL(query).format(condition=sql.SQL(text))
     try:
         with failures.translated():
             # prepared: the server takes one statement, so the condition cannot begin another

@@ -1,14 +1,13 @@
 """How well decoder vectors predict the lobes of features, for many labellings at once."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from scipy.special import expit
+from sklearn.model_selection import StratifiedKFold
 
 from saeatlas.analyses.arrays import Bool, Float32, Float64, Int64
-
-if TYPE_CHECKING:
-    import torch
 
 _STEPS = 300
 """Most steps of the optimisation."""
@@ -109,8 +108,6 @@ def _problems(row: int, labels: Int64, folds: int, seed: int, preset: str) -> li
     if preset == "paper":
         train = np.arange(n) < int(0.8 * n)
         return [_problem(row, labels, np.unique(labels[train]), train, ~train, balanced=False)]
-    from sklearn.model_selection import StratifiedKFold
-
     lobes, sizes = np.unique(labels, return_counts=True)
     lobes = lobes[sizes >= folds]
     if len(lobes) < 2:
@@ -147,73 +144,70 @@ def _score(labels: Int64, predicted: Int64) -> float:
     return float((right / np.bincount(codes)).mean())
 
 
-def _design(vectors: Float32) -> "torch.Tensor":
-    """Make unit vectors and the column of the intercept: (n, d + 1) on the quickest device."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    x = torch.from_numpy(np.array(vectors, np.float32)).to(device)
-    x = torch.nn.functional.normalize(x, dim=1)
+def _design(vectors: Float32) -> Float32:
+    """Make unit vectors and the column of the intercept: (n, d + 1)."""
+    x = np.array(vectors, np.float32)
+    lengths = np.linalg.norm(x, axis=1, keepdims=True)
+    x /= np.where(lengths > 0, lengths, 1)
     x -= x.mean(0)  # the intercept takes it up: the same model, better conditioned
     # as large as the vectors' largest singular value, so that the intercept moves at their pace
-    size = (_curvature(x, torch.ones(len(x), 1, device=device)) / len(x)).sqrt()
-    return torch.cat([x, size.expand(len(x), 1)], 1)
+    size = np.sqrt(_curvature(x, np.ones((len(x), 1), np.float32)) / len(x))
+    return np.hstack([x, np.broadcast_to(size, (len(x), 1))])
 
 
-def _curvature(x: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":
+def _curvature(x: Float32, weights: Float32) -> Float32:
     """Estimate the largest eigenvalue of x' diag(w) x for each column w of (n, p), from below."""
-    import torch
-
-    start = torch.Generator().manual_seed(0)
-    v = torch.randn(x.shape[1], weights.shape[1], generator=start).to(x.device)
+    shape = x.shape[1], weights.shape[1]
+    v = np.random.default_rng(0).standard_normal(shape, np.float32)
     for _ in range(20):
-        v = x.T @ (weights * (x @ (v / v.norm(dim=0))))
-    size: torch.Tensor = v.norm(dim=0)
-    return size
+        v = x.T @ (weights * (x @ (v / np.linalg.norm(v, axis=0))))
+    sizes: Float32 = np.linalg.norm(v, axis=0)
+    return sizes
 
 
-def _predict(x: "torch.Tensor", problems: list[_Problem], classes: int, C: float) -> Int64:
+def _predict(x: Float32, problems: list[_Problem], classes: int, C: float) -> Int64:
     """Fit every problem at once and predict all features: codes of shape (p, n)."""
-    import torch
-
-    codes = torch.from_numpy(np.stack([problem.codes for problem in problems], 1)).to(x.device)
-    weights = torch.from_numpy(np.stack([problem.weights for problem in problems], 1)).to(x.device)
+    codes = np.stack([problem.codes for problem in problems], 1)
+    weights = np.stack([problem.weights for problem in problems], 1)
     logits = classes if classes > 2 else 1
-    shape = (len(x), len(problems), logits)
-    top = C * (0.5 if logits > 1 else 0.25) * 1.2 * _curvature(x, weights) + 1
-    momentum = ((top.sqrt() - 1) / (top.sqrt() + 1)).repeat_interleave(
-        logits
-    )  # penalty: at least 1
-    rate = (1 / top).repeat_interleave(logits)
-    penalty = torch.ones(x.shape[1], 1, device=x.device)
+    z = (x @ _fit(x, codes, weights, logits, np.float32(C))).reshape(*codes.shape, logits)
+    predicted = z.argmax(2) if logits > 1 else z[..., 0] > 0
+    return predicted.T.astype(np.int64)
+
+
+def _fit(x: Float32, codes: Int64, weights: Float32, logits: int, C: np.float32) -> Float32:
+    """Fit coefficients of shape (d + 1, p * logits) to codes and weights of shape (n, p)."""
+    shape = (*codes.shape, logits)
+    top = C * np.float32(0.6 if logits > 1 else 0.3) * _curvature(x, weights) + 1  # penalty: 1
+    top = top.repeat(logits)
+    momentum, rate = (np.sqrt(top) - 1) / (np.sqrt(top) + 1), 1 / top
+    penalty = np.ones((x.shape[1], 1), np.float32)
     penalty[-1] = 0
-    w = before = torch.zeros(x.shape[1], len(problems) * logits, device=x.device)
-    enough = torch.zeros(len(problems), device=x.device)
+    w = before = np.zeros((x.shape[1], len(top)), np.float32)
+    enough = np.zeros(len(top), np.float32)
     for step in range(_STEPS):
         ahead = w + momentum * (w - before)
-        wrong = _residuals((x @ ahead).view(shape), codes, weights)
-        slope = C * (x.T @ wrong.view(len(x), -1)) + penalty * ahead
+        residuals = _residuals((x @ ahead).reshape(shape), codes, weights)
+        slope = C * (x.T @ residuals.reshape(len(x), -1)) + penalty * ahead
         before, w = w, ahead - rate * slope
-        if step % 10 == 0:  # asking waits for the device
-            steep = slope.abs().view(len(slope), len(problems), logits).amax((0, 2))
-            if step == 0:
-                enough = _TOLERANCE * steep
+        if step % 10 == 0:
+            steep = np.abs(slope).reshape(len(slope), -1, logits).max((0, 2))
+            enough = _TOLERANCE * steep if step == 0 else enough
             if (steep <= enough).all():
                 break
-    z = (x @ w).view(shape)
-    predicted = z.argmax(2) if logits > 1 else (z[..., 0] > 0).long()
-    predicted_codes: Int64 = predicted.T.cpu().numpy()
-    return predicted_codes
+    return w
 
 
-def _residuals(z: "torch.Tensor", codes: "torch.Tensor", weights: "torch.Tensor") -> "torch.Tensor":
-    """Weighted predicted probability less truth, (n, p, logits); overwrites z (n, p, logits)."""
-    import torch
-
+def _residuals(z: Float32, codes: Int64, weights: Float32) -> Float32:
+    """Weighted predicted probability minus truth, (n, p, logits); overwrites z (n, p, logits)."""
     if z.shape[2] == 1:
-        z = z.sigmoid_()
+        expit(z, out=z)
         z -= codes[..., None]  # -1 is no code, but weighs nothing
     else:
-        z = z.softmax(2)
-        z.scatter_add_(2, codes.clamp(min=0)[..., None], -torch.ones_like(z[..., :1]))
-    return z.mul_(weights[..., None])
+        z -= z.max(2, keepdims=True)
+        np.exp(z, out=z)
+        z /= z.sum(2, keepdims=True)
+        n, p = codes.shape
+        z[np.arange(n)[:, None], np.arange(p), codes.clip(0)] -= 1
+    z *= weights[..., None]
+    return z
