@@ -22,17 +22,12 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
     for line, run in steps:
         assert f"Run {run}: done in" in run_command(f"analyze {line}"), line
     for line, run in steps:
-<<<<<<< HEAD
-        assert f"Run {run}: done before, unchanged" in run_command(f"analyze {line}"), line
+        again = run_command(f"analyze {line}")
+        assert f"Run {run}: done before, unchanged" in again, line
+        assert len(read_sql(engine, again.split('saeatlas sql "')[1].split('"')[0])) > 0, line
     kinds = read_sql(
         engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1"
     )
-=======
-        again = _say(f"analyze {line}")
-        assert f"Run {run}: done before, unchanged" in again, line
-        assert len(_ask(engine, again.split('saeatlas sql "')[1].split('"')[0])) > 0, line
-    kinds = _ask(engine, "select affinity, k from clusterings where analysis = 'lobes' order by 1")
->>>>>>> 2322545 (The classifier of spatiality needs no torch; the command that a run advises is tested)
     assert sorted(kinds.affinity.unique()) == ["phi", "simple_matching"]
     enriched = read_sql(engine, "select * from lobe_subsets where enrichment_low > 1")
     assert sorted(enriched.lobe.unique()) == [0, 1, 2] and (enriched.run == 3).all()
