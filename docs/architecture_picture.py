@@ -21,7 +21,7 @@ ROOMS = {
     "analyses": (365, 270, 170, "tables to tables"),
     "catalog": (575, 270, 170, "tables to answers"),
     "schema": (155, 400, 590, "tables, views, functions, migrations: PostgreSQL with pgvector"),
-    BASE: (290, 494, 320, "used everywhere"),
+    BASE: (260, 494, 380, "used everywhere"),
 }
 """Left, top and width of each room, and what it is for."""
 

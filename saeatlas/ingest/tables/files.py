@@ -158,7 +158,7 @@ class TableFile:
                 raise errors.BadTable(
                     f"{self.path.name} has no column {theirs!r}.",
                     available=errors.nearest(theirs, names),
-                    hint=f"Say which of its columns is the column {ours}: --column {ours}=THEIRS.",
+                    hint=f"Say which of its columns is the column {ours}: --column {ours}=COLUMN.",
                 )
         return found
 
@@ -177,7 +177,7 @@ class TableFile:
             raise errors.BadTable(
                 f"The column {theirs!r} of {self.path.name} holds {kind}.",
                 available=f"The column {ours} takes {_KINDS[ours]}.",
-                hint=f"Convert it, or name another column: --column {ours}=THEIRS. (Integers with "
+                hint=f"Convert it, or name another column: --column {ours}=COLUMN. (Integers with "
                 "gaps become double in pandas: fill or drop the gaps, then astype('int64').)",
             )
 

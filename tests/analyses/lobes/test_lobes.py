@@ -608,7 +608,9 @@ def test_clusterings_are_read_by_affinity_and_k(engine: sa.Engine, planted: int)
         errors.UnknownName, match=r"no such lobes(.|\n)*dice k 2, dice k 3, phi k 2"
     ):
         names(ks=[4])
-    with pytest.raises(errors.UnknownName, match=r"Run 1 is none of lobes(.|\n)*Available: 2\."):
+    with pytest.raises(
+        errors.UnknownName, match=r"Run 1 is not a run of lobes(.|\n)*Available: 2\."
+    ):
         _read(engine, planted)
 
 

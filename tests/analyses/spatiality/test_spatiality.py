@@ -348,7 +348,9 @@ def test_without_the_counts_there_is_no_frequency_null(catalog: sa.Engine) -> No
 
 
 def test_errors(catalog: sa.Engine) -> None:
-    with pytest.raises(errors.UnknownName, match=r"Run 9 is none of lobes(.|\n)*Available: 2, 3"):
+    with pytest.raises(
+        errors.UnknownName, match=r"Run 9 is not a run of lobes(.|\n)*Available: 2, 3"
+    ):
         _test(catalog, 9, 3)
     with pytest.raises(
         errors.InputError, match=r"Run 3 is geometry, not lobes(.|\n)*lobes as --lobes"

@@ -146,8 +146,8 @@ def test_a_text_that_is_not_closed() -> None:
     [
         ("features near 12", "'12' is not expected here"),
         ("features limit -1", "'-' is not expected here"),
-        ("features limit 99999999999", "a whole number, at most 2,147,483,647"),
-        ("features near 12:" + "9" * 5000, "a whole number, at most 2,147,483,647"),
+        ("features limit 99999999999", "A whole number of at most 2,147,483,647"),
+        ("features near 12:" + "9" * 5000, "A whole number of at most 2,147,483,647"),
         ("runs where run = 1e999", "This number is too large"),
         ("runs where run = " + "9" * 5000, "This number is too large"),
         ("runs where run = 9223372036854775808", "This number is too large"),

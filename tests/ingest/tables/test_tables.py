@@ -364,11 +364,11 @@ def _bad_files() -> dict[str, tuple[Any, str]]:
     return {
         "missing": (
             [{"document": 1, "block": 0, "features": 2, "activation": 1.0}],
-            r"no column 'feature'(.|\n)*Nearest: features(.|\n)*--column feature=THEIRS",
+            r"no column 'feature'(.|\n)*Nearest: features(.|\n)*--column feature=COLUMN",
         ),
         "float feature": ([ROW | {"feature": 1.0}], "'feature' of t.parquet holds double"),
         "text activation": ([ROW | {"activation": "x"}], "'activation' of .* holds (large_)?str"),
-        "float document": ([ROW | {"document": 0.5}], "wants integers or strings"),
+        "float document": ([ROW | {"document": 0.5}], "takes integers or strings"),
         "bool block": ([ROW | {"block": True}], "'block' of t.parquet holds bool"),
         "list subset": ([ROW | {"subset": ["a"]}], "'subset' of t.parquet holds list"),
         "low": ([ROW, ROW | {"feature": -1}], r"row 2: there is no feature -1(.|\n)*0 to 95"),
