@@ -101,6 +101,7 @@ def test_a_command_that_needs_an_extra_says_how_to_install_it(
     database_url: str, tmp_path: Path, words: str, extra: str
 ) -> None:
     _simulate()
+    (tmp_path / "cfg.json").write_text("{}")  # what a folder of sae-lens has
     done = _run(words.format(folder=tmp_path), extra)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "Error: This needs the package " in done.stderr
