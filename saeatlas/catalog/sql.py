@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds that a statement may take unless told otherwise."""
 
-LIMIT = 10_000
-"""Rows that commands print unless told otherwise."""
-
 Params = Sequence[Any] | Mapping[str, Any] | None
 _NO_ROWS = "the operation in stream|unexpected result status|COPY cannot"
 """How psycopg says that a statement is none that returns rows."""

@@ -6,5 +6,5 @@ AFFINITIES = ("phi", "jaccard", "dice", "overlap", "simple_matching")
 MEASURES = (*AFFINITIES, "lift", "pmi")
 """All of them."""
 
-GEOMETRY = "angular"
+ANGULAR = "angular"
 """The affinity of decoder vectors: 1 - angle / pi."""

@@ -29,3 +29,14 @@ def test_from_counts_to_tests_in_python(engine: sa.Engine, database_url: str) ->
         with pytest.raises(errors.UnknownName, match="nothing"):
             atlas.analyze.geometry(sae="nothing")
     assert performed.count(engine, made.id, 0.5, half="first").run == counted
+
+
+def test_lobes_without_a_matrix_have_affinities_by_default(
+    engine: sa.Engine, database_url: str
+) -> None:
+    made = sparse.record(engine, sparse.draw(np.random.default_rng(0), 200, 40, density=1.0))
+    with saeatlas.connect(database_url) as atlas:
+        counted = atlas.analyze.cooccurrence(recording=made.id, threshold=0.5)
+        lobes = atlas.analyze.lobes(cooccurrence=counted, ks=[2], matrix_free=True)
+        found = atlas.sql("select affinity from clusterings where run = %s", [lobes])
+    assert sorted(found.affinity) == ["phi", "simple_matching"]

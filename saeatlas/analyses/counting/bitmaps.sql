@@ -12,7 +12,7 @@ copy (
 ) to stdout (format binary)
 
 -- name: read_peaks
--- The active features of some blocks with their maxima, as read_features.sql sends them. Parameters:
+-- The active features of some blocks with their maxima, as read_features sends them. Parameters:
 -- recording (recording.id), first, stop (blocks, from the first to before the last). Used by
 -- bitmaps.py where a part of what is stored counts as active.
 copy (

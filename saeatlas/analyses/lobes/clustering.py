@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Float64, Int64
 from saeatlas.analyses.lobes.affinities import ByRows
 from saeatlas.analyses.lobes.bilinear import Bilinear
 from saeatlas.analyses.lobes.embedding import Embedding, embed
@@ -15,8 +16,6 @@ from saeatlas.analyses.lobes.quality import Quality, measure
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.rows.clusterings import Clustering
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Assign = Literal["kmeans", "cluster_qr"]
 
 _SMALL = 2**19
@@ -39,7 +38,7 @@ class Clusters:
         ones, so it is a low estimate for the best of them. None without others.
     """
 
-    labels: Ints
+    labels: Int64
     stability: float | None
 
 
@@ -86,7 +85,7 @@ def cluster_points(
     return Clusters(numbered(best), float(np.mean(agreement)) if agreement else None)
 
 
-def numbered(labels: Ints) -> Ints:
+def numbered(labels: Int64) -> Int64:
     """Give clusters numbers by falling size, ties by lowest member.
 
     Parameters
@@ -122,7 +121,7 @@ class SpectralClustering:
 
 
 def spectral_clustering(
-    name: str, affinity: ByRows | Bilinear, degrees: Floats, features: Ints, ks: Sequence[int], *,
+    name: str, affinity: ByRows | Bilinear, degrees: Float64, features: Int64, ks: Sequence[int], *,
     seed: int = 0, assign: Assign = "kmeans", report: Report = silent,
 ) -> SpectralClustering:  # fmt: skip
     """Embed an affinity once, cluster the points for each k, and measure the clusterings.
@@ -165,7 +164,7 @@ def spectral_clustering(
     return SpectralClustering(embedding, made)
 
 
-def parents(labels: Ints, coarser: Ints) -> tuple[Ints, Floats]:
+def parents(labels: Int64, coarser: Int64) -> tuple[Int64, Float64]:
     """Find for each cluster the coarser one that more of it lies in than in any other.
 
     Parameters
@@ -185,10 +184,10 @@ def parents(labels: Ints, coarser: Ints) -> tuple[Ints, Floats]:
 def _clustering(
     name: str,
     k: int,
-    features: Ints,
+    features: Int64,
     one: Clusters,
     quality: Quality,
-    parent: tuple[Ints, Floats] | None,
+    parent: tuple[Int64, Float64] | None,
 ) -> Clustering:
     alone = one.labels.max() == 0
     columns = {
@@ -212,7 +211,7 @@ def _seeds(seed: int, k: int) -> list[int]:
     return [int(number) % 2**31 for number in drawn]
 
 
-def _k_means(points: npt.NDArray[np.float32], k: int, seed: int) -> tuple[float, Ints]:
+def _k_means(points: npt.NDArray[np.float32], k: int, seed: int) -> tuple[float, Int64]:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

@@ -207,5 +207,5 @@ def _cluster(
     if len(features) > 2 and high - low <= 1e-6:
         raise errors.InputError("All decoder vectors have the same angles: there are no clusters.")
     return spectral_clustering(
-        tables.GEOMETRY, affinity, degrees, features, fitting, seed=seed, report=report
+        tables.ANGULAR, affinity, degrees, features, fitting, seed=seed, report=report
     )

@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Float64, Int64
 from saeatlas.analyses.lobes.affinities import Operator
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,12 @@ class Quality:
     """
 
     ncut: float
-    modularity: Floats
-    silhouettes: Floats
+    modularity: Float64
+    silhouettes: Float64
     silhouette: float
 
 
-def measure(affinity: Operator, degrees: Floats, labellings: list[Ints]) -> list[Quality]:
+def measure(affinity: Operator, degrees: Float64, labellings: list[Int64]) -> list[Quality]:
     """Measure several clusterings in one pass over the affinity.
 
     Parameters
@@ -58,13 +55,13 @@ def measure(affinity: Operator, degrees: Floats, labellings: list[Ints]) -> list
     ]
 
 
-def _one_hot(labels: Ints) -> Floats:
+def _one_hot(labels: Int64) -> Float64:
     hot = np.zeros((len(labels), labels.max() + 1))  # float64: silhouettes are differences of sums
     hot[np.arange(len(labels)), labels] = 1
     return hot
 
 
-def _quality(sums: Floats, labels: Ints, degrees: Floats, top: float) -> Quality:
+def _quality(sums: Float64, labels: Int64, degrees: Float64, top: float) -> Quality:
     """Measure a clustering from each point's affinity with each cluster, of shape (n, k)."""
     n = np.bincount(labels)
     own = sums[np.arange(len(labels)), labels].astype(np.float64)
@@ -81,7 +78,7 @@ def _quality(sums: Floats, labels: Ints, degrees: Floats, top: float) -> Quality
     )
 
 
-def _silhouettes(sums: Floats, labels: Ints, n: Ints, top: float) -> Floats:
+def _silhouettes(sums: Float64, labels: Int64, n: Int64, top: float) -> Float64:
     """Return each point's silhouette; 0 for the only member of a cluster."""
     if len(n) == 1:
         return np.full(len(labels), np.nan)

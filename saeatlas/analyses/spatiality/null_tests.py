@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from saeatlas.analyses.arrays import Float64, Int64
 from saeatlas.analyses.spatiality.classifier import balanced_accuracies
 from saeatlas.analyses.spatiality.inputs import Inputs, Lobes
 from saeatlas.analyses.spatiality.params import NULLS, Params
@@ -18,16 +19,14 @@ from saeatlas.analyses.stats.agreement import (
 from saeatlas.analyses.stats.nulls import GaussianNull, Score, random_directions, scores
 from saeatlas.progress import Progress, Report, silent
 
-Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Scores = dict[tuple[str, str], list[tuple[int, Score]]]
 
 
 class Cluster(Protocol):
     """How vectors are clustered."""
 
-    def __call__(self, vectors: Vectors, ks: Sequence[int], *, seed: int) -> dict[int, Ints]:
+    def __call__(self, vectors: Vectors, ks: Sequence[int], *, seed: int) -> dict[int, Int64]:
         """Return the labels of each vector for each k."""
 
 
@@ -107,7 +106,7 @@ class Trials:
                 found[statistic, null] = rows
         return found
 
-    def _score(self, draws: dict[str, Floats]) -> dict[str, list[tuple[int, Score]]]:
+    def _score(self, draws: dict[str, Float64]) -> dict[str, list[tuple[int, Score]]]:
         found = {}
         for statistic, tested in (("ami", self.inputs.lobes), ("accuracy", self._classified)):
             if tested:
@@ -117,7 +116,7 @@ class Trials:
         return found
 
     def _shuffle(
-        self, rng: np.random.Generator, draws: dict[str, Floats], *, strata: bool
+        self, rng: np.random.Generator, draws: dict[str, Float64], *, strata: bool
     ) -> Iterator[tuple[int, int]]:
         inputs, m = self.inputs, len(draws["ami"])
         groups = None
@@ -134,7 +133,7 @@ class Trials:
             yield len(inputs.lobes) + i + 1, total
 
     def _redraw(
-        self, rng: np.random.Generator, draws: dict[str, Floats], *, centred: bool
+        self, rng: np.random.Generator, draws: dict[str, Float64], *, centred: bool
     ) -> Iterator[tuple[int, int]]:
         inputs, m = self.inputs, len(draws["ami"])
         n, d = inputs.vectors.shape
@@ -148,7 +147,7 @@ class Trials:
                 draws["accuracy"][i] = [self._accuracy(each, own) for each in self._classified]
             yield i + 1, m
 
-    def _agreements(self, clusters: dict[int, Ints]) -> Floats:
+    def _agreements(self, clusters: dict[int, Int64]) -> Float64:
         return np.array(
             [adjusted_mutual_information(e.labels, clusters[e.k]) for e in self.inputs.lobes]
         )
@@ -156,7 +155,7 @@ class Trials:
     def _accuracy(self, lobes: Lobes, vectors: Vectors) -> float:
         return float(self._accuracies(lobes.k, lobes.labels[None], vectors)[0])
 
-    def _accuracies(self, k: int, labels: Ints, vectors: Vectors) -> Floats:
+    def _accuracies(self, k: int, labels: Int64, vectors: Vectors) -> Float64:
         return balanced_accuracies(
             vectors, labels, k, seed=self.params.seed, preset=self.params.preset
         )

@@ -9,7 +9,8 @@ import numpy as np
 from saeatlas.analyses.arrays import Float32, Float64
 from saeatlas.analyses.spectra import gaussian_references as references
 from saeatlas.analyses.spectra.exact_neighbours import nearest
-from saeatlas.analyses.spectra.negentropy import KS, differences, negentropies, variance_derivatives
+from saeatlas.analyses.spectra.negentropy import differences, negentropies, variance_derivatives
+from saeatlas.analyses.spectra.params import NEIGHBOURS
 from saeatlas.analyses.stats.pca import PrincipalAxes
 from saeatlas.analyses.threads import alone, each
 
@@ -77,7 +78,7 @@ class Excess:
 def excess_negentropies(
     axes: PrincipalAxes,
     ds: Sequence[int] = (100,),
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] = NEIGHBOURS,
     *,
     unit: bool,
     draws: int = 4,

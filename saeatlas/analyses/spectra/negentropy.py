@@ -8,16 +8,14 @@ from scipy.special import gammaln, psi
 from saeatlas.analyses.arrays import Float32, Float64, Floats, Int64
 from saeatlas.analyses.spectra.exact_neighbours import nearest
 from saeatlas.analyses.spectra.gaussian_references import covariance_factor
+from saeatlas.analyses.spectra.params import NEIGHBOURS
 from saeatlas.analyses.threads import each
-
-KS = (1, 2, 3, 4, 5, 6, 7, 8)
-"""Neighbours whose distances are measured by default."""
 
 THRESHOLD = 2.2e-4
 """What `published` adds to distances; see there."""
 
 
-def entropies(coordinates: Float32, ks: Sequence[int] = KS) -> Float64:
+def entropies(coordinates: Float32, ks: Sequence[int] = NEIGHBOURS) -> Float64:
     """Estimate the entropy of the distribution of points from their nearest neighbours.
 
     Parameters

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from saeatlas.analyses.arrays import Float64, Int64
 
 DRAWS = 1_000
 """Resamples of the documents."""
@@ -34,17 +33,17 @@ class Enrichment:
         type.
     """
 
-    n_blocks: Ints
-    n_top: Ints
-    top_share: Floats
-    enrichment: Floats
-    low: Floats
-    high: Floats
+    n_blocks: Int64
+    n_top: Int64
+    top_share: Float64
+    enrichment: Float64
+    low: Float64
+    high: Float64
 
 
 def top_by_document(
-    top: npt.NDArray[np.integer], documents: Ints, n_documents: int, n_lobes: int
-) -> Ints:
+    top: npt.NDArray[np.integer], documents: Int64, n_documents: int, n_lobes: int
+) -> Int64:
     """Count the blocks whose top lobe each lobe is, by document.
 
     Parameters
@@ -65,9 +64,9 @@ def top_by_document(
 
 
 def enrich(
-    top: Ints,
-    n_blocks: Ints,
-    types: Ints,
+    top: Int64,
+    n_blocks: Int64,
+    types: Int64,
     n_types: int,
     *,
     seed: int = 0,
@@ -124,7 +123,7 @@ def enrich(
     return Enrichment(n_type, n_top, top_share, enrichment, low, high)
 
 
-def _resample(values: Ints, types: Ints, n_types: int, seed: int) -> Floats:
+def _resample(values: Int64, types: Int64, n_types: int, seed: int) -> Float64:
     """Sum values over the documents of each type, as often as there are draws.
 
     Parameters

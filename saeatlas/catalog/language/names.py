@@ -16,7 +16,7 @@ from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.schema import tables
 from saeatlas.schema.rows import vector_index
 
-CLUSTERED = (*tables.AFFINITIES, tables.GEOMETRY)
+CLUSTERED = (*tables.AFFINITIES, tables.ANGULAR)
 """Affinities that lobes are made of."""
 
 _LISTED = 8

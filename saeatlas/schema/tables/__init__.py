@@ -1,6 +1,6 @@
 """The tables of the catalog, and the one place where their columns are explained."""
 
-from saeatlas.schema.affinities import AFFINITIES, GEOMETRY, MEASURES
+from saeatlas.schema.affinities import AFFINITIES, ANGULAR, MEASURES
 from saeatlas.schema.tables.base import SCHEMA, metadata
 from saeatlas.schema.tables.corpora import block, corpus, document
 from saeatlas.schema.tables.crystals import (
@@ -41,8 +41,8 @@ from saeatlas.schema.tables.words import feature_token, relation, word_pair, wor
 
 __all__ = [
     "AFFINITIES",
+    "ANGULAR",
     "AXES",
-    "GEOMETRY",
     "MEASURES",
     "SCHEMA",
     "TILE",
