@@ -1,6 +1,5 @@
 """The catalog from Python: queries to DataFrames, results to arrays, analyses and ingestion."""
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,12 +52,7 @@ class Atlas:
         """Return itself; the block's end closes it."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Close it."""
         self.close()
 
