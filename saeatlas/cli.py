@@ -10,7 +10,7 @@ import sys
 import click
 
 from saeatlas import __version__, errors
-from saeatlas.commands import analyze_vectors, ask, db, export, ingest_words, remove  # noqa: F401  they add to groups
+from saeatlas.commands import analyze_vectors, ask, db, export, ingest_tables, ingest_words, remove  # noqa: F401  they add to groups
 from saeatlas.commands.analyze import analyze
 from saeatlas.commands.console import bars, catalog, resumable, run_job, table
 from saeatlas.commands.ingest import ingest
