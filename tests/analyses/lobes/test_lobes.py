@@ -356,7 +356,9 @@ def test_rare_features_can_be_left_out(engine: sa.Engine) -> None:
 def test_a_run_that_is_none(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, affinities=["phi"], ks=[2])
     for number in (99, done.run):
-        with pytest.raises(errors.UnknownName, match=rf"Run {number} is no count(.|\n)*is: 1\."):
+        with pytest.raises(
+            errors.UnknownName, match=rf"Run {number} is no count(.|\n)*Available: 1\."
+        ):
             _find(engine, number or 0)
 
 

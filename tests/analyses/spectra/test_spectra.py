@@ -202,8 +202,8 @@ def test_layers_by_one_command(engine: sa.Engine) -> None:
     [
         ("--sae nothing", "nothing"),
         ("--sae 1 --release simulated", "Give either --sae or --release"),
-        ("--sae 1 --layers 7", "None of these SAEs is of the layers"),
-        ("--sae 1 --layers x", "0-25"),
+        ("--sae 1 --layers 7", "None of these SAEs is of these layers"),
+        ("--sae 1 --layers x", "0-5"),
         ("--sae 1 --vectors encoder", "--encoder"),
         ("--sae 1 --vectors activations", "--covariance"),
         ("--sae 1 --within 9", "Run 9 is not a run of lobes"),

@@ -714,7 +714,7 @@ def test_killed_halfway_it_leaves_nothing(engine: sa.Engine) -> None:
     made = _record(engine)
     run = _lobes(engine, made, _count(engine, made))
     code = (
-        "from saeatlas.schema.database import connect; from tests import performed; "
+        "from saeatlas.schema.database import connect; from tests.support import performed; "
         f"engine = connect.open_catalog({os.environ['SAEATLAS_DATABASE_URL']!r}); "
         f"performed.compare_subsets(engine, {run})"
     )

@@ -342,7 +342,7 @@ def test_bad_documents_are_counted_where_asked(
     )
     options = Options.of(**PARAMS)
     done = record(engine, model=str(model), corpus=source, saes=["one"], options=options)
-    assert done.unreadable == 1 and "left out" in done.summary
+    assert done.unreadable == 1 and "Left out: 1 document" in done.summary
     with engine.connect() as connection:
         problem = connection.execute(
             sa.select(tables.document.c.problem).where(tables.document.c.document == 14)

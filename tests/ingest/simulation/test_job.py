@@ -278,7 +278,7 @@ def test_from_the_command_line(engine: sa.Engine) -> None:
     assert sae.config == PARAMS.config() and (sae.release, sae.sae_id) == ("mine", "one")
     again = _run(*words)
     assert again.returncode == 0, again.stderr
-    assert "already there" in again.stdout and "stored 0 blocks" in again.stdout
+    assert "already there" in again.stdout and "Stored now: 0 blocks" in again.stdout
     refused = _run(*words, "--lobes", "90")
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
