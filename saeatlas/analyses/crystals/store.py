@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas.analyses.arrays import Float32, Float64, Int64
+from saeatlas.analyses.arrays import Float32, Float64, Int64, or_null
 from saeatlas.analyses.crystals.attributes import ExplainedVariance
 from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
@@ -113,7 +113,7 @@ def write_function_vectors(
         tables.function_vector_member,
         ["function_vector", "rank", *ends, "cosine"],
         (
-            (number, rank, *one.pairs[i], _known(one.cosines[i]))
+            (number, rank, *one.pairs[i], or_null(one.cosines[i]))
             for number, one in zip(ids, found, strict=True)
             for rank, i in enumerate(np.argsort(-one.cosines, kind="stable"), 1)
         ),
@@ -178,7 +178,3 @@ def write_distractors(connection: sa.Connection, run: int, found: Sequence[Distr
         ]
         if own:
             connection.execute(sa.insert(tables.distractor_attribute), own)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from saeatlas.analyses.arrays import or_null
 from saeatlas.analyses.run_driver import Analysis
 from saeatlas.analyses.subsets import inputs as subsets_inputs
 from saeatlas.analyses.subsets import store, top_lobes
@@ -157,9 +158,9 @@ def _row(found: Enrichment, one: int, column: int) -> dict[str, Any]:
         "n_blocks": int(found.n_blocks[one]),
         "n_top": int(found.n_top[one, column]),
         "top_share": float(found.top_share[one, column]),
-        "enrichment": _known(found.enrichment[one, column]),
-        "enrichment_low": _known(found.low[one, column]),
-        "enrichment_high": _known(found.high[one, column]),
+        "enrichment": or_null(found.enrichment[one, column]),
+        "enrichment_low": or_null(found.low[one, column]),
+        "enrichment_high": or_null(found.high[one, column]),
     }
 
 
@@ -174,7 +175,3 @@ def _groups(assigned: Assigned) -> Iterator[list[int]]:
         group.append(i)
         n += len(sizes)
     yield group
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

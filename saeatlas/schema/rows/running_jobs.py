@@ -58,14 +58,14 @@ def all_locked(engine: sa.Engine, kind: str, jobs: Mapping[bytes, str]) -> Itera
     """
     with engine.connect() as connection:
         connection.detach()  # the locks end with this connection, so it must not go to the pool
-        lock(connection, kind, jobs)
+        _lock(connection, kind, jobs)
         try:
             yield
         finally:
-            release(connection, kind, jobs)
+            _release(connection, kind, jobs)
 
 
-def lock(connection: sa.Connection, kind: str, jobs: Mapping[bytes, str]) -> None:
+def _lock(connection: sa.Connection, kind: str, jobs: Mapping[bytes, str]) -> None:
     """Lock jobs for as long as the connection's transaction lasts.
 
     Parameters
@@ -105,7 +105,7 @@ def _lock_row(connection: sa.Connection, kind: str, key: bytes, what: str) -> bo
         ) from error
 
 
-def release(connection: sa.Connection, kind: str, jobs: Iterable[bytes]) -> None:
+def _release(connection: sa.Connection, kind: str, jobs: Iterable[bytes]) -> None:
     """Delete the rows and end the transaction; if the connection is lost, it has ended already.
 
     Parameters
