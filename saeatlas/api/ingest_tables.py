@@ -37,8 +37,9 @@ class IngestTables:
         Parameters
         ----------
         path : str or Path
-            Parquet or CSV with the columns document, block, feature, activation and, optionally,
-            subset; or the folder of one hookpoint in a latent cache of Delphi.
+            Parquet or CSV with the columns document, feature, activation and, optionally, block
+            and subset; or the folder of one hookpoint in a latent cache of Delphi. Without blocks
+            each document is one block.
         sae : int or str
             SAE that the features belong to, by number or name.
         keep_above : float, default=0.0

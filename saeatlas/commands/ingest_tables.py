@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,14 @@ from saeatlas.commands.options import options
 def ingest_table(path: Path, columns: tuple[str, ...], **options: Any) -> None:
     """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
 
+    A table has the columns document, feature and activation; without a column block each document
+    is one block.
+
     Example: saeatlas ingest table latents/model.layers.12 --sae gemma-scope/layer_12
     """
     from saeatlas.ingest import tables
 
-    renamed = dict(_pair(column) for column in columns)
+    renamed = _pairs(columns)
     engine = catalog()
     with bars() as report:
         done = tables.ingest_table(engine, path, columns=renamed, report=report, **options)
@@ -117,11 +121,16 @@ def ingest_simulated(
     click.echo(done.summary)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    ours, equals, theirs = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} is not NAME=COLUMN, such as feature=latent.")
-    return ours, theirs
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Read options NAME=COLUMN."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        ours, equals, theirs = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=COLUMN, such as feature=latent.")
+        if pairs.setdefault(ours, theirs) != theirs:
+            raise click.BadParameter(f"{ours} is given twice: {pairs[ours]} and {theirs}.")
+    return pairs
 
 
 @ingest.command("cooccurrence")

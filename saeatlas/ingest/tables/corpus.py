@@ -47,7 +47,8 @@ def place_rows(connection: sa.Connection, source: Source, wanted: int | None) ->
     if row.n_documents:
         driver.execute(statement(__name__, "place"), numbers)
         statistics.refresh(connection, stage.place)
-        misfits = driver.execute(statement(__name__, "misfits"), numbers)
+        whole = {"whole_documents": source.whole_documents}
+        misfits = driver.execute(statement(__name__, "misfits"), numbers | whole)
         for misfit in misfits.fetchall():
             _refuse(row, source, *misfit, wanted=wanted)
         return int(row.id)
@@ -103,10 +104,17 @@ def _refuse(
         "document": f"{there} names document {document!r}, which {here} has not.",
         "block": f"{there} names block {block} of document {document!r}, which {here} has not.",
         "tokens": f"{there} has other tokens for document {document} than {here}.",
+        "several blocks": f"{there} names no blocks, and document {document!r} of {here} has "
+        "several.",
         "left out": f"{there} has no row for document {document} of {here}, only for later ones.",
     }[kind]
     available = f"Corpus {corpus.id} was made from {corpus.source}."
-    if kind == "left out":
+    if kind == "several blocks":
+        hint = (
+            "Say which column is the column block: --column block=COLUMN. For one block a document "
+            "leave --corpus out."
+        )
+    elif kind == "left out":
         hint = "Where nothing is active, one row with activation 0 says so."
     elif wanted is None:
         hint = f"Restore the documents, or `saeatlas remove corpus {corpus.id}` and start afresh."

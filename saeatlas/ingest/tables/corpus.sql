@@ -21,8 +21,9 @@ order by block.block
 -- name: misfits
 -- Where a table and an existing corpus disagree, the first place of each kind: 'document', 'block':
 -- the corpus has no such document, or no such block in it; 'tokens': the document has other tokens;
--- 'left out': no row speaks of this document, though there are rows for later ones. Parameters:
--- corpus (corpus.id).
+-- 'several blocks': the table names no blocks, and the document has several here; 'left out': no
+-- row speaks of this document, though there are rows for later ones. Parameters: corpus
+-- (corpus.id), whole_documents (whether the table names no blocks).
 (
     select
         case
@@ -44,6 +45,15 @@ union all
     join place using (document)
     join document on document.corpus = %(corpus)s and document.document = place.catalog
     where named.text_sha256 <> document.text_sha256
+    order by place.catalog
+    limit 1
+)
+union all
+(
+    select 'several blocks', named.name, null
+    from incoming_document as named
+    join place using (document)
+    where %(whole_documents)s and place.position > 0
     order by place.catalog
     limit 1
 )

@@ -44,6 +44,7 @@ class Cache:
         self._splits = delphi_files.splits(folder)
         config = delphi_files.config(folder)
         self.model: str | None = config.get("model_name")
+        self.whole_documents = False
         with_tokens = [split for split in self._splits if "tokens" in delphi_files.shapes(split)]
         self._tokens_in = with_tokens[0] if with_tokens else None
         self._n_rows = 0  # without tokens, what the rows turn out to be

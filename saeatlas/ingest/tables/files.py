@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
+from saeatlas.ingest.tables import columns as naming
 from saeatlas.ingest.tables.stage import Int, Named, Rows
 
-REQUIRED = ("document", "block", "feature", "activation")
-OURS = (*REQUIRED, "subset")
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".zst", ".bz2")  # those that Arrow opens by their name
@@ -29,7 +28,7 @@ _KINDS = {
 
 
 class TableFile:
-    """A Parquet or CSV file with a row for each active feature of a block.
+    """A Parquet or CSV file with a row for each active feature of a block or document.
 
     Keeps the names of all documents in memory, some 250 bytes each; nothing else of the file.
 
@@ -47,19 +46,15 @@ class TableFile:
     """
 
     def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
-        self.path, self._theirs = path, {name: name for name in OURS} | dict(columns)
+        naming.require_ours(columns)
+        self.path, self._theirs = path, {name: name for name in naming.OURS} | dict(columns)
         self.source = str(path)
         self.corpus: dict[str, Any] = {"name": path.name, "source": str(path)}
         self.model: str | None = None
-        self._wants_subset = "subset" in columns
+        self.whole_documents = False
+        self._wanted = set(columns)
         self._numbers: dict[str | int, int] = {}
         self._subsets: dict[int, str | None] = {}
-        for name in columns.keys() - set(OURS):
-            raise errors.BadTable(
-                f"--column {name}={columns[name]}: {name!r} is not a column that SAE Atlas reads.",
-                available=errors.nearest(name, OURS),
-                hint="Write SAE Atlas' name first: --column feature=latent.",
-            )
 
     def fingerprint(self) -> bytes:
         """Hash the file.
@@ -144,22 +139,8 @@ class TableFile:
                 yield batch.select(list(found.values())).rename_columns(list(found))
 
     def _found(self, names: list[str]) -> dict[str, str]:
-        """Say which of the file's columns is which of ours."""
-        found = {}
-        for ours, theirs in self._theirs.items():
-            if names.count(theirs) == 1:
-                found[ours] = theirs
-            elif theirs in names:
-                raise errors.BadTable(
-                    f"{self.path.name} has {names.count(theirs)} columns {theirs!r}.",
-                    hint="Rename all but one of them.",
-                )
-            elif ours in REQUIRED or self._wants_subset:
-                raise errors.BadTable(
-                    f"{self.path.name} has no column {theirs!r}.",
-                    available=errors.nearest(theirs, names),
-                    hint=f"Say which of its columns is the column {ours}: --column {ours}=COLUMN.",
-                )
+        found = naming.find(self.path.name, names, self._theirs, self._wanted)
+        self.whole_documents = "block" not in found
         return found
 
     def _require_type(self, ours: str, theirs: str, kind: Any) -> None:
@@ -183,7 +164,7 @@ class TableFile:
 
     def _understood(self, batch: Any, first: int, is_csv: bool) -> Rows:
         columns = {ours: _plain(batch.column(ours)) for ours in batch.schema.names}
-        for ours in REQUIRED:
+        for ours in columns.keys() - {"subset"}:
             if columns[ours].null_count:
                 i = int(columns[ours].is_null().to_numpy(zero_copy_only=False).argmax())
                 raise errors.BadTable(
@@ -194,7 +175,7 @@ class TableFile:
             self.path.name,
             first,
             self._numbered(columns["document"], is_csv),
-            _integers(columns["block"]),
+            _integers(columns["block"]) if "block" in columns else np.zeros(len(batch), np.int64),
             _integers(columns["feature"]),
             columns["activation"].to_numpy(zero_copy_only=False),
         )

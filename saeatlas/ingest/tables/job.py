@@ -38,6 +38,8 @@ class TableOutcome:
         Documents and blocks of the recording; pairs of block and feature stored.
     created : bool, default=True
         False if the recording was there already, and nothing was changed.
+    whole_documents : bool, default=False
+        Whether each document is one block, because the table names no blocks.
     """
 
     recording: int
@@ -46,6 +48,7 @@ class TableOutcome:
     blocks: int
     activations: int
     created: bool = True
+    whole_documents: bool = False
 
     @property
     def summary(self) -> str:
@@ -55,7 +58,8 @@ class TableOutcome:
             f"{counted(self.activations, 'active feature')}"
         )
         if self.created:
-            return f"Recording {self.recording} on corpus {self.corpus}: {size}."
+            whole = " Each document is one block." if self.whole_documents else ""
+            return f"Recording {self.recording} on corpus {self.corpus}: {size}.{whole}"
         return (
             f"Recording {self.recording} has this already: {size} on corpus {self.corpus}. "
             "Nothing was changed."
@@ -82,7 +86,7 @@ def ingest_table(
     ----------
     engine : sqlalchemy.Engine
     path : Path
-        Parquet or CSV with the columns document, block, feature, activation and, if wanted,
+        Parquet or CSV with the columns document, feature, activation and, if wanted, block and
         subset; or the folder of one hookpoint in a latent cache of Delphi.
     sae : str
         Name or number of the SAE that the features belong to.
@@ -114,7 +118,8 @@ def ingest_table(
 
     Notes
     -----
-    Rows of one block and feature give their maximum. A block without any row is not known to be
+    Rows of one block and feature give their maximum. Without a column of blocks, or if it is the
+    column of documents, each document is one block. A block without any row is not known to be
     there; a row with activation 0 makes it one in which nothing is active. In a corpus that is
     there already, a document without a row is refused; a block without one, in a document that
     has others, has no active feature.
@@ -233,4 +238,8 @@ def _write(connection: sa.Connection, source: Source, params: dict[str, Any]) ->
         count = sql.SQL(statement(__name__, "counts"))
         counts = driver.execute(count.format(**target), parameters).fetchone()
     assert counts is not None
-    return TableOutcome(number, params["corpus"], *counts)
+    documents, blocks, activations = counts
+    return TableOutcome(
+        number, params["corpus"], documents, blocks, activations,
+        whole_documents=source.whole_documents,
+    )  # fmt: skip

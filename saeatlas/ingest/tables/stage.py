@@ -132,11 +132,14 @@ class Source(Protocol):
         Columns of ``corpus`` as far as they are known; ``source`` decides who shares it.
     model : str or None
         Model that was run.
+    whole_documents : bool
+        Whether it names no blocks, so that each document is one; known once its rows were read.
     """
 
     source: str
     corpus: dict[str, Any]
     model: str | None
+    whole_documents: bool
 
     def fingerprint(self) -> bytes:
         """Hash the content: 32 bytes."""

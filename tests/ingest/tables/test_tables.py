@@ -635,6 +635,81 @@ def test_words_that_do_not_fit_a_cache(engine: sa.Engine, tmp_path: Path) -> Non
         _ingest(engine, tmp_path / "c" / "0_31.safetensors")
 
 
+DOCUMENTS: dict[str, list[Any]] = {
+    "numbers": [0, 1, 0, 3], "texts": ["z", "a", "z", "b"], "wide": [2**40, 5, 2**40, 7],
+    "fractions as text": ["1.5", "2", "1.5", "7"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".tsv.gz"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_one_block_a_document(
+    engine: sa.Engine, tmp_path: Path, kind: str, suffix: str, twice: bool
+) -> None:
+    """No column of blocks, or the column of documents: whatever its type."""
+    names = DOCUMENTS[kind]
+    frame = pd.DataFrame({"document": names, "feature": [7, 7, 7, 2], "activation": [1, 4, 3, 2.0]})
+    columns = {"document": "sequence", "block": "sequence"} if twice else {"document": "sequence"}
+    path = _write(tmp_path / f"t{suffix}", frame.rename(columns={"document": "sequence"}))
+    done = _ingest(engine, path, columns=columns)
+    assert _stored(engine, done) == [{7: 3.0}, {7: 4.0}, {2: 2.0}]
+    assert done.documents == 3 and done.summary.endswith("Each document is one block.")
+    places = [(b.document, b.position) for b in _rows(engine, tables.block, "block")]
+    assert places == [(0, 0), (1, 0), (2, 0)]
+    # another SAE on the same documents, with blocks and without
+    second = _ingest(engine, _write(tmp_path / "u.csv", frame), "two", corpus=done.corpus)
+    third = _ingest(engine, _write(tmp_path / "v.csv", frame.assign(block=0)), "two", corpus=1)
+    assert _stored(engine, second) == _stored(engine, third) == _stored(engine, done)
+
+
+def test_a_table_without_blocks_on_a_corpus_with_several(engine: sa.Engine, tmp_path: Path) -> None:
+    _ingest(engine, _write(tmp_path / "one.csv", [ROW, ROW | {"block": 1}]))
+    whole = {name: value for name, value in ROW.items() if name != "block"}
+    before = _counts(engine)
+    with pytest.raises(errors.BadTable, match=r"names no blocks, and document 'a' of corpus 1 has"):
+        _ingest(engine, _write(tmp_path / "two.csv", [whole]), "two", corpus=1)
+    assert _counts(engine) == before
+
+
+@pytest.mark.parametrize("name", ["Block", "block_id", " block", "blok", "n_block", "blcok"])
+def test_a_column_that_looks_like_blocks(engine: sa.Engine, tmp_path: Path, name: str) -> None:
+    rows = pd.DataFrame([ROW, ROW | {"block": 1}]).rename(columns={"block": name})
+    path = _write(tmp_path / "t.parquet", rows)
+    before = _counts(engine)
+    with pytest.raises(errors.BadTable, match=rf"no column 'block', but it has '{name}'"):
+        _ingest(engine, path)
+    assert _counts(engine) == before
+    assert _ingest(engine, path, columns={"block": name}).blocks == 2
+    path = path.rename(tmp_path / "u.parquet")
+    assert _ingest(engine, path, "two", columns={"block": "document"}).blocks == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"feature": "block"}, {"activation": "block"}, {"activation": "feature"},
+        {"document": "feature"}, {"subset": "activation"}, {"block": "feature"},
+    ],
+)  # fmt: skip
+def test_one_column_for_two_things(
+    engine: sa.Engine, tmp_path: Path, suffix: str, columns: dict[str, str]
+) -> None:
+    path = _write(tmp_path / f"t{suffix}", [ROW | {"document": 1}])
+    before = _counts(engine)
+    with pytest.raises(errors.BadTable, match="cannot be both"):
+        _ingest(engine, path, columns=columns)
+    assert _counts(engine) == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_documents_are_the_subsets_too(engine: sa.Engine, tmp_path: Path, suffix: str) -> None:
+    path = _write(tmp_path / f"t{suffix}", [ROW | {"document": 17}, ROW | {"document": 4}])
+    _ingest(engine, path, columns={"subset": "document", "block": "document"})
+    assert [d.subset for d in _rows(engine, tables.document, "document")] == ["17", "4"]
+
+
 def test_on_the_command_line(tmp_path: Path) -> None:
     path = _write(tmp_path / "t.csv", pd.DataFrame([ROW]).rename(columns={"feature": "latent"}))
     words = ["ingest", "table", str(path), "--sae", "one"]
@@ -649,3 +724,5 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     other = run(*words[:-1], "two", "--column", "feature=latent", "--corpus", "1")
     assert other.stdout.startswith("Recording 2 on corpus 1")
     assert str(path) in run("status").stdout
+    twice = run(*words, "--column", "feature=latent", "--column", "feature=block")
+    assert twice.returncode == 2 and "feature is given twice" in twice.stderr
