@@ -20,6 +20,7 @@ handler and prints these three lines as they are.
         ├── NameTaken            another content already has this name
         ├── BadWeights           an SAE whose numbers cannot be used
         ├── UnsupportedSae       an SAE of a form that cannot be read exactly
+        ├── WithoutWeights       an SAE that was ingested without weights has no vectors
         ├── ModelMismatch        SAE and model do not belong together
         ├── PoorFit              the SAE reconstructs the model's activations badly
         ├── BadCorpus            a corpus that cannot be read
@@ -33,6 +34,7 @@ handler and prints these three lines as they are.
 """
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -138,6 +140,27 @@ class BadWeights(InputError):
 
 class UnsupportedSae(InputError):
     """This SAE cannot be read exactly."""
+
+
+class WithoutWeights(InputError):
+    """The SAE was ingested without weights.
+
+    Parameters
+    ----------
+    sae : int
+        ``sae.id``.
+    release, sae_id : str
+        Its name.
+    """
+
+    def __init__(self, sae: int, release: str, sae_id: str) -> None:
+        super().__init__(
+            f"SAE {sae} ({release}/{sae_id}) was ingested without weights: it has no vectors.",
+            available="Labels, activations, clusterings, maps and attributes of its features can "
+            "be used.",
+            hint="Add the weights: `saeatlas ingest sae --path FOLDER "
+            f"{shlex.join(['--release', release, '--sae-id', sae_id])}`",
+        )
 
 
 class ModelMismatch(InputError):

@@ -50,7 +50,7 @@ def choose(connection: sa.Connection, sae: int, condition: str | None) -> Choice
     QueryFailed
         The condition does not run.
     """
-    facts: dict[str, Any] = {"sae": sae, "weights": saes.read(connection, sae).weights_sha256.hex()}
+    facts: dict[str, Any] = {"sae": sae, "weights": saes.weights(saes.read(connection, sae))}
     features = None
     if condition is not None:
         features = sql_filters.features(connection, sae, condition)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from saeatlas import errors
+from saeatlas.api.ingest_published import IngestPublished
 from saeatlas.api.ingest_tables import IngestTables
 from saeatlas.api.ingest_words import IngestWords
 from saeatlas.progress import Progress, Report, silent
 
 
-class Ingest(IngestTables, IngestWords):
+class Ingest(IngestTables, IngestWords, IngestPublished):
     """Brings SAEs, activations, tables, labels and words into a catalog: a method each.
 
     A method returns the numbers of the rows that it wrote, or found: what is in the catalog already
@@ -37,6 +38,8 @@ class Ingest(IngestTables, IngestWords):
         path: str | Path | None = None,
         hook_name: str | None = None,
         model_name: str | None = None,
+        layer: int | None = None,
+        site: Literal["resid", "mlp", "att"] | None = None,
         allow_zero_rows: bool = False,
         encoder: bool = False,
         progress: Report = silent,
@@ -55,6 +58,10 @@ class Ingest(IngestTables, IngestWords):
             Hook name of its input site, if its files do not say.
         model_name : str, optional
             Model that it was trained on, if its files do not say.
+        layer : int, optional
+            Decoder layer of its input site, from 0, if its files do not say.
+        site : {'resid', 'mlp', 'att'}, optional
+            Part of the model, if its files do not say.
         allow_zero_rows : bool, default=False
             Accept features whose decoder vector is all zero.
         encoder : bool, default=False
@@ -79,7 +86,7 @@ class Ingest(IngestTables, IngestWords):
             hook_name=hook_name, model_name=model_name, allow_zero_rows=allow_zero_rows,
         )  # fmt: skip
         with self.engine.begin() as connection:
-            stored = store.store_sae(connection, loaded, encoder=encoder)
+            stored = store.store_sae(connection, loaded.placed(layer, site), encoder=encoder)
         progress(Progress("SAEs", 1, 1))
         return stored.sae
 

@@ -58,10 +58,11 @@ def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
     Returns
     -------
     anndata.AnnData
-        ``X``: decoder vectors as stored, float32. ``obs``: the `feature_table`, by names that a
-        query takes, as 12:4821. ``obsm``: the newest map of each method, as ``X_tsne``, float32,
-        NaN of features that are not on it; of encoder vectors ``X_tsne_encoder``. ``obsp``: the
-        affinity, sparse, symmetric, without a feature's with itself; empty if nothing was counted.
+        ``X``: decoder vectors as stored, float32; no columns without weights. ``obs``: the
+        `feature_table`, by names that a query takes, as 12:4821. ``obsm``: the newest map of each
+        method, as ``X_tsne``, float32, NaN of features that are not on it; of encoder vectors
+        ``X_tsne_encoder``. ``obsp``: the affinity, sparse, symmetric, without a feature's with
+        itself; empty if nothing was counted.
         ``uns``: the SAE, the runs that were read with their parameters as JSON, and what the
         bound below which affinities were left out.
 
@@ -81,7 +82,10 @@ def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
     obs = table.frame
     named = _named(connection, sae)
     obs.index = feature_table.index(f"{named}:{feature}" for feature in obs["feature"])
-    vectors = sae_vectors.read(connection, sae)
+    if saes.read(connection, sae).weights_sha256 is None:
+        vectors = np.empty((len(obs), 0), np.float32)
+    else:
+        vectors = sae_vectors.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
     runs = dict(table.runs)

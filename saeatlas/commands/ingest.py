@@ -37,21 +37,47 @@ _encoder = click.option(
     help="sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.",
 )
 @click.option("--hook-name", help="Hook name of its input site, if its files do not say.")
-@click.option("--model-name", help="Model it was trained on, if its files do not say.")
+@click.option("--model-name", "--model", "model_name",
+              help="Model it was trained on, if its files do not say.")  # fmt: skip
+@click.option("--layer", type=click.IntRange(min=0),
+              help="Decoder layer of its input site, if its files do not say.")  # fmt: skip
+@click.option("--site", type=click.Choice(["resid", "mlp", "att"]),
+              help="Part of the model, if its files do not say.")  # fmt: skip
+@click.option("--no-weights", is_flag=True,
+              help="Only names for its features, where the weights are not at hand.")  # fmt: skip
+@click.option("--features", type=int, help="--no-weights only: number of features.")
 @_allow_zero_rows
 @_encoder
-def ingest_sae(encoder: bool, **names: Any) -> None:
+def ingest_sae(
+    encoder: bool, no_weights: bool, features: int | None, path: Path | None,
+    allow_zero_rows: bool, layer: int | None, site: Any, **names: Any,
+) -> None:  # fmt: skip
     """Ingest one SAE.
 
-    Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
-    """
-    from saeatlas.ingest.saes import load as saes
-    from saeatlas.ingest.saes import store
+    With --no-weights labels, activations, clusterings, maps and attributes of its features can be
+    ingested; the same name with --path adds the weights later.
 
+    Example: saeatlas ingest sae --release gpt2-small-res-jb --sae-id blocks.8.hook_resid_pre
+
+    Example: saeatlas ingest sae --no-weights --features 24576 --model gpt2 --layer 8 --site resid
+    """
+    from saeatlas.ingest.saes import load, store, without_weights
+
+    if no_weights != (features is not None):
+        raise click.UsageError("--no-weights and --features go together.")
+    if no_weights and (path or encoder or allow_zero_rows):
+        raise click.UsageError("--path, --encoder and --allow-zero-rows are about weights.")
     engine = catalog()
-    loaded = saes.load_sae(**names)
-    with engine.begin() as connection:
-        click.echo(store.store_sae(connection, loaded, encoder=encoder).summary)
+    if features is not None:
+        with engine.begin() as connection:
+            stored = without_weights.store_names(
+                connection, features=features, layer=layer, site=site, **names
+            )
+    else:
+        loaded = load.load_sae(path=path, allow_zero_rows=allow_zero_rows, **names)
+        with engine.begin() as connection:
+            stored = store.store_sae(connection, loaded.placed(layer, site), encoder=encoder)
+    click.echo(stored.summary)
 
 
 @ingest.command("layers")

@@ -74,7 +74,7 @@ def ingest_cooccurrence(
         row = saes.find_one(connection, sae)
         _require_counts(path, counts, n_blocks, row.d_sae)
         key = runs.input_hash(
-            sae=row.weights_sha256.hex(),
+            sae=row.weights_sha256.hex() if row.weights_sha256 else f"SAE {row.id}",
             counts=hashlib.sha256(np.ascontiguousarray(counts, "<i8").data).hexdigest(),
             n_blocks=n_blocks,
         )

@@ -83,7 +83,7 @@ def identify(connection: sa.Connection, params: Params, _report: Report = silent
     UnknownName, InputError
         No such SAE, or the run has not counted its features.
     """
-    weights = saes.read(connection, params.sae).weights_sha256.hex()
+    weights = saes.weights(saes.read(connection, params.sae))
     if params.cooccurrence is not None:
         run = tables.run
         counted = sa.select(run.c.sae).where(

@@ -129,7 +129,7 @@ def read(
 
 
 def _activations(connection: sa.Connection, params: Params) -> Subject:
-    weights = saes.read(connection, params.sae).weights_sha256.hex()
+    weights = saes.weights(saes.read(connection, params.sae))
     recording = params.recording or _newest(connection, params.sae)
     n = covariances.read(connection, recording).n
     table = tables.recording

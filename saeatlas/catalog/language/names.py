@@ -24,7 +24,7 @@ _LISTED = 8
 
 
 class Sae(NamedTuple):
-    """An SAE as far as names go; ``d_in`` is the length of its decoder vectors."""
+    """An SAE as far as names go; ``d_in`` is the length of its decoder vectors, None without."""
 
     id: int
     release: str
@@ -32,7 +32,7 @@ class Sae(NamedTuple):
     layer: int | None
     site: str | None
     model: int | None
-    d_in: int
+    d_in: int | None
     d_sae: int
 
     def __str__(self) -> str:

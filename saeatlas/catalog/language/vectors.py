@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC
 
+from saeatlas import errors
 from saeatlas.catalog.language import names as naming
 from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.names import Sae
@@ -33,6 +34,7 @@ def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
     """
     saes = [builder.feature(node) for _, node in near.terms]
     for sae, (_, node) in zip(saes, near.terms, strict=True):
+        _require_weights(sae, node.at)
         if not _alike(sae, saes[0]):
             raise QueryError(node.at, f"{_vectors(sae)} cannot be added to {_theirs(saes[0])}.")
     total: dict[tuple[int, int], int] = {}
@@ -70,6 +72,7 @@ def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[S
     at = operands.Place(places[0].at.start, places[-1].at.end)
     fit = [sae for sae in found if _alike(sae, like)]
     if not fit:
+        _require_weights(found[0], at)
         raise QueryError(
             at, f"{_vectors(found[0])} cannot be compared with {_theirs(like)}.",
             hint="Vectors are compared within one model, and of one length.",
@@ -175,6 +178,7 @@ def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
         "feature", *map(sa.column, ("sae", "feature", "decoder")), schema="atlas"
     ).alias("candidate")  # fmt: skip
     target = total(near, saes)
+    assert sae.d_in is not None  # it has an index
     half = HALFVEC(sae.d_in)
     order = sa.cast(feature.c.decoder, half).op("<=>")(sa.cast(target, half))
     return (
@@ -183,6 +187,12 @@ def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
         .order_by(order)
         .limit(n)
     )
+
+
+def _require_weights(sae: Sae, at: operands.Place) -> None:
+    if sae.d_in is None:
+        without = errors.WithoutWeights(sae.id, sae.release, sae.sae_id)
+        raise QueryError(at, without.wrong, available=without.available, hint=without.hint)
 
 
 def _alike(sae: Sae, other: Sae) -> bool:

@@ -9,6 +9,7 @@ import torch
 
 from saeatlas import errors
 from saeatlas.ingest.saes import load as saes
+from saeatlas.schema.rows.saes import weights
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -146,13 +147,15 @@ def load_weights(row: "sa.Row[Any]") -> "SAE[Any]":
         They have changed.
     UnsupportedSae
         A bare decoder.
+    WithoutWeights
     """
+    stored = weights(row)
     name = f"{row.release}/{row.sae_id}"
     path = Path(row.source) if Path(row.source).is_absolute() else None
     loaded = saes.load_sae(
         row.release, row.sae_id, path, hook_name=row.hook_name, allow_zero_rows=True
     )
-    if loaded.weights_sha256 != row.weights_sha256.hex():
+    if loaded.weights_sha256 != stored:
         raise errors.NameTaken(
             f"The weights of {name} are not those in the catalog any more.",
             available=f"They came from {row.source}.",

@@ -12,7 +12,7 @@ from saeatlas.ingest.activations.recorder import Recorder
 from saeatlas.ingest.corpora import Corpus
 from saeatlas.progress import Report, silent
 from saeatlas.schema.rows import running_jobs
-from saeatlas.schema.rows.saes import find_saes
+from saeatlas.schema.rows.saes import find_saes, weights
 
 
 def record(
@@ -64,6 +64,8 @@ def record(
     options = options or Options()
     with engine.connect() as connection:
         rows = find_saes(connection, saes)
+        for row in rows:
+            weights(row)
     loaded = forward.load_model_with_saes(model, rows, options)  # long: no transaction meanwhile
     return record_documents(engine, corpus, loaded, options, report)
 

@@ -185,3 +185,33 @@ def region_of_hook(hook_name: str | None) -> Region | None:
         (r"(?:layers|h)\.\d+$", "resid"),
     )
     return next((region for p, region in regions if re.search(p, hook_name or "")), None)
+
+
+def place_of(
+    hook_name: str | None, layer: int | None, site: Region | None
+) -> tuple[int | None, Region | None]:
+    """Combine what a hook's name says of layer and site with what a user says.
+
+    Parameters
+    ----------
+    hook_name : str or None
+    layer : int or None
+    site : {'resid', 'mlp', 'att'} or None
+
+    Returns
+    -------
+    (layer, site)
+
+    Raises
+    ------
+    InputError
+        They contradict each other.
+    """
+    own_layer, own_site = layer_of_hook(hook_name), region_of_hook(hook_name)
+    for said, own, option in ((layer, own_layer, "--layer"), (site, own_site, "--site")):
+        if said is not None and own is not None and said != own:
+            raise errors.InputError(
+                f"{option} {said} contradicts the SAE's input site, {hook_name}.",
+                hint=f"Leave {option} out; where its files are wrong, --hook-name corrects them.",
+            )
+    return (own_layer if layer is None else layer), site or own_site

@@ -1,6 +1,6 @@
 """An SAE in memory: its weights, and what is known of it under the names of table ``sae``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +62,26 @@ class LoadedSae:
     def d_sae(self) -> int:
         """Number of features."""
         return int(self.decoder.shape[0])
+
+    def placed(self, layer: int | None, site: hooks.Region | None) -> "LoadedSae":
+        """Take a user's word for layer and site where its files do not say them.
+
+        Parameters
+        ----------
+        layer : int or None
+        site : {'resid', 'mlp', 'att'} or None
+
+        Returns
+        -------
+        LoadedSae
+
+        Raises
+        ------
+        InputError
+            Its hook is elsewhere.
+        """
+        layer, site = hooks.place_of(self.hook_name, layer, site)
+        return replace(self, layer=layer, site=site)
 
     @property
     def decoder_norm(self) -> npt.NDArray[np.float32]:

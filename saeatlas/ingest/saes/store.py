@@ -28,38 +28,52 @@ class StoredSae:
         Its number, ``sae.id``.
     release, sae_id : str
         Its name.
-    d_sae, d_in : int
-        Features, and width of a decoder vector.
+    d_sae : int
+        Features.
+    d_in : int or None
+        Width of a decoder vector; None without weights.
     created : bool
         False if the same weights were there already.
     encoder_added : bool, default=False
         Whether its encoder vectors were written just now.
+    weights_added : bool, default=False
+        Whether it was there without weights, and has them now.
     """
 
     sae: int
     release: str
     sae_id: str
     d_sae: int
-    d_in: int
+    d_in: int | None
     created: bool
     encoder_added: bool = False
+    weights_added: bool = False
 
     @property
     def summary(self) -> str:
         """What was done, in a line."""
         done = "ingested" if self.created else "already there"
+        if self.weights_added:
+            done += ", weights added"
         if self.encoder_added:
             done += ", encoder added"
-        elif not self.created:
+        if not (self.created or self.weights_added or self.encoder_added):
             done += ", unchanged"
-        size = f"{counted(self.d_sae, 'feature')} of {counted(self.d_in, 'dimension')}"
-        return f"SAE {self.sae}  {self.release}/{self.sae_id}  {size}: {done}"
+        return f"SAE {self.sae}  {self.release}/{self.sae_id}  {self.size}: {done}"
+
+    @property
+    def size(self) -> str:
+        """How many features and dimensions it has."""
+        of = f" of {counted(self.d_in, 'dimension')}" if self.d_in else " without weights"
+        return counted(self.d_sae, "feature") + of
 
 
 def store_sae(
     connection: sa.Connection, loaded: "LoadedSae", *, encoder: bool = False
 ) -> StoredSae:
     """Write one SAE and its features; the same weights again change nothing.
+
+    An SAE of this name that was ingested without weights gets them.
 
     Writes one row of ``sae``, ``d_sae`` rows of ``feature`` (a partition of its own) and, where
     the SAE names a model not seen before, one row of ``model``; with `encoder`, ``d_sae`` rows of
@@ -80,7 +94,8 @@ def store_sae(
     Raises
     ------
     NameTaken
-        Other weights have this release and sae_id.
+        Other weights have this release and sae_id, or it was ingested without weights as one of
+        another layer or number of features.
     UnsupportedSae
         The encoder of a bare decoder is wanted.
     """
@@ -106,18 +121,30 @@ def store_sae(
         insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
     ).scalar_one_or_none()
     created = number is not None
+    filled = False
     if number is None:
-        number = _same_weights(connection, loaded)
+        found = _named_alike(connection, loaded)
+        number = found.id
+        filled = found.weights_sha256 is None and _add_weights(connection, number, loaded, row)
+        _write_place(connection, number, loaded)
     else:
-        if loaded.model_name:
-            model = model_row(connection, loaded.model_name)
-            connection.execute(sa.update(table).where(table.c.id == number).values(model=model))
-        with partitions.filling(connection, tables.feature, number) as part:
-            columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
-            copy_rows(connection, part, columns, _features(number, loaded))
+        _fill(connection, number, loaded)
     added = encoder and encoders.store_encoder(connection, number, loaded)
     width = loaded.decoder.shape[1]
-    return StoredSae(number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added)
+    return StoredSae(
+        number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled
+    )
+
+
+def _fill(connection: sa.Connection, number: int, loaded: "LoadedSae") -> None:
+    """Write an SAE's model and features."""
+    table = tables.sae
+    if loaded.model_name:
+        model = model_row(connection, loaded.model_name)
+        connection.execute(sa.update(table).where(table.c.id == number).values(model=model))
+    with partitions.filling(connection, tables.feature, number) as part:
+        columns = ["sae", "feature", "decoder", "decoder_norm", "threshold"]
+        copy_rows(connection, part, columns, _features(number, loaded))
 
 
 def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
@@ -144,21 +171,60 @@ def model_row(connection: sa.Connection, name: str, **facts: Any) -> int:
     return int(connection.execute(statement.returning(table.c.id)).scalar_one())
 
 
-def _same_weights(connection: sa.Connection, loaded: "LoadedSae") -> int:
+def _named_alike(connection: sa.Connection, loaded: "LoadedSae") -> sa.Row[Any]:
+    """Find the SAE of this name, which has the same weights or none."""
     table = tables.sae
     row = connection.execute(
-        sa.select(table.c.id, table.c.weights_sha256, table.c.source).where(
-            table.c.release == loaded.release, table.c.sae_id == loaded.sae_id
-        )
+        sa.select(table).where(table.c.release == loaded.release, table.c.sae_id == loaded.sae_id)
     ).one()
-    if row.weights_sha256.hex() != loaded.weights_sha256:
+    if row.weights_sha256 is not None and row.weights_sha256.hex() != loaded.weights_sha256:
         name = f"{loaded.release}/{loaded.sae_id}"
         raise errors.NameTaken(
             f"The catalog has other weights under the name {name}.",
             available=f"Those came from {row.source}, these from {loaded.source}.",
             hint=f"Give these another name (--release, --sae-id), or `saeatlas remove sae {name}`.",
         )
-    return int(row.id)
+    for column in ("layer", "site"):
+        said, own = getattr(row, column), getattr(loaded, column)
+        if said is not None and own is not None and said != own:
+            raise errors.NameTaken(
+                f"SAE {row.id} ({row.release}/{row.sae_id}) is in the catalog with {column} "
+                f"{said}, not {own}.",
+                hint=f"Leave out --{column}, or `saeatlas remove sae {row.id}` first.",
+            )
+    return row
+
+
+def _add_weights(
+    connection: sa.Connection, number: int, loaded: "LoadedSae", values: dict[str, Any]
+) -> bool:
+    """Give an SAE that was ingested without weights its vectors; return whether it was."""
+    c = tables.sae.c
+    locked = sa.select(c.weights_sha256, c.d_sae).where(c.id == number)
+    found = connection.execute(locked.with_for_update()).one()
+    if found.weights_sha256 is not None:
+        return False
+    if found.d_sae != loaded.d_sae:
+        raise errors.NameTaken(
+            f"SAE {number} ({loaded.release}/{loaded.sae_id}) was ingested without weights as one "
+            f"of {counted(found.d_sae, 'feature')}; these weights have {loaded.d_sae:,}.",
+            hint="Give these another name (--release, --sae-id), or `saeatlas remove sae "
+            f"{number}` first.",
+        )
+    known = {name: value for name, value in values.items() if value is not None}
+    connection.execute(sa.update(tables.sae).where(c.id == number).values(known))
+    partitions.drop(connection, tables.feature, number)
+    _fill(connection, number, loaded)
+    return True
+
+
+def _write_place(connection: sa.Connection, number: int, loaded: "LoadedSae") -> None:
+    """Write layer and site where they were not known."""
+    for name in ("layer", "site"):
+        column, said = tables.sae.c[name], getattr(loaded, name)
+        if said is not None:
+            unknown = (tables.sae.c.id == number, column.is_(None))
+            connection.execute(sa.update(tables.sae).where(*unknown).values({name: said}))
 
 
 def _features(number: int, loaded: "LoadedSae") -> Iterator[tuple[Any, ...]]:

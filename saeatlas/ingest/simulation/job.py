@@ -67,10 +67,9 @@ class SimulationOutcome:
     def summary(self) -> str:
         """What was done, in two lines."""
         stored = self.stored
-        size = f"{counted(stored.d_sae, 'feature')} of {counted(stored.d_in, 'dimension')}"
         done = "simulated" if stored.created else "already there"
         return (
-            f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {size}: {done}\n"
+            f"SAE {stored.sae}  {stored.release}/{stored.sae_id}  {stored.size}: {done}\n"
             f"Recording {self.recording}: {counted(self.documents, 'document')}. Stored now: "
             f"{counted(self.blocks, 'block')} with {counted(self.activations, 'active feature')}."
         )

@@ -113,10 +113,9 @@ def find_tokens(
     params = {"model_sha256": files.model_fingerprint(model, config), "top": top}
     with engine.connect() as connection:
         row = saes.read(connection, sae)
+        weights = saes.weights(row)
         _require_residual(row, model, int(config.hidden_size))
-        key = runs.input_hash(
-            weights=row.weights_sha256.hex(), tokenizer=tokenizer.fingerprint, **params
-        )
+        key = runs.input_hash(weights=weights, tokenizer=tokenizer.fingerprint, **params)
         older = _runs(connection, sae)
     if key in older:
         return TokensOutcome(older[key], created=False)

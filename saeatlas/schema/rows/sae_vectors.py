@@ -47,8 +47,11 @@ def read(
     ------
     UnknownName
         There is no such SAE, or its encoder was not ingested.
+    WithoutWeights
+        It has no vectors.
     """
     row = saes.read(connection, sae)
+    saes.weights(row)
     width = row.d_in if of == "decoder" else _encoder_width(connection, row)
     vectors = np.empty((row.d_sae, width), np.float32)
     copy = sql.SQL(statement(__name__, f"read_{of}s")).format(sae=sql.Literal(sae))

@@ -41,6 +41,30 @@ def read(connection: sa.Connection, sae: int, *, lock: bool = False) -> sa.Row[A
     return row
 
 
+def weights(row: sa.Row[Any]) -> str:
+    """Return the hash of an SAE's weights, for what needs its vectors.
+
+    Parameters
+    ----------
+    row : sqlalchemy.Row
+        Of ``sae``.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+
+    Raises
+    ------
+    WithoutWeights
+        It was ingested without them.
+    """
+    if row.weights_sha256 is None:
+        raise errors.WithoutWeights(row.id, row.release, row.sae_id)
+    digest: str = row.weights_sha256.hex()
+    return digest
+
+
 def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:
     """Find SAEs by number, ``sae_id``, ``release/sae_id``, or all of a ``release``.
 

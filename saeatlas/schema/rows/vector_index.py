@@ -33,7 +33,7 @@ def create(connection: sa.Connection, sae: int) -> bool:
     UnknownName
         There is no such SAE.
     InputError
-        Its vectors are too long for an index.
+        Its vectors are too long for an index, or it has none.
     ServerTooOld
         pgvector is older than 0.8.2, whose builds are not safe.
 
@@ -44,7 +44,9 @@ def create(connection: sa.Connection, sae: int) -> bool:
     more than comparing all. 16,384 vectors of 2,304 dimensions take a minute and 100 MB. The index
     is removed with the SAE.
     """
-    d = saes.read(connection, sae).d_in
+    row = saes.read(connection, sae)
+    saes.weights(row)
+    d = row.d_in
     if d > MOST:
         raise errors.InputError(
             f"Decoder vectors of SAE {sae} have {d:,} dimensions.",

@@ -1,6 +1,7 @@
 """The tables of the catalog, and the one place where their columns are explained."""
 
 from saeatlas.schema.affinities import AFFINITIES, ANGULAR, MEASURES
+from saeatlas.schema.tables.attributes import attribute, attribute_value
 from saeatlas.schema.tables.base import SCHEMA, metadata
 from saeatlas.schema.tables.corpora import block, corpus, document
 from saeatlas.schema.tables.crystals import (
@@ -13,6 +14,7 @@ from saeatlas.schema.tables.crystals import (
 )
 from saeatlas.schema.tables.labels import label, label_word
 from saeatlas.schema.tables.lobes import (
+    agreement,
     block_lobe,
     clustering,
     lobe,
@@ -48,6 +50,9 @@ __all__ = [
     "TILE",
     "activation",
     "activation_covariance",
+    "agreement",
+    "attribute",
+    "attribute_value",
     "bitmap",
     "bitmap_chunk",
     "block",

@@ -22,34 +22,33 @@ clustering = sa.Table(
         sa.Integer,
         sa.ForeignKey(run.c.id, ondelete="CASCADE"),
         nullable=False,
-        comment="Run that made it: lobes or geometry.",
+        comment="Run that made it: lobes or geometry; lobes for a published clustering too.",
     ),
     Column(
         "affinity",
         sa.Text,
         nullable=False,
         comment="What was clustered: phi, jaccard, dice, overlap, simple_matching; angular for "
-        "decoder vectors.",
+        "decoder vectors. Of a published clustering: the name of the level in its file.",
     ),
-    Column("k", sa.Integer, nullable=False, comment="Number of lobes requested."),
+    Column("k", sa.Integer, nullable=False, comment="Number of lobes requested; of a published "
+           "clustering, that of its clusters."),
     Column("n_lobes", sa.Integer, nullable=False, comment="Number of lobes found; at most k."),
     Column("n_features", sa.Integer, nullable=False, comment="Features that were clustered."),
     Column(
         "ncut",
         DOUBLE_PRECISION,
-        nullable=False,
         comment="Normalised cut: the sum over lobes of the share of their affinity that leaves "
-        "them; in [0, n_lobes].",
+        "them; in [0, n_lobes]. NULL if published.",
     ),
     Column(
         "modularity",
         DOUBLE_PRECISION,
-        nullable=False,
         comment="Modularity: share of affinity within lobes minus the share expected from the "
-        "features' sums of affinity.",
+        "features' sums of affinity. NULL if published.",
     ),
     measure("silhouette", "Mean silhouette of features, distance 1 - affinity; in [-1, 1]. NULL "
-             "for one lobe."),
+             "for one lobe, and if published."),
     measure("seed_stability", "Mean adjusted mutual information with the clusterings of other "
              "seeds. NULL if not measured."),
     measure("half_stability", "Adjusted mutual information of the clusterings of two halves of "
@@ -64,14 +63,19 @@ lobe = sa.Table(
     metadata,
     key(clustering, "Clustering it belongs to."),
     Column("lobe", sa.Integer, primary_key=True, comment="Number, from 0: the largest first, ties "
-           "by lowest member."),
+           "by lowest member. Of a published clustering: the file's own numbers, if these are 0 to "
+           "k - 1."),
     Column("n_features", sa.Integer, nullable=False, comment="Features in it."),
-    Column("modularity", DOUBLE_PRECISION, nullable=False, comment="Its part of the modularity."),
-    measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe."),
+    Column("modularity", DOUBLE_PRECISION, comment="Its part of the modularity. NULL if "
+           "published."),
+    measure("silhouette", "Mean silhouette of its features. NULL if it is the only lobe, and if "
+            "published."),
     Column("parent", sa.Integer, comment="Lobe of the next smaller k of the same affinity and "
            "run that contains most of its features; the lowest number if several do. NULL for "
-           "the smallest k."),
+           "the smallest k, and if published."),
     Column("parent_share", REAL, comment="Share of its features that lie there; in (0, 1]."),
+    Column("name", sa.Text, comment="Of a published clustering: what its file calls the cluster. "
+           "NULL otherwise."),
     comment="A lobe: a cluster of features that are active together.",
 )  # fmt: skip
 
@@ -102,6 +106,19 @@ lobe_test = sa.Table(
              "and null: corrected for having tried many. NULL where z is."),
     CheckConstraint("p > 0 and p <= 1", name="p"),
     comment="Tests of whether lobes are spatial: a statistic against a null, one-sided.",
+)  # fmt: skip
+
+agreement = sa.Table(
+    "agreement",
+    metadata,
+    key(run, "Run that compared: agreement."),
+    key(clustering, "A clustering."),
+    Column("other", sa.Integer, sa.ForeignKey(clustering.c.id, ondelete="CASCADE"),
+           primary_key=True, comment="Clustering that it was compared with."),
+    Column("n", sa.Integer, nullable=False, comment="Features that have a lobe in both."),
+    measure("ami", "Adjusted mutual information of the lobes of these features: 1 for the same "
+            "partition, 0 on average for unrelated ones. NULL without a feature in common."),
+    comment="How far two clusterings of the same features agree.",
 )  # fmt: skip
 
 block_lobe = sa.Table(

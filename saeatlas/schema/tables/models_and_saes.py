@@ -70,14 +70,15 @@ sae = sa.Table(
     Column(
         "d_in",
         sa.Integer,
-        nullable=False,
-        comment="Width of a decoder vector; also of the SAE's input, except for transcoders.",
+        comment="Width of a decoder vector; also of the SAE's input, except for transcoders. NULL "
+        "if it was ingested without weights.",
     ),
     Column("d_sae", sa.Integer, nullable=False, comment="Number of features."),
     Column(
         "architecture",
         sa.Text,
-        comment="sae-lens' name, such as jumprelu or topk. NULL for a bare decoder.",
+        comment="sae-lens' name, such as jumprelu or topk. NULL for a bare decoder and without "
+        "weights.",
     ),
     Column(
         "l0",
@@ -98,13 +99,24 @@ sae = sa.Table(
         comment="Whether it was trained on text that begins with BOS. NULL if unknown.",
     ),
     Column("config", JSONB, nullable=False, comment="The whole configuration as sae-lens read it."),
-    Column("source", sa.Text, nullable=False, comment="Repository or folder it was read from."),
-    sha256_column("weights_sha256", "Hash of all weights and of what changes their meaning."),
+    Column(
+        "source",
+        sa.Text,
+        nullable=False,
+        comment="Repository or folder it was read from; `without weights` if it was not.",
+    ),
+    sha256_column(
+        "weights_sha256",
+        "Hash of all weights and of what changes their meaning. NULL if it was ingested without "
+        "weights.",
+        nullable=True,
+    ),
     time_column("created_at", "When the SAE was ingested."),
     sa.UniqueConstraint("release", "sae_id"),
     CheckConstraint("d_in > 0 and d_sae > 0", name="widths"),
     CheckConstraint("site in ('resid', 'mlp', 'att')", name="site"),
     CheckConstraint("length(weights_sha256) = 32", name="sha256"),
+    CheckConstraint("(d_in is null) = (weights_sha256 is null)", name="weights"),
     comment="A sparse autoencoder.",
 )
 
@@ -116,10 +128,10 @@ feature = sa.Table(
     Column(
         "decoder",
         VECTOR(),
-        nullable=False,
-        comment="Decoder vector, row of W_dec as stored in the weights, not normalised; d_in long.",
+        comment="Decoder vector, row of W_dec as stored in the weights, not normalised; d_in long. "
+        "NULL if the SAE was ingested without weights.",
     ),
-    Column("decoder_norm", REAL, nullable=False, comment="Euclidean length of decoder."),
+    Column("decoder_norm", REAL, comment="Euclidean length of decoder. NULL where that is."),
     Column(
         "threshold",
         REAL,

@@ -6,10 +6,12 @@ select
     sae.id as sae, sae.release, sae.sae_id, model.name as model, sae.layer, sae.site,
     sae.hook_name, sae.architecture, sae.d_in, sae.d_sae, sae.l0, sae.explained_variance,
     'https://www.neuronpedia.org/' || sae.neuronpedia_id as neuronpedia_url, sae.created_at,
-    exists (select from atlas.encoder where encoder.sae = sae.id) as has_encoder
+    exists (select from atlas.encoder where encoder.sae = sae.id) as has_encoder,
+    sae.weights_sha256 is not null as has_weights
 from atlas.sae left join atlas.model on model.id = sae.model;
 comment on view atlas.saes is
-    'SAEs with the name of their model; has_encoder: whether their encoder vectors are stored.';
+    'SAEs with the name of their model; has_encoder: whether their encoder vectors are stored; '
+    'has_weights: whether any vectors are.';
 
 create view atlas.features as
 select

@@ -9,6 +9,7 @@ begin atomic
         select l2_normalize(feature.decoder) as decoder
         from atlas.feature
         where feature.sae = neighbors.sae and feature.feature = neighbors.feature
+            and feature.decoder is not null
     )
     select other.feature, 1 - (other.decoder <=> self.decoder)
     from self
@@ -18,4 +19,5 @@ begin atomic
     limit neighbors.k;
 end;
 comment on function atlas.neighbors(integer, integer, integer) is
-    'The k features of the same SAE whose decoder vectors are nearest by cosine: an exact scan.';
+    'The k features of the same SAE whose decoder vectors are nearest by cosine: an exact scan. '
+    'No rows for an SAE without weights.';

@@ -24,7 +24,8 @@ comment on view atlas.lobe_names is
 create view atlas.lobes as
 select
     run.id as run, run.analysis, sae.release, sae.layer, run.sae, clustering.affinity, clustering.k,
-    lobe.clustering, lobe.lobe, names.name, lobe.n_features, lobe.modularity, lobe.silhouette,
+    lobe.clustering, lobe.lobe,
+    coalesce(lobe.name, names.name) as name, lobe.n_features, lobe.modularity, lobe.silhouette,
     lobe.parent, lobe.parent_share
 from atlas.lobe
 join atlas.clustering on clustering.id = lobe.clustering
@@ -48,12 +49,13 @@ comment on view atlas.clusterings is 'Each clustering of features into lobes, wi
 create view atlas.lobe_features as
 select
     clustering.run, sae.release, sae.layer, run.sae, clustering.affinity, clustering.k,
-    member.clustering, member.lobe, member.feature
+    member.clustering, member.lobe, lobe.name, member.feature
 from atlas.lobe_member as member
+left join atlas.lobe on lobe.clustering = member.clustering and lobe.lobe = member.lobe
 join atlas.clustering on clustering.id = member.clustering
 join atlas.run on run.id = clustering.run
 join atlas.sae on sae.id = run.sae;
-comment on view atlas.lobe_features is 'Which lobe each feature lies in.';
+comment on view atlas.lobe_features is 'Which lobe each feature lies in; name: of published clusters.';
 
 create view atlas.lobe_tests as
 select
@@ -65,6 +67,20 @@ join atlas.clustering on clustering.id = test.clustering
 join atlas.run on run.id = test.run
 join atlas.sae on sae.id = run.sae;
 comment on view atlas.lobe_tests is 'Tests of whether lobes are spatial: each statistic against each null.';
+
+create view atlas.agreements as
+select
+    agreement.run, sae.release, sae.layer, run.sae, agreement.clustering, own.run as lobe_run,
+    own.affinity, own.k, agreement.other, far.run as other_run, far.affinity as other_affinity,
+    far.k as other_k, agreement.n, agreement.ami
+from atlas.agreement
+join atlas.clustering as own on own.id = agreement.clustering
+join atlas.clustering as far on far.id = agreement.other
+join atlas.run on run.id = agreement.run
+join atlas.sae on sae.id = run.sae;
+comment on view atlas.agreements is
+    'How far two clusterings agree: adjusted mutual information over the n features that have a lobe '
+    'in both.';
 
 create view atlas.lobe_subsets as
 select

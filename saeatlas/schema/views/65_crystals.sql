@@ -77,6 +77,7 @@ begin atomic
         join atlas.feature as ends on ends.sae = starts.sae and ends.feature = analogy.b
         join atlas.feature as others on others.sae = starts.sae and others.feature = analogy.c
         where starts.sae = analogy.sae and starts.feature = analogy.a
+            and starts.decoder is not null
     )
     select candidate.feature, 1 - (candidate.decoder <=> goal.vector)
     from goal
@@ -116,6 +117,7 @@ begin atomic
         on (near.sae = self.sae or near.sae is null)
             and vector_dims(near.direction) = vector_dims(self.decoder)
     where self.sae = function_vectors_near.sae and self.feature = function_vectors_near.feature
+        and self.decoder is not null
     order by abs(1 - (near.direction <=> self.decoder)) desc, near.run, near.function_vector
     limit function_vectors_near.k;
 end;

@@ -59,7 +59,12 @@ def _keep_to_subset_runs(
     builder.notes.append(f"document types are those of run {shown} of subsets")
 
 
-_NAME = Field("name", "text", "The up to three document types that it prefers. NULL if none.")
+_NAME = Field(
+    "name",
+    "text",
+    "Its name in the file, if published; else the up to three document "
+    "types that it prefers. NULL if none.",
+)
 BY_SUBSET = Kind(
     name="lobes by subset",
     view="lobe_subsets",
