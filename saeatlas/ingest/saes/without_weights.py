@@ -57,16 +57,12 @@ def store_names(
     """
     if not 0 < features <= MOST:
         raise errors.InputError(f"--features {features} is not a number from 1 to {MOST:,}.")
-    if not (release or model_name) or not (sae_id or layer is not None or hook_name):
-        raise errors.InputError(
-            "An SAE without weights needs a name.",
-            hint="Give --model and --layer, or --release and --sae-id.",
-        )
     layer, site = hooks.place_of(hook_name, layer, site)
     parts = [f"layer_{layer}", *([site] if site else []), str(features)]
+    default = None if layer is None else "_".join(parts)
     row: dict[str, Any] = {
         "release": release or model_name,
-        "sae_id": sae_id or "_".join(parts),
+        "sae_id": sae_id or default,
         "hook_name": hook_name,
         "layer": layer,
         "site": site,
@@ -75,19 +71,29 @@ def store_names(
         "config": {},
         "source": SOURCE,
     }
-    table = tables.sae
-    number = connection.execute(
-        insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
-    ).scalar_one_or_none()
+    if not (row["release"] and row["sae_id"]):
+        raise errors.InputError(
+            "An SAE without weights needs a name.",
+            hint="Give --model and --layer, or --release and --sae-id.",
+        )
+    number = _insert(connection, row)
     if number is None:
         return _same(connection, row)
     if model_name:
         model = model_row(connection, model_name)
-        connection.execute(sa.update(table).where(table.c.id == number).values(model=model))
+        of = tables.sae.c.id == number
+        connection.execute(sa.update(tables.sae).where(of).values(model=model))
     with partitions.filling(connection, tables.feature, number) as part:
         every = sa.select(sa.literal(number), sa.func.generate_series(0, features - 1))
         connection.execute(sa.insert(part).from_select(["sae", "feature"], every))
     return StoredSae(number, row["release"], row["sae_id"], features, None, created=True)
+
+
+def _insert(connection: sa.Connection, row: dict[str, Any]) -> int | None:
+    """Write the row of the SAE; return its number, None if its name is taken."""
+    new = insert(tables.sae).values(row).on_conflict_do_nothing().returning(tables.sae.c.id)
+    number: int | None = connection.execute(new).scalar_one_or_none()
+    return number
 
 
 def _same(connection: sa.Connection, row: dict[str, Any]) -> StoredSae:

@@ -122,7 +122,7 @@ def test_weights_that_come_later(engine: sa.Engine, tmp_path: Path) -> None:
     folder = tiny.make_sae(tmp_path / "mine" / "one", layer=2)
     stored = _names(engine, release="mine", sae_id="one", features=tiny.D_SAE, layer=2)
     with engine.begin() as connection:
-        label = {"sae": 1, "feature": 3, "text": "dogs", "source": "x", "method": ""}
+        label = {"sae": 1, "feature": 3, "text": "dogs", "source": "x", "place": 0}
         connection.execute(sa.insert(tables.label).values(label))
     said = run_command(f"ingest sae --path {folder} --encoder")
     assert said.startswith(

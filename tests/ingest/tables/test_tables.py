@@ -637,7 +637,7 @@ def test_words_that_do_not_fit_a_cache(engine: sa.Engine, tmp_path: Path) -> Non
 
 DOCUMENTS: dict[str, list[Any]] = {
     "numbers": [0, 1, 0, 3], "texts": ["z", "a", "z", "b"], "wide": [2**40, 5, 2**40, 7],
-    "fractions as text": ["1.5", "2", "1.5", "7"],
+    "fractions as text": ["1.5", "2.0", "1.5", "0x7"],
 }  # fmt: skip
 
 
