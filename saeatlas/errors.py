@@ -16,6 +16,7 @@ handler and prints these three lines as they are.
     │   ├── CatalogBusy          another process works on the same
     │   └── QueryFailed          the user's own SQL does not run
     └── InputError
+        ├── BadFile              a file that is damaged, of another form, or no file at all
         ├── UnknownName          a release, SAE, recording ... that is not there
         ├── NameTaken            another content already has this name
         ├── BadWeights           an SAE whose numbers cannot be used
@@ -34,12 +35,21 @@ handler and prints these three lines as they are.
 """
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 DOCS = "https://github.com/saeatlas/saeatlas/tree/main/docs"
 """Where messages and help send the reader: the documentation of pyproject's project.urls."""
+
+LINES = 6
+"""Most lines of each of the three parts of a message: together they fit a screen."""
+
+CHARACTERS = 480
+"""Most characters of each of the three parts of a message: six lines of a terminal."""
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class AtlasError(Exception):
@@ -58,9 +68,9 @@ class AtlasError(Exception):
     def __init__(
         self, wrong: str | None = None, *, available: str | None = None, hint: str | None = None
     ) -> None:
-        self.wrong = wrong or (self.__doc__ or "").strip().splitlines()[0]
-        self.available = available
-        self.hint = hint
+        self.wrong = printable(wrong or (self.__doc__ or "").strip().splitlines()[0])
+        self.available = available and printable(available)
+        self.hint = hint and printable(hint)
         super().__init__("\n".join(part for part in (self.wrong, available, hint) if part))
 
 
@@ -124,6 +134,10 @@ class QueryFailed(DatabaseError):
 
 class InputError(AtlasError):
     """The input cannot be used."""
+
+
+class BadFile(InputError):
+    """The file cannot be read."""
 
 
 class UnknownName(InputError):
@@ -208,8 +222,8 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "anndata": ("anndata",),
     "ingest": (
-        "datasets", "huggingface_hub", "sae_lens", "safetensors", "tokenizers", "torch",
-        "transformer_lens", "transformers", "zstandard",
+        "datasets", "huggingface_hub", "pydantic", "sae_lens", "safetensors", "tokenizers",
+        "torch", "transformer_lens", "transformers", "zstandard",
     ),
 }  # fmt: skip
 """Packages, as Python imports them, by the extra of pyproject.toml that brings them."""
@@ -232,6 +246,47 @@ def extras() -> Iterator[None]:
             if package in packages:
                 raise MissingExtra(package, extra) from error
         raise
+
+
+@contextmanager
+def raised_as(kind: type[InputError]) -> Iterator[None]:
+    """Raise what is wrong with a file as the error of those who read it.
+
+    Parameters
+    ----------
+    kind : type
+        As `BadWords`.
+
+    Raises
+    ------
+    InputError
+        Of this kind, in place of `BadFile`.
+    """
+    try:
+        yield
+    except BadFile as error:
+        raise kind(error.wrong, available=error.available, hint=error.hint) from error
+
+
+def printable(text: str) -> str:
+    """Shorten a part of a message to what a screen shows, and escape what it cannot show.
+
+    A file may hold a million names, and a name a million characters.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        At most `LINES` lines and `CHARACTERS` characters.
+    """
+    lines = text.replace("\r\n", "\n").split("\n", LINES)
+    shown = "\n".join(lines[:LINES])
+    cut_off = len(lines) > LINES or len(shown) > CHARACTERS
+    shown = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], shown[: CHARACTERS + 1])
+    return shown[: CHARACTERS - 4] + " ..." if cut_off or len(shown) > CHARACTERS else shown
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:
