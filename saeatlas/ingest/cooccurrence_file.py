@@ -1,20 +1,20 @@
 """Counts of co-occurrence computed elsewhere: the published code's files."""
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.ingest.formats import arrays
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 from saeatlas.schema.rows import pair_counts, runs, saes
+from saeatlas.wording import counted
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def ingest_cooccurrence(
     BadTable
         The file does not have such counts.
     """
-    counts, n_blocks = _read(path)
     with engine.begin() as connection:
         row = saes.find_one(connection, sae)
-        _require_counts(path, counts, n_blocks, row.d_sae)
+        counts, n_blocks = _read(path, row.d_sae)
+        _require_counts(path, counts, n_blocks)
         key = runs.input_hash(
             sae=row.weights_sha256.hex() if row.weights_sha256 else f"SAE {row.id}",
             counts=hashlib.sha256(np.ascontiguousarray(counts, "<i8").data).hexdigest(),
@@ -101,37 +101,33 @@ def ingest_cooccurrence(
     return CooccurrenceOutcome(number, created=True)
 
 
-def _read(path: Path) -> tuple[npt.NDArray[np.integer], int]:
-    if not path.is_file():
-        raise errors.UnknownName(
-            f"There is no file {path}.", hint="Give the path of a .npz file with `histogram`."
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = {"histogram", "n_chunks"} - set(file)
-            if missing:
+def _read(path: Path, d_sae: int) -> tuple[npt.NDArray[np.integer], int]:
+    with errors.raised_as(errors.BadTable), arrays.open_npz(path) as file:
+        missing = {"histogram", "n_chunks"} - set(file.names)
+        if missing:
+            raise errors.BadTable(
+                f"{path.name} lacks {', '.join(sorted(missing))}.",
+                available=f"It holds {', '.join(file.names) or 'nothing'}.",
+                hint="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
+            )
+        said, n_chunks = file.header("histogram"), file.header("n_chunks")
+        for name, found, shape in (
+            ("histogram", said, (d_sae, d_sae)), ("n_chunks", n_chunks, ())
+        ):  # fmt: skip
+            if found.shape != shape or found.dtype.kind not in "iu":
                 raise errors.BadTable(
-                    f"{path.name} lacks {', '.join(sorted(missing))}.",
-                    available=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
-                    hint="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
+                    f"{name} in {path.name} has shape {found.shape} and type {found.dtype}.",
+                    available=f"Expected are integers of shape {shape}, of an SAE with "
+                    f"{counted(d_sae, 'feature')}.",
+                    hint="Check --sae, and that the file is a whole count of co-occurrence.",
                 )
-            return file["histogram"], int(file["n_chunks"])
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise errors.BadTable(
-            f"{path.name} cannot be read: {error}",
-            hint="The file may be damaged or half downloaded; fetch it again.",
-        ) from error
+        counts = file.read("histogram", any_ratio=True)  # mostly zeros, which pack well
+        return counts, int(file.read("n_chunks"))
 
 
-def _require_counts(path: Path, counts: npt.NDArray[np.integer], n_blocks: int, d_sae: int) -> None:
+def _require_counts(path: Path, counts: npt.NDArray[np.integer], n_blocks: int) -> None:
     """Refuse what cannot be counts of blocks with both features active."""
     hint = "Check --sae, and that the file is a whole count of co-occurrence."
-    if counts.shape != (d_sae, d_sae) or not np.issubdtype(counts.dtype, np.integer):
-        raise errors.BadTable(
-            f"histogram in {path.name} has shape {counts.shape} and type {counts.dtype}.",
-            available=f"Expected are integers of shape ({d_sae}, {d_sae}): the SAE's features.",
-            hint=hint,
-        )
     n = counts.diagonal()
     if counts.min() < 0 or n.max() > n_blocks or n_blocks > np.iinfo(np.int32).max:
         raise errors.BadTable(

@@ -3,17 +3,15 @@
 import datetime
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from saeatlas import errors
+from saeatlas.ingest.formats import texts
 
 ROW_HINT = "Correct it, or pass over such documents with --on-bad-document skip."
 
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-_REPLACEMENT = "\ufffd"
 _MAX_FIELDS_SHOWN = 12
 
 
@@ -109,7 +107,7 @@ def from_row(
         raise errors.BadDocument(
             f"{origin}: its metadata is nested too deeply to be stored.", hint=ROW_HINT
         ) from None
-    return Document(without_surrogates(text), subset, metadata, origin)
+    return Document(texts.without_surrogates(text), subset, metadata, origin)
 
 
 def json_safe(value: Any) -> Any:
@@ -131,32 +129,12 @@ def json_safe(value: Any) -> Any:
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, dict):
-        return {_storable(str(key)): json_safe(inner) for key, inner in value.items()}
+        return {texts.storable(str(key)): json_safe(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [json_safe(inner) for inner in value]
     if hasattr(value, "tolist"):  # numpy's scalars and arrays
         return json_safe(value.tolist())
     return _as_text(value)
-
-
-def without_surrogates(text: str) -> str:
-    """Replace lone surrogates by U+FFFD: they are not Unicode text, and tokenizers crash on them.
-
-    Parameters
-    ----------
-    text : str
-        Any string.
-
-    Returns
-    -------
-    str
-        A string that has a UTF-8 form.
-    """
-    try:
-        text.encode()  # ten times as fast as a search by the regular expression
-    except UnicodeEncodeError:
-        return _LONE_SURROGATES.sub(_REPLACEMENT, text)
-    return text
 
 
 def called(value: Any) -> str:
@@ -173,16 +151,12 @@ def excerpt(value: Any, length: int = 60) -> str:
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bytes):
         try:
-            return _storable(value.decode())
+            return texts.storable(value.decode())
         except UnicodeDecodeError:
             return None
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
-    return _storable(str(value))
-
-
-def _storable(text: str) -> str:
-    return without_surrogates(text).replace("\0", _REPLACEMENT)
+    return texts.storable(str(value))
 
 
 def _subset(value: Any, origin: str, field: str) -> str | None:
@@ -193,7 +167,13 @@ def _subset(value: Any, origin: str, field: str) -> str | None:
             available=f"It holds {excerpt(value)}.",
             hint=f"Name another field with --subset-field. {ROW_HINT}",
         )
-    return safe if safe is None or isinstance(safe, str) else json.dumps(safe)
+    if safe is None:
+        return None
+    name = safe if isinstance(safe, str) else json.dumps(safe)
+    with errors.raised_as(errors.BadDocument):
+        return texts.require_name(
+            name, f"{origin}: its subset", f"Name another field with --subset-field. {ROW_HINT}"
+        )
 
 
 def _field(row: dict[str, Any], path: str, origin: str, option: str) -> Any:

@@ -1,16 +1,14 @@
 """Read Parquet files, some rows at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import document
-from saeatlas.ingest.corpora.places import Place, Row, label, unreadable
+from saeatlas.ingest.corpora.places import Place, Row, label
+from saeatlas.ingest.formats import arrow
 
 _ROWS_AT_A_TIME = 256  # documents may be books: memory stays small
-_BUFFER = 1 << 20  # bytes of each column read ahead
 
 
 def parquet_rows(place: Place, start: int) -> Iterator[Row]:
@@ -38,31 +36,12 @@ def parquet_rows(place: Place, start: int) -> Iterator[Row]:
     n_to_skip = start
     for path in place.files:
         name = label(path, place.root)
-        with _opened(path, name) as file:
+        with errors.raised_as(errors.BadCorpus), arrow.open_parquet(path) as file:
             first = n_to_skip
             n_to_skip = max(0, first - file.metadata.num_rows)
             if not n_to_skip:
-                yield from _file_rows(file, name, first)
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[Any]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        # By default all of a row group, often the whole file, is read before its first row.
-        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
-            yield file
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except (pa.ArrowException, OSError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise errors.BadCorpus(
-            f"{name} is not a whole Parquet file.",
-            available=f"{path} has {path.stat().st_size:,} bytes; reading it fails: {reason}",
-            hint="Fetch or write the file again.",
-        ) from error
+                with arrow.arrow_understood(path):
+                    yield from _file_rows(file, name, first)
 
 
 def _file_rows(file: Any, name: str, first: int) -> Iterator[Row]:

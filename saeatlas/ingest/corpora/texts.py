@@ -7,6 +7,7 @@ from typing import Any
 from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.corpora.places import Place, Row, label
+from saeatlas.ingest.formats import files, lines
 
 TEXT_FIELD = "text"
 SUBSET_FIELD = "subset"
@@ -37,7 +38,13 @@ def texts_rows(place: Place, start: int) -> Iterator[Row]:
 
 def _read(path: Path, origin: str) -> dict[str, Any] | errors.BadDocument:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with files.open_file(path) as file:
+            content = file.read(lines.LONGEST + 1)
+        if len(content) > lines.LONGEST:
+            raise lines.too_long(origin)
+        text = content.decode("utf-8-sig")
+    except errors.BadFile as error:
+        return errors.BadDocument(error.wrong, hint=document.ROW_HINT)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return errors.BadDocument(

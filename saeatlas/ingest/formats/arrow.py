@@ -75,7 +75,8 @@ def arrow_understood(path: Path) -> Iterator[None]:
         raise errors.BadFile(
             f"{path.name} is damaged, or holds a value that cannot be read.",
             available=f"Reading it says: {reason.rstrip('.')}.",
-            hint=FETCH,
+            hint="Columns of numbers take numbers only, in quotes or not. If the file was cut "
+            "off, fetch or write it again.",
         ) from error
 
 

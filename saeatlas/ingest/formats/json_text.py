@@ -92,7 +92,7 @@ def parse_json(content: bytes, where: str) -> Any:
             reason = f"{error.msg.removesuffix(' at')} at {line}column {error.colno}"
         begins = content[:60].decode(errors="replace")
         raise errors.BadFile(
-            f"{where} is not JSON: {reason}.", available=f"It begins with {begins!r}."
+            f"{where}: this is not JSON: {reason}.", available=f"It begins with {begins!r}."
         ) from error
 
 
@@ -162,6 +162,6 @@ def _inside(value: object) -> list[Any]:
 
 def _too_deep(where: str) -> errors.BadFile:
     return errors.BadFile(
-        f"{where} is nested too deeply: more than {DEPTH} lists and objects within one another.",
+        f"{where}: this is nested too deeply, more than {DEPTH} lists and objects within one another.",
         hint="Check that it is the right file.",
     )

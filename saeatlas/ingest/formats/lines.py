@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -45,7 +46,7 @@ def open_stream(path: Path) -> IO[bytes]:
     suffix = path.suffix.lower()
     # gzip and lzma take no bytes at all for a whole archive
     if not files.require_file(path) and suffix in COMPRESSIONS:
-        raise errors.BadFile(f"{path.name} is empty: 0 bytes.", hint=FETCH)
+        raise errors.BadFile(f"{path.name} is cut off after line 0: it is empty.", hint=FETCH)
     file = files.open_file(path)
     match suffix:
         case ".gz":
@@ -59,8 +60,21 @@ def open_stream(path: Path) -> IO[bytes]:
     return file
 
 
+class Place:
+    """Which line is being read, for messages.
+
+    Attributes
+    ----------
+    line : int or None
+        Lines read so far; None where they are not counted.
+    """
+
+    def __init__(self) -> None:
+        self.line: int | None = None
+
+
 @contextmanager
-def uncompressed(path: Path) -> Iterator[None]:
+def uncompressed(path: Path) -> Iterator[Place]:
     """Say in our words what is wrong with a compressed file.
 
     Parameters
@@ -68,21 +82,32 @@ def uncompressed(path: Path) -> Iterator[None]:
     path : Path
         It is read inside.
 
+    Yields
+    ------
+    Place
+        Its line may be set: the message names it.
+
     Raises
     ------
     BadFile
     """
+    place = Place()
     try:
-        yield
+        yield place
     except PermissionError as error:
         raise errors.BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
     except (EOFError, OSError, zlib.error, lzma.LZMAError, MemoryError, zstd_error()) as error:
-        how = "is cut off" if isinstance(error, EOFError) else "cannot be read"
+        how = "is cut off" if isinstance(error, EOFError) else "is damaged"
+        where = "" if place.line is None else f" after line {place.line:,}"
         reason = str(error) or "it ends before its archive does"
-        raise errors.BadFile(f"{path.name} {how}: {reason}.", hint=FETCH) from error
+        raise errors.BadFile(
+            f"{path.name} {how}{where}.",
+            available=f"{path} has {path.stat().st_size:,} bytes; reading on fails: {reason}.",
+            hint="Fetch or write the file again.",
+        ) from error
 
 
-def lines(path: Path, longest: int = LONGEST) -> Iterator[bytes]:
+def lines(path: Path, longest: int = LONGEST) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file, their ends included, the first without a byte order mark.
 
     Parameters
@@ -93,19 +118,27 @@ def lines(path: Path, longest: int = LONGEST) -> Iterator[bytes]:
 
     Yields
     ------
-    bytes
-        A line that has more bytes ends after ``longest + 1``, and the next begins there.
+    number : int
+        From 1.
+    line : bytes
+        Of a line that is longer, the first ``longest + 1`` bytes; the rest is passed over.
 
     Raises
     ------
     BadFile
         After the lines before the damage.
     """
-    with uncompressed(path), open_stream(path) as file:
-        first = file.readline(longest + 1)
-        if first:
-            yield first.removeprefix(codecs.BOM_UTF8)
-            yield from iter(partial(file.readline, longest + 1), b"")
+    with uncompressed(path) as place:
+        place.line = 0
+        with open_stream(path) as file:
+            first = file.readline(longest + 1).removeprefix(codecs.BOM_UTF8)
+            rest = iter(partial(file.readline, longest + 1), b"")
+            for number, line in enumerate(chain([first] if first else [], rest), 1):
+                yield number, line
+                tail = line
+                while len(tail) > longest and not tail.endswith(b"\n"):
+                    tail = file.readline(longest + 1)
+                place.line = number
 
 
 @contextmanager
@@ -134,16 +167,16 @@ def text_lines(path: Path, longest: int = LONGEST) -> Iterator[Iterator[str]]:
 
 
 def _decoded(path: Path, file: IO[str], longest: int) -> Iterator[str]:
-    number = 0
     try:
-        with uncompressed(path):
-            for number, line in enumerate(iter(partial(file.readline, longest + 1), ""), 1):
+        with uncompressed(path) as place:
+            place.line = 0
+            for place.line, line in enumerate(iter(partial(file.readline, longest + 1), ""), 1):
                 if len(line) > longest:
-                    raise too_long(f"{path.name}, line {number:,}", longest)
+                    raise too_long(f"{path.name}, line {place.line:,}", longest)
                 yield line
     except UnicodeDecodeError as error:
         raise errors.BadFile(
-            f"{path.name} is not UTF-8 after line {number:,}: {error.reason}.",
+            f"{path.name} is not UTF-8 after line {place.line:,}: {error.reason}.",
             hint="Write the file as UTF-8, for example with iconv.",
         ) from error
 

@@ -6,17 +6,17 @@ A run's folder holds ``explanations/{hookpoint}_latent{N}.txt``, each a JSON str
 gave no answer); and ``run_config.json``, which names the explaining model.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from typing_extensions import NotRequired, TypedDict
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import places
-from saeatlas.ingest.corpora.document import called
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.labels.source import Label, one_sae
 
 _NAME = re.compile(r"(.+)_(?:latent|feature)(\d{1,18})\.(?:txt|json)")
@@ -25,6 +25,13 @@ _LAYER = re.compile(r"(?<![^.-])\d{1,9}(?![^.-])")
 
 _FAILED = "Explanation could not be parsed."
 """What Delphi writes where the model's answer held no explanation."""
+
+
+class _Example(TypedDict):
+    """What a scorer was shown."""
+
+    activating: NotRequired[bool | None]
+    correct: NotRequired[bool | None]
 
 
 class Explanations:
@@ -84,12 +91,9 @@ class Explanations:
         scores = self._folder.parent / "scores" / "detection"
         method = self._explainer()
         for latent, path in self._files:
-            text = _json(path)
-            if not isinstance(text, str):
-                raise errors.BadLabels(
-                    f"{path} holds {called(text)}, not a string.",
-                    hint="Expected is what Delphi writes: one JSON string per file.",
-                )
+            with errors.raised_as(errors.BadLabels):
+                hint = "Expected is what Delphi writes: one JSON string per file."
+                text = json_text.typed(str, json_text.read_json(path), str(path), hint)
             score = _balanced_accuracy(scores / path.name)
             said = "" if text == _FAILED else text
             yield Label(path.name, sae, latent, said, "delphi", method, score)
@@ -130,33 +134,28 @@ class Explanations:
 
     def _explainer(self) -> str | None:
         path = self._folder.parent / "run_config.json"
-        config = _json(path) if path.is_file() else {}
+        config = _json(path) if path.exists() else {}
         model = config.get("explainer_model") if isinstance(config, dict) else None
         return model if isinstance(model, str) else None
 
 
 def _balanced_accuracy(path: Path) -> float | None:
     """Average how often the scorer was right where the latent is active and where it is not."""
-    if not path.is_file():
+    if not path.exists():
         return None
-    examples = _json(path)
-    if not isinstance(examples, list) or not all(isinstance(one, dict) for one in examples):
-        raise errors.BadLabels(
-            f"{path} is not a list of examples.", hint="Expected is what Delphi's detection writes."
-        )
+    with errors.raised_as(errors.BadLabels):
+        hint = "Expected is what Delphi's detection writes: a list of examples."
+        examples = json_text.typed(list[_Example], json_text.read_json(path), str(path), hint)
     right: dict[bool, list[bool]] = {True: [], False: []}
     for one in examples:
-        if isinstance(one.get("activating"), bool) and isinstance(one.get("correct"), bool):
-            right[one["activating"]].append(one["correct"])
+        active, correct = one.get("activating"), one.get("correct")
+        if active is not None and correct is not None:
+            right[active].append(correct)
     if not all(right.values()):
         return None
     return sum(sum(answers) / len(answers) for answers in right.values()) / 2
 
 
 def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise errors.BadLabels(
-            f"{path} cannot be read as JSON: {error}.", hint="Correct it, or delete it."
-        ) from error
+    with errors.raised_as(errors.BadLabels):
+        return json_text.read_json(path)

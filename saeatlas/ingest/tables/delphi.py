@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.formats import files
 from saeatlas.ingest.tables import delphi_files
 from saeatlas.ingest.tables.delphi_files import FETCH, Split
 from saeatlas.ingest.tables.stage import Named, Rows
@@ -72,8 +73,8 @@ class Cache:
         """
         whole = hashlib.sha256()
         for split in self._splits:
-            with delphi_files.readable(split), split.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
+            with errors.raised_as(errors.BadTable):
+                digest = files.file_sha256(split.path)
             whole.update(split.path.name.encode() + b"\0" + digest)
         return whole.digest()
 
@@ -122,7 +123,7 @@ class Cache:
 
     def _split_rows(self, split: Split) -> Iterator[Rows]:
         n = delphi_files.shapes(split)["activations"][0]
-        with delphi_files.readable(split), delphi_files.opened(split) as file:
+        with delphi_files.opened(split) as file:
             locations, activations = file.get_slice("locations"), file.get_slice("activations")
             for begin in range(0, n, ROWS_AT_A_TIME):
                 end = min(begin + ROWS_AT_A_TIME, n)

@@ -1,7 +1,6 @@
 """The files of Delphi's latent caches: found, looked at, and read a part at a time."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text, tensors
 from saeatlas.ingest.tables.stage import Int
 
 FETCH = "Fetch or write the cache again."
@@ -85,44 +85,37 @@ def config(folder: Path) -> dict[str, Any]:
         It is not JSON.
     """
     path = folder / "config.json"
-    if not path.is_file():
+    if not path.exists():
         return {}
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise errors.BadTable(
-            f"{path} cannot be read as JSON: {error}.", hint="Correct it, or delete it."
-        ) from error
+    with errors.raised_as(errors.BadTable):
+        found = json_text.read_json(path)
     kinds = {"model_name": str, "dataset_repo": str, "cache_ctx_len": int, "ctx_len": int}
     facts = found if isinstance(found, dict) else {}
     return {name: facts[name] for name, kind in kinds.items() if isinstance(facts.get(name), kind)}
 
 
 @contextmanager
-def readable(split: Split) -> Iterator[None]:
-    """Say what is wrong with a file that cannot be read."""
-    from safetensors import SafetensorError
+def opened(split: Split) -> Iterator[Any]:
+    """Open a file without reading it, and say what is wrong with it if it cannot be read.
 
-    try:
-        yield
-    except PermissionError as error:
-        raise errors.BadTable(
-            f"{split.path} cannot be read: {error.strerror or error}.",
-            hint="Give this user the right to read it (chmod u+r, chown).",
-        ) from error
-    except (SafetensorError, OSError, TypeError) as error:  # TypeError: a type numpy lacks
-        raise errors.BadTable(
-            f"{split.path.name} cannot be read as safetensors.",
-            available=f"Reading it says: {error}.",
-            hint=FETCH,
-        ) from error
+    Parameters
+    ----------
+    split : Split
 
+    Yields
+    ------
+    safetensors.safe_open
 
-def opened(split: Split) -> Any:
-    """Open a file without reading it."""
-    from safetensors import safe_open
-
-    return safe_open(split.path, framework="numpy")
+    Raises
+    ------
+    BadTable
+    """
+    with (
+        errors.raised_as(errors.BadTable),
+        tensors.open_tensors(split.path) as file,
+        tensors.tensors_understood(split.path),
+    ):
+        yield file
 
 
 def shapes(split: Split) -> dict[str, tuple[int, ...]]:
@@ -142,7 +135,7 @@ def shapes(split: Split) -> dict[str, tuple[int, ...]]:
     BadTable
         It is damaged, or was not written by Delphi.
     """
-    with readable(split), opened(split) as file:
+    with opened(split) as file:
         parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         found = {name: tuple(part.get_shape()) for name, part in parts.items()}
         kinds = {name: part.get_dtype() for name, part in parts.items()}
@@ -179,7 +172,7 @@ def tokens(split: Split) -> Iterator[Int]:
     """
     n_rows, width = shapes(split)["tokens"]
     step = max(1, TOKENS_AT_A_TIME // width)
-    with readable(split), opened(split) as file:
+    with opened(split) as file:
         part = file.get_slice("tokens")
         for first in range(0, n_rows, step):
             yield np.ascontiguousarray(part[first : min(first + step, n_rows)], "<i8")

@@ -1,14 +1,14 @@
 """Tables of activations: Parquet and CSV, read some rows at a time."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from saeatlas import errors
+from saeatlas.ingest.formats import arrow, texts
+from saeatlas.ingest.formats import files as formats
 from saeatlas.ingest.tables import columns as naming
 from saeatlas.ingest.tables.stage import Int, Named, Rows
 
@@ -69,8 +69,8 @@ class TableFile:
         BadTable
             It may not be read.
         """
-        with _readable(self.path), self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        with errors.raised_as(errors.BadTable):
+            return formats.file_sha256(self.path)
 
     def rows(self, d_sae: int) -> Iterator[Rows]:
         """Yield the rows, and note the documents.
@@ -92,7 +92,7 @@ class TableFile:
         """
         first = 1
         is_csv = plain_suffix(self.path) in CSV
-        with _readable(self.path):
+        with errors.raised_as(errors.BadTable), arrow.arrow_understood(self.path):
             for batch in self._csv() if is_csv else self._parquet():
                 yield self._understood(batch, first, is_csv)
                 first += batch.num_rows
@@ -108,9 +108,7 @@ class TableFile:
             yield Named(number, name, self._subsets.get(number))
 
     def _parquet(self) -> Iterator[Any]:
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 20) as file:
+        with arrow.open_parquet(self.path) as file:
             found = self._found(file.schema_arrow.names)
             for ours, theirs in found.items():
                 self._require_type(ours, theirs, file.schema_arrow.field(theirs).type)
@@ -188,7 +186,8 @@ class TableFile:
         codes, names = _coded(column)
         numbers = []
         for name in map(_number_or_name, names) if is_csv else names:
-            _require_storable(self.path, name)
+            if isinstance(name, str):
+                texts.require_name(name, f"A document of {self.path.name}")
             numbers.append(self._numbers.setdefault(name, len(self._numbers)))
         return np.array(numbers, np.int64)[codes]
 
@@ -198,7 +197,8 @@ class TableFile:
         for pair, i in zip(pairs.tolist(), firsts.tolist(), strict=True):
             document, code = divmod(pair, len(names))
             subset = None if names[code] is None else str(names[code])
-            _require_storable(self.path, subset)
+            if subset is not None:
+                texts.require_name(subset, f"A subset of {self.path.name}")
             known = self._subsets.setdefault(document, subset)
             if known != subset:
                 rows.refuse(
@@ -222,27 +222,6 @@ def plain_suffix(path: Path) -> str:
     """
     compressed = path.suffix.lower() in COMPRESSIONS
     return Path(path.stem if compressed else path.name).suffix.lower()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except PermissionError as error:
-        raise errors.BadTable(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Give this user the right to read it (chmod u+r, chown).",
-        ) from error
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise errors.BadTable(
-            f"{path.name} is damaged, or holds a value that cannot be read.",
-            available=f"Reading it says: {reason.rstrip('.')}.",
-            hint="Columns of numbers take numbers only, in quotes or not. If the file was cut "
-            "off, fetch or write it again.",
-        ) from error
 
 
 def _plain(column: Any) -> Any:
@@ -269,12 +248,3 @@ def _number_or_name(text: str) -> int | str:
     """Read what CSV knows only as text: 17 is a number, 017 and a17 are names."""
     is_number = text.isascii() and text.isdecimal() and len(text) < 19
     return int(text) if is_number and str(int(text)) == text else text
-
-
-def _require_storable(path: Path, name: str | int | None) -> None:
-    if isinstance(name, str) and "\0" in name:
-        raise errors.BadTable(
-            f"{path.name} has a name with a NUL character: {name!r}.",
-            available="PostgreSQL stores none.",
-            hint="Name it otherwise.",
-        )

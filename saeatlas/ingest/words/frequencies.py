@@ -1,12 +1,14 @@
 """Files of word frequencies: a word and its count per line."""
 
 import csv
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from saeatlas import errors
+from saeatlas.ingest.formats import files, lines, numerals
 from saeatlas.ingest.words import spellings
 
 _FORM = "The form is word,count, or the two with a tab between; a first line may name the columns."
@@ -65,26 +67,19 @@ def frequencies_sha256(path: Path) -> str:
     ------
     BadWords
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise errors.BadWords(
-            f"{path} cannot be read: {error.strerror or error}.", hint=_FORM
-        ) from error
+    with errors.raised_as(errors.BadWords):
+        return files.file_sha256(path).hex()
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            tab = "\t" in file.readline()
-            file.seek(0)
+        with errors.raised_as(errors.BadWords), lines.text_lines(path) as text:
+            first = next(text, "")
             # with tabs a quotation mark is a word like any other
-            reader = (
-                csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-                if tab
-                else csv.reader(file)
-            )
+            form: dict[str, Any] = {}
+            if "\t" in first:
+                form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+            reader = csv.reader(chain([first], text), **form)
             for row in reader:
                 if not row:
                     continue
@@ -97,16 +92,14 @@ def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
                         "count above 0.",
                         hint=_FORM,
                     )
-    except OSError as error:
-        raise errors.BadWords(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise errors.BadWords(f"{path.name} is not CSV in UTF-8: {error}.", hint=_FORM) from error
 
 
 def _count(row: list[str]) -> float | None:
     try:
         _, text = row
-        count = float(text)
+        count = numerals.real(text.strip())
     except ValueError:
         return None
     return count if 0 < count < math.inf else None

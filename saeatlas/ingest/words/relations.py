@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text, texts
 from saeatlas.schema import tables
 from saeatlas.schema.database.copy import copy_rows
 from saeatlas.wording import counted
@@ -105,7 +106,9 @@ def read_relation(path: Path) -> Relation:
     BadWords
         It cannot be read, or is not of this form.
     """
-    found = _parsed(path)
+    with errors.raised_as(errors.BadWords):
+        found = json_text.read_json(path)
+        texts.require_name(path.stem, f"The relation of {path.name}", "Rename the file.")
     if not isinstance(found, list) or not found:
         raise errors.BadWords(
             f"{path.name} is not a list of word pairs.",
@@ -212,22 +215,6 @@ def stored_pairs(connection: sa.Connection, relations: Sequence[int] | None = No
     return found
 
 
-def _parsed(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise errors.BadWords(f"There is no file {path}.", hint=_FORM) from error
-    except OSError as error:
-        raise errors.BadWords(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise errors.BadWords(
-            f"{path.name} is not UTF-8: byte {error.start + 1} is {error.object[error.start]:#x}.",
-            hint="Write the file as UTF-8, for example with iconv.",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise errors.BadWords(f"{path.name} is not JSON: {error}.", hint=_FORM) from error
-
-
 def _word(path: Path, place: int, row: Any, field: str) -> str:
     value = row.get(field) if isinstance(row, dict) else row
     if not isinstance(row, dict) or not isinstance(value, str):
@@ -241,7 +228,7 @@ def _word(path: Path, place: int, row: Any, field: str) -> str:
             available=f"A word, or words, has 1 to {MAX_CHARACTERS}, white space around it apart.",
             hint="Leave the pair out, or correct it.",
         )
-    if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
+    if texts.storable(word) != word:
         raise errors.BadWords(
             f"{path.name}: the {field} of pair {place} is no text that can be stored: {word!r}.",
             available="It has a NUL character, or half of a surrogate pair.",

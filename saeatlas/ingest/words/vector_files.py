@@ -1,22 +1,19 @@
 """Files of ready word vectors: only the words that are wanted are kept of them."""
 
-import gzip
-import hashlib
 import math
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.formats import arrays, files, lines
+from saeatlas.ingest.formats.files import FETCH
 from saeatlas.ingest.words import spellings, vector_formats
-from saeatlas.ingest.words.vector_formats import FETCH, FORMS
+
+_NPZ = "numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file."
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,7 @@ def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
         It cannot be read, is of no known form, cut off, ragged, or has NaN or infinity where a
         word wanted has its vector.
     """
-    if not path.is_file():
-        raise errors.BadWords(f"There is no file {path}.", hint=FORMS)
-    with _readable(path):
+    with errors.raised_as(errors.BadWords):
         return _read_npz(path, words) if path.suffix == ".npz" else _read_rows(path, words)
 
 
@@ -87,15 +82,15 @@ def vectors_sha256(path: Path) -> str:
     ------
     BadWords
     """
-    with _readable(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with errors.raised_as(errors.BadWords):
+        return files.file_sha256(path).hex()
 
 
 def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
     wanted = {key.encode(): key for key in spellings.all_spellings(words)}
     found: dict[str, tuple[int, npt.NDArray[np.float32]]] = {}
     rank, cased = 0, False
-    with _open(path) as file:
+    with lines.uncompressed(path), lines.open_stream(path) as file:
         opened = vector_formats.open_rows(path.name, file)
         for rank, (word, numbers) in enumerate(opened.rows, 1):
             cased = cased or _has_capital(word)
@@ -129,7 +124,7 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
             f"{path.name} has words of shape {spelled.shape} and type {spelled.dtype}, vectors of "
             f"shape {vectors.shape} and type {vectors.dtype}.",
             available="Expected are strings of shape (n,) and numbers of shape (n, d).",
-            hint="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file.",
+            hint=_NPZ,
         )
     vector_formats.require_width(path.name, vectors.shape[1])
     places: dict[str, int] = {}
@@ -142,24 +137,16 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
     return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
 
 
-def _arrays(path: Path) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
-    with np.load(path, allow_pickle=False) as file:
-        missing = {"words", "vectors"} - set(file)
+def _arrays(path: Path) -> tuple[arrays.Array, arrays.Array]:
+    with arrays.open_npz(path) as file:
+        missing = {"words", "vectors"} - set(file.names)
         if missing:
             raise errors.BadWords(
                 f"{path.name} lacks {' and '.join(sorted(missing))}.",
-                available=f"It holds {', '.join(sorted(file)) or 'nothing'}.",
-                hint="numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a "
-                "file.",
+                available=f"It holds {', '.join(file.names) or 'nothing'}.",
+                hint=_NPZ,
             )
-        try:
-            return file["words"], file["vectors"]
-        except ValueError as error:  # numpy would have to run what the file says
-            raise errors.BadWords(
-                f"{path.name} cannot be read: {error}",
-                available="Arrays of Python objects are not read: they could run any program.",
-                hint="Save words as numpy.array(words, dtype=str), vectors as numbers.",
-            ) from error
+        return file.read("words"), file.read("vectors")
 
 
 def _has_capital(word: bytes) -> bool:
@@ -186,15 +173,3 @@ def _finite(path: Path, name: str, vector: npt.NDArray[np.generic]) -> npt.NDArr
             f"{path.name}: the vector of {name!r} has NaN or infinity.", hint=FETCH
         )
     return narrow
-
-
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise errors.BadWords(f"{path.name} cannot be read: {error}.", hint=FETCH) from error

@@ -5,6 +5,7 @@ binary one each word is followed by a space and d little-endian float32. GloVe's
 without the first line.
 """
 
+import codecs
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.formats import numerals
+from saeatlas.ingest.formats.files import FETCH
 from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH
 
 FORMS = (
     "Forms: word2vec text or binary, GloVe's text (each also as .gz), .npz with words and vectors."
 )
-FETCH = "The file may be damaged or half downloaded; fetch it again."
-
 Row = tuple[bytes, bytes]  # a word, and its numbers as the file has them
 
 CHUNK = 2**20
@@ -68,7 +69,7 @@ class Rows:
         """
         if self.form == "word2vec binary":
             return np.frombuffer(raw, "<f4")
-        return np.array([float(field) for field in raw.split(b" ")])
+        return np.array([numerals.real(field) for field in raw.split(b" ")])
 
 
 def open_rows(name: str, file: IO[bytes]) -> Rows:
@@ -90,10 +91,10 @@ def open_rows(name: str, file: IO[bytes]) -> Rows:
     ------
     BadWords
     """
-    first, second = file.readline(CHUNK), file.readline(CHUNK)
+    first, second = file.readline(CHUNK).removeprefix(codecs.BOM_UTF8), file.readline(CHUNK)
     fields = first.split()
-    if len(fields) == 2 and all(field.isdigit() for field in fields):
-        n, d = map(int, fields)
+    n, d = map(numerals.whole, fields) if len(fields) == 2 else (None, None)
+    if n is not None and d is not None:
         require_width(name, d)
         if is_text(second):
             rows = _text_rows(name, chain([second], _lines(file)), d, 2)
@@ -123,7 +124,7 @@ def is_text(line: bytes) -> bool:
     bool
     """
     try:
-        return bool([float(field) for field in line.split()[1:]])
+        return bool([numerals.real(field) for field in line.split()[1:]])
     except ValueError:
         return False
 

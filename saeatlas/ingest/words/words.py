@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.ingest.formats import texts
 from saeatlas.ingest.words import frequencies, relations, spaces, vector_files
 from saeatlas.ingest.words.model_vectors import ModelVectors, Params, WordModel
 from saeatlas.ingest.words.relations import Relation
@@ -141,7 +142,7 @@ def ingest_file_words(
         if frequency_file is not None:
             logs = frequencies.read_frequencies(frequency_file, list(found.vectors))
         row = {
-            "name": name or vectors.name,
+            "name": texts.require_name(name or vectors.name, "The space of words", "Give --name."),
             "d": found.d,
             "source": str(vectors.resolve()),
             "facts": {"sha256": vector_files.vectors_sha256(vectors)} | _facts(frequency_file),
