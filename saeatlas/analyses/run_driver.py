@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.progress import Report, silent
 from saeatlas.schema.rows import running_jobs, runs
 
@@ -38,7 +38,15 @@ class Params:
     A subclass is a frozen dataclass of plain values. Fields ``seed`` and ``preset`` go to the
     columns of ``run`` that have these names, fields marked with `target` to columns that the
     analysis names, all others to ``run.params``.
+
+    Raises
+    ------
+    InputError
+        The seed is negative or too large. Subclasses check their own numbers by `ranges`.
     """
+
+    def __post_init__(self) -> None:
+        ranges.require_seed(getattr(self, "seed", None))
 
     @property
     def stored(self) -> dict[str, Any]:

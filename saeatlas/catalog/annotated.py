@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 
 import saeatlas
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.catalog import affinities, feature_table
 from saeatlas.schema import measures, tables
 from saeatlas.schema.rows import maps, sae_vectors, saes
@@ -38,11 +38,19 @@ class Params:
         Measure of pairs.
     above : float, default=0.1
         Pairs up to this are left out.
+
+    Raises
+    ------
+    InputError
+        `above` is no number from -1 to 1.
     """
 
     cooccurrence: int | None = None
     affinity: str = "phi"
     above: float = ABOVE
+
+    def __post_init__(self) -> None:
+        ranges.require_real("--above", self.above, -1, 1)
 
 
 def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.catalog import sql
 from saeatlas.catalog.answers import Answer
 from saeatlas.catalog.carets import caret
@@ -63,6 +63,7 @@ def answer(
     QueryFailed
         The database does not run it, as when it takes too long.
     """
+    ranges.require_whole("--limit", limit)
     parsed = parse(text)
     with sql.reading(engine, timeout) as connection:
         made = _compiled(connection, text, parsed)

@@ -13,7 +13,7 @@ from pgvector import HalfVector, SparseVector, Vector
 from pgvector.psycopg import register_vector
 from psycopg.pq import TransactionStatus
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.catalog.answers import Answer
 from saeatlas.catalog.carets import caret
 from saeatlas.schema.database import connect, failures
@@ -147,6 +147,7 @@ def run(
     ------
     QueryFailed
     """
+    ranges.require_whole("--limit", limit)
     driver = connect.raw(connection)
     try:
         query = text.encode()

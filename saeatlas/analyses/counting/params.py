@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from saeatlas import ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.run_driver import target
@@ -42,6 +43,11 @@ class Params(run_driver.Params):
         Pairs of features active in fewer blocks are not counted.
     method : {'sql', 'torch'}
         Where the same products are computed: in the database, or on a GPU (or CPU) by torch.
+
+    Raises
+    ------
+    InputError
+        `min_blocks` is below 1.
     """
 
     recording: int = target()
@@ -51,6 +57,10 @@ class Params(run_driver.Params):
     half: Half | None = None
     min_blocks: int = 1
     method: Method = "sql"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ranges.require_whole("--min-blocks", self.min_blocks, 1)
 
     @property
     def condition(self) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.crystals import parallelograms
 from saeatlas.analyses.run_driver import target
@@ -63,6 +63,8 @@ class Params(run_driver.Params):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        ranges.require_whole("--neighbours", self.neighbours, 1)
         for name, value in (("--min-cosine", self.min_cosine), ("--fdr", self.fdr)):
             if not 0 < value < 1:
                 raise errors.InputError(f"{name} {value} is not between 0 and 1.")

@@ -11,7 +11,7 @@ from saeatlas import errors
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.lobes.affinities import Angular, describe
 from saeatlas.analyses.lobes.clustering import SpectralClustering, spectral_clustering
-from saeatlas.analyses.lobes.params import KS
+from saeatlas.analyses.lobes.params import KS, require_ks
 from saeatlas.analyses.run_driver import Analysis, Source, target
 from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
@@ -33,12 +33,21 @@ class Params(run_driver.Params):
         Only features counted in this run of co-occurrence: vectors of dead features are arbitrary.
     seed : int, default=0
         Of k-means, and of the eigenvectors' solver.
+
+    Raises
+    ------
+    InputError
+        A k is below 1, or the seed is negative.
     """
 
     sae: int = target()
     ks: Sequence[int] = KS
     cooccurrence: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_ks(self.ks)
 
     @property
     def stored(self) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.lobes import bilinear
 from saeatlas.analyses.lobes.clustering import Assign
@@ -16,6 +16,28 @@ KS = (2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 DEFAULT_SEEDS: dict[Preset, int] = {"default": 0, "paper": 42}
 """Seeds of the presets; 42 is the published procedure's."""
+
+
+def require_ks(ks: Sequence[int]) -> None:
+    """Refuse what are no numbers of lobes.
+
+    Parameters
+    ----------
+    ks : sequence of int
+
+    Raises
+    ------
+    InputError
+        There is none, or one is below 1.
+    """
+    below = [k for k in ks if isinstance(k, int) and k < 1]
+    if below or not ks:
+        raise errors.InputError(
+            f"There are no lobes for k = {below[0]}." if below else "No k is given.",
+            hint="Choose numbers of lobes that are at least 1.",
+        )
+    for k in ks:
+        ranges.require_whole("--k", k, 1)
 
 
 @dataclass(frozen=True)
@@ -67,12 +89,9 @@ class Params(run_driver.Params):
         if not self.affinities:
             usable = bilinear.MEASURES if self.matrix_free else AFFINITIES
             object.__setattr__(self, "affinities", usable)
-        below = [k for k in self.ks if k < 1]
-        if below or not self.ks:
-            raise errors.InputError(
-                f"There are no lobes for k = {below[0]}." if below else "No k is given.",
-                hint="Choose numbers of lobes that are at least 1.",
-            )
+        super().__post_init__()
+        require_ks(self.ks)
+        ranges.require_whole("--min-blocks", self.min_blocks, 0)
         unknown = [name for name in self.affinities if name not in AFFINITIES]
         if unknown:
             raise errors.UnknownName(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import chosen_features, run_driver
 from saeatlas.analyses.chosen_features import Choice
 from saeatlas.analyses.maps import layouts
@@ -41,7 +41,7 @@ class Params(run_driver.Params):
     Raises
     ------
     InputError
-        A perplexity is given for PCA.
+        A number is out of its range, or a perplexity is given for PCA.
     """
 
     sae: int = target()
@@ -53,6 +53,9 @@ class Params(run_driver.Params):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        ranges.require_whole("--dimensions", self.dimensions, 2, 3)
+        ranges.require_real("--perplexity", self.perplexity, 1, 1e6)
         if self.method == "pca":
             self.refuse("only t-SNE has a perplexity", perplexity="--perplexity")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.arrays import Float32, Int64
 from saeatlas.analyses.crystals import attributes, coherence, pair_groups, store
@@ -43,12 +43,21 @@ class Params(run_driver.Params):
     trials : int
         Shuffles of partners within relations, and of relations among pairs; at least 2.
     seed : int
+
+    Raises
+    ------
+    InputError
+        A number is out of its range.
     """
 
     space: str = target()
     relations: Sequence[str] = ()
     trials: int = 199
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ranges.require_whole("--trials", self.trials, 2)
 
     @property
     def stored(self) -> dict[str, Any]:

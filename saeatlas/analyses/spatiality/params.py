@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.run_driver import Preset
 
@@ -58,10 +58,17 @@ class Params(run_driver.Params):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for option, value in (
+            ("--trials", self.trials), ("--vector-trials", self.vector_trials),
+            ("--classify-up-to", self.classify_up_to), ("--stratum", self.stratum),
+            *(("--k", k) for k in self.ks),
+        ):  # fmt: skip
+            ranges.require_whole(option, value)
         few = min(self.trials, self.stratum) < 2 or self.vector_trials == 1
-        if few or min(self.vector_trials, self.classify_up_to, self.seed) < 0:
+        if few:
             raise errors.InputError(
-                "A number of trials, --stratum, --classify-up-to or --seed is out of range.",
+                "A number of trials or --stratum is too small.",
                 hint="Give at least 2 --trials and a --stratum of at least 2; --vector-trials may "
                 "be 0 or at least 2.",
             )

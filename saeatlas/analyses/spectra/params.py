@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from saeatlas import ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.run_driver import Preset, target
 
@@ -53,7 +54,8 @@ class Params(run_driver.Params):
     Raises
     ------
     InputError
-        A parameter is given that has no effect together with the others.
+        A number is out of its range, or a parameter is given that has no effect together with the
+        others.
     """
 
     sae: int = target()
@@ -70,6 +72,13 @@ class Params(run_driver.Params):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for option, values, least in (
+            ("--components", self.components, 1), ("--neighbours", self.neighbours, 1),
+            ("--k", self.ks, 1), ("--trials", [self.trials], 2),
+        ):  # fmt: skip
+            for value in values:
+                ranges.require_whole(option, value, least)
         lobes = {"affinities": "--affinity", "ks": "--k"}
         if self.source == "activations":
             self.refuse(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
 from saeatlas.analyses.counting import bitmaps, read_bits
 from saeatlas.analyses.counting.bitmaps import Bitmap
@@ -48,6 +48,11 @@ class Params(run_driver.Params):
         published, the one with the largest share of its features active (`top_lobes.by_share`).
     seed : int, default=0
         Of the resampling of documents.
+
+    Raises
+    ------
+    InputError
+        A k is below 1, or the seed is negative.
     """
 
     lobes: int = target()
@@ -56,6 +61,11 @@ class Params(run_driver.Params):
     documents: Documents = "held-out"
     preset: Preset = "default"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for k in self.ks:
+            ranges.require_whole("--k", k, 1)
 
 
 @dataclass(frozen=True)

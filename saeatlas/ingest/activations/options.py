@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from saeatlas import errors
+from saeatlas import errors, ranges
+
+LARGEST = 3.4028234663852886e38
+"""Largest activation: a 4-byte real."""
 
 Tail = Literal["drop", "keep"] | int
 Preset = Literal["default", "paper"]
@@ -61,6 +64,12 @@ class Options:
     force: bool = False
 
     def __post_init__(self) -> None:
+        ranges.require_real("--keep-above", self.keep_above, 0, LARGEST)
+        for option, value, least in (
+            ("--documents", self.documents, 1), ("--context", self.context, 2),
+            ("--block", self.block, 1), ("--batch-tokens", self.batch_tokens, 1),
+        ):  # fmt: skip
+            ranges.require_whole(option, value, least)
         if self.block >= self.context:
             raise errors.InputError(
                 f"A block of {self.block} tokens does not fit a context of {self.context}.",
@@ -108,7 +117,7 @@ class Options:
 
 
 def _tokens(text: str) -> int:
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise errors.InputError(
             f"--tail {text} is neither drop, keep nor a number of tokens.",
             hint="Use --tail drop, --tail keep or --tail 64.",

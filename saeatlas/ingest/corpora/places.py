@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from saeatlas import errors
+from saeatlas.ingest.formats import files as formats
 
 FileKind = Literal["jsonl", "parquet", "texts"]
 Row = tuple[str, dict[str, Any] | errors.BadDocument]  # where it stands, what it is
@@ -150,6 +151,8 @@ def _kind(name: str) -> FileKind | None:
 
 
 def _of_file(path: Path) -> Place:
+    with errors.raised_as(errors.BadCorpus):
+        formats.require_file(path)
     kind = _kind(path.name)
     if kind is None:
         raise errors.BadCorpus(

@@ -162,6 +162,7 @@ def _inside(value: object) -> list[Any]:
 
 def _too_deep(where: str) -> errors.BadFile:
     return errors.BadFile(
-        f"{where}: this is nested too deeply, more than {DEPTH} lists and objects within one another.",
+        f"{where}: this is nested too deeply.",
+        available=f"At most {DEPTH} lists and objects may be within one another.",
         hint="Check that it is the right file.",
     )

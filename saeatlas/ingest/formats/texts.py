@@ -4,8 +4,8 @@ import re
 
 from saeatlas import errors
 
-LONGEST_NAME = 2_000
-"""Most bytes of a name: it stands in an index, whose entries have at most 2,700."""
+LONGEST_NAME = 1_300
+"""Most bytes of a name: two of them stand in an index, whose entries have at most 2,700."""
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
@@ -45,6 +45,29 @@ def storable(text: str) -> str:
     return without_surrogates(text).replace("\0", _REPLACEMENT)
 
 
+def require_storable(text: str, what: str, hint: str = "Name it otherwise.") -> None:
+    """Refuse a text that the database could not keep as it is.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        What is called so, for the message.
+    hint : str, optional
+
+    Raises
+    ------
+    BadFile
+        It has NUL, or halves of surrogate pairs.
+    """
+    if storable(text) != text:
+        raise errors.BadFile(
+            f"{what} is called {text!r:.80}, which cannot be stored.",
+            available="It has a NUL character, or bytes that are not UTF-8.",
+            hint=hint,
+        )
+
+
 def require_name(text: str, what: str, hint: str = "Name it otherwise.") -> str:
     """Refuse a name that the database could not keep as it is: names are never changed.
 
@@ -65,12 +88,7 @@ def require_name(text: str, what: str, hint: str = "Name it otherwise.") -> str:
     BadFile
         It has NUL, halves of surrogate pairs, or more bytes than `LONGEST_NAME`.
     """
-    if storable(text) != text:
-        raise errors.BadFile(
-            f"{what} is called {text!r:.80}, which cannot be stored.",
-            available="It has a NUL character, or bytes that are not UTF-8.",
-            hint=hint,
-        )
+    require_storable(text, what, hint)
     n_bytes = len(text.encode())
     if n_bytes > LONGEST_NAME:
         raise errors.BadFile(

@@ -9,10 +9,10 @@ gave no answer); and ``run_config.json``, which names the explaining model.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import sqlalchemy as sa
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import places

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 
 from saeatlas import errors
-from saeatlas.ingest.corpora.document import excerpt, without_surrogates
+from saeatlas.ingest.corpora.document import excerpt
+from saeatlas.ingest.formats.texts import without_surrogates
 from saeatlas.ingest.labels.source import Label, Source, shortened
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
@@ -133,7 +134,7 @@ def ingest_labels(
         No such SAE.
     DatabaseError
     """
-    with failures.translated(), engine.begin() as connection:
+    with failures.storing(), engine.begin() as connection:
         label_words.lock(connection)
         if sae is None:
             saes: Sequence[sa.Row[Any]] = connection.execute(

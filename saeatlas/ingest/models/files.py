@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,8 @@ def model_fingerprint(name: str, config: "PretrainedConfig") -> str:
     if not folder.is_dir():
         digest.update(f"{name}@{getattr(config, '_commit_hash', None)}".encode())
         return digest.hexdigest()
-    stored = json.loads((folder / "config.json").read_text("utf-8"))
+    with errors.raised_as(errors.ModelMismatch):
+        stored = json_text.read_json(folder / "config.json")
     digest.update(json.dumps(stored, sort_keys=True).encode())
     for file in sorted(p for p in folder.iterdir() if p.suffix in {".safetensors", ".bin"}):
         size = file.stat().st_size

@@ -155,8 +155,10 @@ def open_model(
     Raises
     ------
     ModelMismatch, UnsupportedSae
+    InputError
+        There is no such device.
     """
-    return HookedModel(name, hook_names, dtype=dtype, device=device or fastest())
+    return HookedModel(name, hook_names, dtype=dtype, device=choose_device(device))
 
 
 def require_fit(name: str, places: Iterable[tuple[str, int]]) -> None:
@@ -218,14 +220,37 @@ def without_gain(norm: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(x.dtype)
 
 
-def fastest() -> str:
-    """Name the fastest device there is.
+def choose_device(device: str | None) -> str:
+    """Check the device that the user named, before anything is loaded for it.
+
+    Parameters
+    ----------
+    device : str or None
+        None for the fastest there is: cuda or mps, else cpu.
 
     Returns
     -------
     str
-        cuda or mps where there is one, else cpu.
+
+    Raises
+    ------
+    InputError
+        This machine has no such device, or it holds no numbers, as meta.
     """
+    if device is None:
+        return _fastest()
+    try:
+        torch.ones(1, device=device).cpu()
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        raise errors.InputError(
+            f"--device {device!r} cannot be used on this machine.",
+            available=f"Fastest is {_fastest()}; cpu is always there.",
+            hint="Name cpu, cuda, cuda:1 or mps, or leave --device out.",
+        ) from error
+    return device
+
+
+def _fastest() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

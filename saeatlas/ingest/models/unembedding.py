@@ -81,7 +81,10 @@ def load_unembedding(name: str, n_tokens: int, device: str | None = None) -> Une
     ------
     ModelMismatch
         It cannot be loaded, is of an unknown kind, or holds NaN or infinity.
+    InputError
+        There is no such device.
     """
+    where = hooked_model.choose_device(device)
     family = families.family_of(name, files.read_model_config(name).model_type)
     model = files.load_model(name, 0, torch.float32, kind="AutoModelForCausalLM")
     norm = model.base_model.get_submodule(family.norm)
@@ -93,7 +96,6 @@ def load_unembedding(name: str, n_tokens: int, device: str | None = None) -> Une
             f"The unembedding of {name} has NaN or infinity.",
             hint="Its weights may be damaged: fetch them again.",
         )
-    where = device or hooked_model.fastest()
     return Unembedding(weight.to(where), scale.to(where), isinstance(norm, torch.nn.LayerNorm))
 
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
+from saeatlas.ingest.formats import texts
 from saeatlas.ingest.saes import encoders
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
@@ -99,6 +100,8 @@ def store_sae(
     UnsupportedSae
         The encoder of a bare decoder is wanted.
     """
+    texts.require_name(loaded.release, "The release", "Give another --release.")
+    texts.require_name(loaded.sae_id, "The SAE", "Give another --sae-id.")
     table = tables.sae
     row = {
         "release": loaded.release,

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from saeatlas import errors
+from saeatlas import ranges
 from saeatlas.ingest.activations import recordings
 from saeatlas.ingest.activations.recordings import DocumentRow, Recording
 from saeatlas.ingest.activations.writer import Chunk, Writer
@@ -123,10 +123,8 @@ def simulate(
         Another process writes this simulation.
     DatabaseError
     """
-    if blocks < 1:
-        raise errors.InputError(
-            f"{blocks} blocks cannot be drawn.", hint="Choose --blocks above 0."
-        )
+    ranges.require_whole("--blocks", blocks, 1)
+    ranges.require_whole("--layer", layer)
     params = params or Params()
     features = plant_features(params)
     decoder = draw_decoder(params, features)

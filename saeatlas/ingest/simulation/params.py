@@ -1,12 +1,11 @@
 """Parameters of a simulation, and which of them contradict one another."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from saeatlas import errors
+from saeatlas import errors, ranges
 
 MAX_DENSITY = 0.95
 """No feature is meant to be active in a larger share of blocks."""
@@ -197,10 +196,10 @@ class Params:
 
 
 def _require_range(name: str, value: float | None, low: float, high: float | None) -> None:
-    if value is None or (math.isfinite(value) and low <= value and (high is None or value <= high)):
-        return
-    limits = f"at least {low:,}" if high is None else f"between {low:,} and {high:,}"
-    raise errors.InputError(
-        f"--{name.replace('_', '-')} {value} cannot be simulated.",
-        hint=f"Choose a value that is {limits}.",
-    )
+    option = f"--{name.replace('_', '-')}"
+    if name == "seed":
+        ranges.require_seed(value)
+    elif name in _WHOLE:
+        ranges.require_whole(option, value, int(low), 2**31 - 1 if high is None else int(high))
+    else:
+        ranges.require_real(option, value, low, 2**31 if high is None else high)

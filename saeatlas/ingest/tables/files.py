@@ -187,7 +187,7 @@ class TableFile:
         numbers = []
         for name in map(_number_or_name, names) if is_csv else names:
             if isinstance(name, str):
-                texts.require_name(name, f"A document of {self.path.name}")
+                texts.require_storable(name, f"A document of {self.path.name}")
             numbers.append(self._numbers.setdefault(name, len(self._numbers)))
         return np.array(numbers, np.int64)[codes]
 

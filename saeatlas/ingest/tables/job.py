@@ -12,7 +12,7 @@ from psycopg import sql
 from sqlalchemy.dialects.postgresql import insert
 
 import saeatlas
-from saeatlas import errors
+from saeatlas import errors, ranges
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.saes import store
 from saeatlas.ingest.tables import corpus as corpora
@@ -124,14 +124,10 @@ def ingest_table(
     there already, a document without a row is refused; a block without one, in a document that
     has others, has no active feature.
     """
-    if not 0 <= keep_above <= float(np.finfo(np.float32).max):
-        raise errors.InputError(
-            f"--keep-above {keep_above} is not a number from 0 to 3.4e38.",
-            available="What a table does not name counts as 0.",
-        )
+    ranges.require_real("--keep-above", keep_above, 0, float(np.finfo(np.float32).max))
     keep_above = float(np.float32(keep_above))  # the catalog keeps four bytes of it
     source = open_table(path, columns or {})
-    with failures.translated(), engine.begin() as connection:
+    with failures.storing(), engine.begin() as connection:
         row = saes.find_one(connection, sae)
         key = hashlib.sha256(source.source.encode("utf-8", "surrogateescape")).digest()
         running_jobs.wait_for(connection, "table", key)

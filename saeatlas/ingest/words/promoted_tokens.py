@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from saeatlas import errors
-from saeatlas.ingest.models import files, unembedding
+from saeatlas import errors, ranges
+from saeatlas.ingest.models import files, hooked_model, unembedding
 from saeatlas.ingest.models import tokenizer as tokenizers
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
@@ -98,6 +98,8 @@ def find_tokens(
 
     Raises
     ------
+    InputError
+        `top` is below 1, or there is no such device.
     UnsupportedSae
         It does not write to the residual stream.
     ModelMismatch
@@ -108,6 +110,8 @@ def find_tokens(
     This is what a feature does by itself at the last step, without what later layers make of it:
     of a feature of an early layer its tokens may say little.
     """
+    ranges.require_whole("--top", top, 1)
+    hooked_model.choose_device(device)
     config = files.read_model_config(model)
     tokenizer = tokenizers.load_tokenizer(model)
     params = {"model_sha256": files.model_fingerprint(model, config), "top": top}

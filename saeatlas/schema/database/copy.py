@@ -53,6 +53,8 @@ def copy_rows(
     ------
     DatabaseError
         The server failed; the transaction is lost as a whole.
+    InputError
+        A text that the server does not store.
     """
     driver = connect.raw(connection)
     target = sql.SQL("copy {}.{} ({}) from stdin (format binary)").format(
@@ -61,7 +63,7 @@ def copy_rows(
         sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
     n = 0
-    with failures.translated(), driver.cursor() as cursor:
+    with failures.storing(), driver.cursor() as cursor:
         types = [wire.oid(driver, cursor, table.c[column].type) for column in columns]
         with cursor.copy(target) as copy:
             copy.set_types(types)

@@ -15,6 +15,8 @@ _REFUSED = re.compile(
     r"|database .* does not exist|permission denied for database|authentication failed"
 )
 
+_NO_TEXT = (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter)
+
 # functions of PostgreSQL that make a table's file longer
 _EXTENDING = {"mdextend", "mdzeroextend", "mdwritev"}
 
@@ -101,6 +103,8 @@ def on_error(context: sa.engine.ExceptionContext) -> None:
             "A number is larger than any in the catalog.",
             hint="`saeatlas status` lists what is there.",
         ) from error
+    if (refused := _text_refused(error)) is not None:
+        raise refused from error
     if isinstance(error, psycopg.Error) and (ours := translate(error)) is not None:
         raise ours from error
 
@@ -120,6 +124,47 @@ def translated() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Translate as `translated` does, and say which texts the server does not store.
+
+    Not for a user's own SQL, whose errors `catalog.sql` shows.
+
+    Raises
+    ------
+    DatabaseError
+    InputError
+        A text has NUL or is not UTF-8, or a name is too long for an index.
+    """
+    with translated():
+        try:
+            yield
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            ours = _text_refused(error)
+            if ours is None:
+                raise
+            raise ours from error
+
+
+def _text_refused(error: BaseException) -> errors.InputError | None:
+    """Return the error about a text that the server does not store; None for another error."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded | psycopg.errors.StatementTooComplex):
+        return errors.InputError(
+            "A name or text is longer, or nested more deeply, than the server stores.",
+            available=f"It says: {_first_line(error)}",
+            hint="Shorten it; names have at most 1,300 bytes.",
+        )
+    # without SQLSTATE: psycopg itself has found a NUL
+    is_nul = isinstance(error, psycopg.DataError) and error.sqlstate is None
+    if is_nul or isinstance(error, (UnicodeEncodeError, *_NO_TEXT)):
+        return errors.InputError(
+            "A name or text holds a character that cannot be stored.",
+            available="PostgreSQL stores neither NUL nor what is not UTF-8.",
+            hint="Write it without that character.",
+        )
+    return None
 
 
 def _first_line(error: psycopg.Error) -> str:
