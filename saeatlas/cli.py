@@ -22,7 +22,7 @@ def main() -> None:
         with errors.extras():
             cli.main(prog_name="saeatlas", standalone_mode=False)
     except click.ClickException as error:
-        error.message = errors.printable(error.message)
+        error.message = errors.printable(error.message)  # type: ignore[misc]
         error.show()
         sys.exit(error.exit_code)
     except errors.AtlasError as error:

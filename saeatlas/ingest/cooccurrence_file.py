@@ -65,9 +65,9 @@ def ingest_cooccurrence(
     Raises
     ------
     UnknownName
-        No such file or SAE.
+        No such SAE.
     BadTable
-        The file does not have such counts.
+        There is no such file, or it does not have such counts.
     """
     with engine.begin() as connection:
         row = saes.find_one(connection, sae)
@@ -111,18 +111,18 @@ def _read(path: Path, d_sae: int) -> tuple[npt.NDArray[np.integer], int]:
                 hint="numpy.savez(file, histogram=counts, n_chunks=n) writes such a file.",
             )
         said, n_chunks = file.header("histogram"), file.header("n_chunks")
-        for name, found, shape in (
-            ("histogram", said, (d_sae, d_sae)), ("n_chunks", n_chunks, ())
+        for name, found, shapes in (
+            ("histogram", said, [(d_sae, d_sae)]), ("n_chunks", n_chunks, [(), (1,)])
         ):  # fmt: skip
-            if found.shape != shape or found.dtype.kind not in "iu":
+            if found.shape not in shapes or found.dtype.kind not in "iu":
                 raise errors.BadTable(
                     f"{name} in {path.name} has shape {found.shape} and type {found.dtype}.",
-                    available=f"Expected are integers of shape {shape}, of an SAE with "
+                    available=f"Expected are integers of shape {shapes[0]}, of an SAE with "
                     f"{counted(d_sae, 'feature')}.",
                     hint="Check --sae, and that the file is a whole count of co-occurrence.",
                 )
         counts = file.read("histogram", any_ratio=True)  # mostly zeros, which pack well
-        return counts, int(file.read("n_chunks"))
+        return counts, int(file.read("n_chunks").item())
 
 
 def _require_counts(path: Path, counts: npt.NDArray[np.integer], n_blocks: int) -> None:

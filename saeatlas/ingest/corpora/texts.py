@@ -44,7 +44,7 @@ def _read(path: Path, origin: str) -> dict[str, Any] | errors.BadDocument:
             raise lines.too_long(origin)
         text = content.decode("utf-8-sig")
     except errors.BadFile as error:
-        return errors.BadDocument(error.wrong, hint=document.ROW_HINT)
+        return errors.BadDocument(f"{origin}: {error.wrong}", hint=document.ROW_HINT)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return errors.BadDocument(

@@ -33,13 +33,19 @@ def open_parquet(path: Path) -> Iterator[Any]:
     """
     from pyarrow import parquet
 
-    files.require_file(path)
-    with arrow_understood(path):
+    size = files.require_file(path)
+    try:
         # by default all of a row group, often the whole file, is read before its first row
         opened = parquet.ParquetFile(
             path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True,
             thrift_string_size_limit=_LONGEST_FOOTER, thrift_container_size_limit=_LONGEST_FOOTER,
         )  # fmt: skip
+    except _arrow_errors() as error:
+        raise errors.BadFile(
+            f"{path.name} is not a whole Parquet file.",
+            available=f"{path} has {size:,} bytes; reading it fails: {_first_line(error)}",
+            hint="Fetch or write the file again.",
+        ) from error
     with opened as file:
         with arrow_understood(path):
             _require_rows(path, file.metadata)
@@ -58,8 +64,6 @@ def arrow_understood(path: Path) -> Iterator[None]:
     ------
     BadFile
     """
-    import pyarrow as pa
-
     try:
         yield
     except errors.AtlasError:
@@ -69,15 +73,24 @@ def arrow_understood(path: Path) -> Iterator[None]:
             f"{path} cannot be read: {error.strerror or error}.",
             hint="Give this user the right to read it (chmod u+r, chown), or name another.",
         ) from error
-    # ValueError and OverflowError: text that is no UTF-8, dates outside Python's
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    except _arrow_errors() as error:
         raise errors.BadFile(
             f"{path.name} is damaged, or holds a value that cannot be read.",
-            available=f"Reading it says: {reason.rstrip('.')}.",
+            available=f"Reading it says: {_first_line(error).rstrip('.')}.",
             hint="Columns of numbers take numbers only, in quotes or not. If the file was cut "
             "off, fetch or write it again.",
         ) from error
+
+
+def _arrow_errors() -> tuple[type[Exception], ...]:
+    import pyarrow as pa
+
+    # ValueError and OverflowError: text that is no UTF-8, dates outside Python's
+    return pa.ArrowException, OSError, ValueError, OverflowError, MemoryError
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _require_rows(path: Path, metadata: Any) -> None:

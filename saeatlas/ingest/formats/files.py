@@ -86,7 +86,8 @@ def file_sha256(path: Path) -> bytes:
     ------
     BadFile
     """
-    with understood(path), open_file(path) as file:
+    require_file(path)
+    with understood(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

@@ -124,7 +124,8 @@ def typed(kind: type[T], value: object, where: str, hint: str) -> T:
     from pydantic import ValidationError
 
     try:
-        found: T = _checker(kind).validate_python(value, strict=True)
+        checker = _checker(kind)  # type: ignore[arg-type]  # types are hashable
+        found: T = checker.validate_python(value, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -138,7 +139,7 @@ def typed(kind: type[T], value: object, where: str, hint: str) -> T:
 
 
 @cache
-def _checker(kind: type[Any]) -> "TypeAdapter[Any]":
+def _checker(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
@@ -154,9 +155,9 @@ def _require_shallow(value: object, where: str) -> None:
 
 
 def _inside(value: object) -> list[Any]:
-    inside = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list):
         return []
+    inside = value.values() if isinstance(value, dict) else value
     return [inner for inner in inside if isinstance(inner, dict | list)]
 
 

@@ -47,17 +47,17 @@ def open_stream(path: Path) -> IO[bytes]:
     # gzip and lzma take no bytes at all for a whole archive
     if not files.require_file(path) and suffix in COMPRESSIONS:
         raise errors.BadFile(f"{path.name} is cut off after line 0: it is empty.", hint=FETCH)
-    file = files.open_file(path)
-    match suffix:
-        case ".gz":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=file))
-        case ".zst":
-            return io.BufferedReader(_ZstdReader(file), 1 << 15)
-        case ".xz":
-            return lzma.LZMAFile(file)
-        case ".bz2":
-            return bz2.BZ2File(file)
-    return file
+    with files.understood(path):
+        match suffix:
+            case ".gz":
+                return cast(IO[bytes], gzip.open(path))
+            case ".zst":
+                return io.BufferedReader(_ZstdReader(path.open("rb")), 1 << 15)
+            case ".xz":
+                return lzma.open(path)
+            case ".bz2":
+                return bz2.open(path)
+        return path.open("rb")
 
 
 class Place:
@@ -98,7 +98,7 @@ def uncompressed(path: Path) -> Iterator[Place]:
         raise errors.BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
     except (EOFError, OSError, zlib.error, lzma.LZMAError, MemoryError, zstd_error()) as error:
         how = "is cut off" if isinstance(error, EOFError) else "is damaged"
-        where = "" if place.line is None else f" after line {place.line:,}"
+        where = "" if place.line is None else f" after line {place.line}"
         reason = str(error) or "it ends before its archive does"
         raise errors.BadFile(
             f"{path.name} {how}{where}.",

@@ -365,7 +365,7 @@ def test_a_corrupt_parquet_file(tmp_path: Path, keep: slice) -> None:
     (tmp_path / "x.parquet").write_bytes(whole[keep])
     with pytest.raises(errors.BadCorpus) as error:
         read(tmp_path / "x.parquet", on_bad_document="skip")
-    assert_says(error, "x.parquet is not a whole Parquet file", "bytes")
+    assert_says(error, "x.parquet is ", "off, fetch" if keep.start else "bytes")
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.jsonl.zst", "x.parquet"])

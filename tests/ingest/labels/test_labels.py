@@ -305,7 +305,7 @@ def test_two_names_of_one_sae_share_its_labels(engine: sa.Engine, tmp_path: Path
         (lambda f: _batch(f, 0, _row(1, "x") | {"index": "1e3"}), "'1e3' is not a feature"),
         (lambda f: _batch(f, 0, _row(D_SAE, "x")), "there is no feature 2000"),
         (lambda f: _cut_off(_batch(f, 0, *(_row(i, "x") for i in range(9)))), "is cut off after"),
-        (lambda f: _text(f / "a.jsonl", "{"), "a.jsonl:1: this line is not JSON"),
+        (lambda f: _text(f / "a.jsonl", "{"), "a.jsonl:1: this is not JSON"),
     ],
 )
 def test_files_that_are_not_neuronpedias(
@@ -398,7 +398,7 @@ def test_delphis_labels_of_another_layer(engine: sa.Engine, tmp_path: Path) -> N
     ("texts", "message"),
     [
         ({}, "holds no explanations"),
-        ({"a_latent0": ["x"]}, "holds a list, not a string"),
+        ({"a_latent0": ["x"]}, "it should be a valid string"),
         ({f"a_latent{D_SAE}": "x"}, "there is no feature 2000"),
     ],
 )

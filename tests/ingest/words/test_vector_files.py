@@ -121,7 +121,7 @@ def test_a_gzipped_file_is_read_as_it_is(tmp_path: Path) -> None:
         packed.write_bytes(gzip.compress(plain.read_bytes()))
         assert (vector_files.read_vectors(packed, ["Wien"]).vectors["Wien"] == VECTORS[6]).all()
     packed.write_bytes(packed.read_bytes()[:-12])
-    with pytest.raises(errors.BadWords, match="cannot be read"):
+    with pytest.raises(errors.BadWords, match="is cut off"):
         vector_files.read_vectors(packed, ["Wien"])
 
 
@@ -219,7 +219,7 @@ def test_npz_without_such_arrays_is_refused(
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(errors.BadWords, match=r"There is no file(.|\n)*word2vec"):
+    with pytest.raises(errors.BadWords, match="There is no file"):
         vector_files.read_vectors(tmp_path / "none.bin", ["a"])
     damaged = npz(tmp_path / "damaged")
     content = bytearray(damaged.read_bytes())
@@ -259,7 +259,7 @@ def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> 
         (b"the,3\nof,-1\n", "line 2"),
         (b"the,3\nof,nan\n", "line 2"),
         (b"the,3\nof,1\nthe,2\n", "line 3: 'the' was there before"),
-        (b"the,3\n\xff,2\n", "not CSV in UTF-8"),
+        (b"the,3\n\xff,2\n", "is not UTF-8"),
     ],
 )
 def test_broken_frequencies_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -267,7 +267,7 @@ def test_broken_frequencies_are_refused(tmp_path: Path, content: bytes, message:
     path.write_bytes(content)
     with pytest.raises(errors.BadWords, match=message):
         frequencies.read_frequencies(path, ["the", "of"])
-    with pytest.raises(errors.BadWords, match="cannot be read"):
+    with pytest.raises(errors.BadWords, match="There is no file"):
         frequencies.read_frequencies(tmp_path / "none.csv", ["the"])
 
 
