@@ -98,6 +98,6 @@ def test_completion_knows_both_languages(engine: sa.Engine) -> None:
 
     assert offered("features where dens") == [("density", -4)]
     assert ("lobe_subsets", -6) in offered("select * from lobe_s")
-    assert ("neighbors", -5) in offered("select * from neigh")
+    assert ("neighbours", -5) in offered("select * from neigh")
     assert offered("select * from clusterings where half_") == [("half_stability", -5)]
     assert offered("select ") == []

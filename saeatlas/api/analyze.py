@@ -46,7 +46,7 @@ class Analyze(AnalyzeVectors):
         documents_where: str | None = None,
         half: Half | None = None,
         min_blocks: int = 1,
-        method: Method = "sql",
+        engine: Method = "sql",
         progress: Report = silent,
     ) -> int:
         """Count in how many blocks each two features of a recording are active together.
@@ -66,7 +66,7 @@ class Analyze(AnalyzeVectors):
             Count only one half of the documents, drawn by a hash of their numbers.
         min_blocks : int, default=1
             Pairs of features active in fewer blocks are not counted.
-        method : {'sql', 'torch'}
+        engine : {'sql', 'torch'}
             Count in the database, or by torch on a GPU.
         progress : callable, optional
             Called with each `saeatlas.progress.Progress`.
@@ -78,7 +78,7 @@ class Analyze(AnalyzeVectors):
         """
         params = counting.Params(
             recording, Threshold.parse(str(threshold)), subsets, documents_where, half, min_blocks,
-            method,
+            engine,
         )  # fmt: skip
         return self._run(counting_analysis.ANALYSIS, params, progress)
 

@@ -36,7 +36,7 @@ class AnalyzeVectors:
         self,
         *,
         sae: int | str,
-        source: Vectors = "decoder",
+        vectors: Vectors = "decoder",
         recording: int | None = None,
         within: int | None = None,
         affinities: Sequence[str] = (),
@@ -55,7 +55,7 @@ class AnalyzeVectors:
         ----------
         sae : int or str
             Number or name of the SAE.
-        source : {'decoder', 'encoder', 'activations'}
+        vectors : {'decoder', 'encoder', 'activations'}
             Decoder or encoder vectors of features, or the input activations of the SAE.
         recording : int, optional
             Of activations: number of the recording. Default: the newest that has a covariance.
@@ -86,7 +86,7 @@ class AnalyzeVectors:
             Number of the run.
         """
         params = spectra_params.Params(
-            self._sae(sae), source, recording, within, affinities, ks, features_where, components,
+            self._sae(sae), vectors, recording, within, affinities, ks, features_where, components,
             neighbours, trials, preset, seed,
         )  # fmt: skip
         return self._run(spectra_analysis.ANALYSIS, params, progress)
@@ -96,7 +96,7 @@ class AnalyzeVectors:
         *,
         sae: int | str,
         method: Literal["pca", "tsne"] = "tsne",
-        source: Literal["decoder", "encoder"] = "decoder",
+        vectors: Literal["decoder", "encoder"] = "decoder",
         features_where: str | None = None,
         dimensions: int = 2,
         perplexity: float = 30.0,
@@ -111,7 +111,7 @@ class AnalyzeVectors:
             Number or name of the SAE.
         method : {'tsne', 'pca'}
             t-SNE, or principal components.
-        source : {'decoder', 'encoder'}
+        vectors : {'decoder', 'encoder'}
             Vectors whose directions are mapped.
         features_where : str, optional
             SQL condition on the columns of view ``features``.
@@ -130,7 +130,7 @@ class AnalyzeVectors:
             Number of the run.
         """
         params = maps_analysis.Params(
-            self._sae(sae), method, source, features_where, dimensions, perplexity, seed
+            self._sae(sae), method, vectors, features_where, dimensions, perplexity, seed
         )
         return self._run(maps_analysis.ANALYSIS, params, progress)
 

@@ -80,10 +80,7 @@ def analyze_maps(
 @analyze.command("crystals")
 @click.option("--sae", help="SAE by number or name: its features are searched.")
 @click.option("--words", help="Space of words, by name or number: its relations are measured; with "
-              "--sae and --relations given, searched for among features.")  # fmt: skip
-@click.option("--relations", type=click.Choice(["found", "given"]), default="found",
-              show_default=True,
-              help="Function vectors found among features, or those of words.")  # fmt: skip
+              "--sae, searched for among its features.")  # fmt: skip
 @click.option("--relation", "names", multiple=True,
               help="Words only: only this relation; repeatable.  [default: all]")  # fmt: skip
 @click.option("--features-where", metavar="SQL",
@@ -108,7 +105,7 @@ def analyze_maps(
 @SEED
 @click.pass_context
 def analyze_crystals(
-    context: click.Context, /, sae: str | None, words: str | None, relations: str,
+    context: click.Context, /, sae: str | None, words: str | None,
     names: Sequence[str], trials: int, seed: int, attributes: Sequence[str], **options: Any,
 ) -> None:  # fmt: skip
     """Find parallelograms and trapezoids of features, and the function vectors they follow.
@@ -120,12 +117,9 @@ def analyze_crystals(
     from saeatlas.analyses.crystals import crystals, params
     from saeatlas.analyses.relations import relations as word_relations
 
-    if (sae is not None) != (words is None or relations == "given"):
-        raise click.UsageError("Give --sae; --words; or both with --relations given.")
-    if relations == "given" and words is None:
-        raise click.UsageError("--relations given needs --words.")
     if sae is None:
-        assert words is not None
+        if words is None:
+            raise click.UsageError("Give --sae, --words or both.")
         _refuse(context, "words are measured, not features", OF_FEATURES)
         of_words = word_relations.Params(space=words, relations=names, trials=trials, seed=seed)
         run_analysis(catalog(), word_relations.ANALYSIS, of_words)

@@ -69,7 +69,7 @@ order by k, statistic, null_model
 
 -- ? Which features of layer 3 point the way feature 0 does?
 select neighbor, round(cosine::numeric, 3) as cosine
-from saes, neighbors(saes.sae, 0, 5)
+from saes, neighbours(saes.sae, 0, 5)
 where release = 'saeatlas-demo' and layer = 3
 
 -- ? Where do the features of layer 5 have their largest activations, and what is the text there?

@@ -62,7 +62,7 @@ Ask it yourself:
   saeatlas status
   saeatlas query "features near 3:10 limit 5"
   saeatlas query 'features where lobe = 2 of phi k 3 and fires in "Arithmetic" > 0.5'
-  saeatlas sql "select * from neighbors(4, 10, 5)"
+  saeatlas sql "select * from neighbours(4, 10, 5)"
   saeatlas sql "select * from blocks limit 3" --format json
   saeatlas sql "select * from partners(1, 688, 'lift', 5)"
   saeatlas sql "select * from lobes where k = 8"

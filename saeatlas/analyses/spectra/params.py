@@ -85,7 +85,7 @@ class Params(run_driver.Params):
                 "activations are vectors of tokens and not of features, and their covariance is "
                 "all that is stored of them",
                 within="--within", features_where="--features-where", components="--components",
-                neighbours="--neighbours", **lobes,
+                neighbours="neighbours", **lobes,
             )  # fmt: skip
         else:
             self.refuse(
@@ -97,7 +97,7 @@ class Params(run_driver.Params):
         if self.preset == "paper":
             self.refuse(
                 "the published procedure has 100 components, one neighbour and no null",
-                components="--components", neighbours="--neighbours", trials="--trials",
+                components="--components", neighbours="neighbours", trials="--trials",
             )  # fmt: skip
 
     @property

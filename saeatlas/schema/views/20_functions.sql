@@ -1,6 +1,6 @@
 -- Functions of the SQL surface. Used by everyone who writes SQL.
 
-create function atlas.neighbors(sae integer, feature integer, k integer default 10)
+create function atlas.neighbours(sae integer, feature integer, k integer default 10)
 returns table (neighbor integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
@@ -8,16 +8,16 @@ begin atomic
     with self as materialized (
         select l2_normalize(feature.decoder) as decoder
         from atlas.feature
-        where feature.sae = neighbors.sae and feature.feature = neighbors.feature
+        where feature.sae = neighbours.sae and feature.feature = neighbours.feature
             and feature.decoder is not null
     )
     select other.feature, 1 - (other.decoder <=> self.decoder)
     from self
-    join atlas.feature as other on other.sae = neighbors.sae
-    where other.feature <> neighbors.feature
+    join atlas.feature as other on other.sae = neighbours.sae
+    where other.feature <> neighbours.feature
     order by other.decoder <=> self.decoder, other.feature
-    limit neighbors.k;
+    limit neighbours.k;
 end;
-comment on function atlas.neighbors(integer, integer, integer) is
+comment on function atlas.neighbours(integer, integer, integer) is
     'The k features of the same SAE whose decoder vectors are nearest by cosine: an exact scan. '
     'No rows for an SAE without weights.';

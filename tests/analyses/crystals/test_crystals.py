@@ -422,16 +422,15 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     _simulate(engine)
     run = CliRunner().invoke
     assert "crystals where run = 1" in run_command(["analyze", "crystals", "--sae", "1"])
-    for given in ([], ["--sae", "1", "--words", "w"], ["--sae", "1", "--relations", "given"],
-                  ["--sae", "1", "--trials", "9"], ["--words", "1", "--fdr", "0.1"]):  # fmt: skip
+    for given in ([], ["--sae", "1", "--trials", "9"], ["--words", "1", "--fdr", "0.1"]):
         assert run(cli, ["analyze", "crystals", *given]).exit_code == 2
     paths, vectors = _words(tmp_path, d=192)
     words.ingest_file_words(engine, paths, vectors)
-    run_command(["analyze", "crystals", "--sae", "1", "--words", "1", "--relations", "given"])
+    run_command(["analyze", "crystals", "--sae", "1", "--words", "1"])
     narrow, vectors = _words(tmp_path, d=8)
     words.ingest_file_words(engine, narrow, vectors, name="narrow")
     failed = run(
-        cli, ["analyze", "crystals", "--sae", "1", "--words", "narrow", "--relations", "given"]
+        cli, ["analyze", "crystals", "--sae", "1", "--words", "narrow"]
     )
     assert isinstance(failed.exception, errors.InputError)
     assert "8 dimensions" in str(failed.exception)

@@ -143,13 +143,13 @@ def test_lobes_of_an_indexed_layer_are_searched_exactly(wide: tuple[sa.Engine, A
 
 def test_the_function_compares_all(wide: tuple[sa.Engine, Array]) -> None:
     engine, vectors = wide
-    rows = sql.read_sql(engine, "select * from neighbors(1, 7, 12)")
+    rows = sql.read_sql(engine, "select * from neighbours(1, 7, 12)")
     assert rows.neighbor.tolist() == _nearest(vectors, 7, 12)
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     np.testing.assert_allclose(rows.cosine, units[rows.neighbor] @ units[7], atol=1e-6)
     with engine.connect() as connection:
         plan = connection.exec_driver_sql(
-            "explain (format json) select * from atlas.neighbors(1, 7, 12)"
+            "explain (format json) select * from atlas.neighbours(1, 7, 12)"
         ).scalar_one()
     assert plans.scans(plan, "feature_1") and not plans.scans(plan, "feature_2")
 
