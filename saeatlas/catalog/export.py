@@ -15,7 +15,9 @@ FORMS = (".parquet", ".csv", ".h5ad")
 """What features are written as, by the end of the file's name."""
 
 
-def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
+def export_cooccurrence(
+    engine: sa.Engine, run: int, path: Path, *, compress: bool = False
+) -> None:
     """Write a run's counts as the published code does.
 
     Parameters
@@ -26,6 +28,8 @@ def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
     path : Path
         The .npz file gets ``histogram``, int32 of shape (d_sae, d_sae), and ``n_chunks``, the
         number of blocks. Pairs that were not counted (min_blocks) are 0 off the diagonal.
+    compress : bool, default=False
+        Write a smaller file in several times the time.
 
     Raises
     ------
@@ -39,7 +43,8 @@ def export_cooccurrence(engine: sa.Engine, run: int, path: Path) -> None:
     histogram = np.diag(counts.n.astype(np.int32))
     histogram[np.ix_(counts.features, counts.features)] = counts.n_both
     with _written(path) as part, part.open("wb") as file:  # a path without .npz would get it added
-        np.savez_compressed(file, histogram=histogram, n_chunks=counts.n_blocks)
+        save = np.savez_compressed if compress else np.savez
+        save(file, histogram=histogram, n_chunks=counts.n_blocks)
 
 
 def export_features(engine: sa.Engine, sae: int, path: Path, params: annotated.Params) -> None:

@@ -18,14 +18,15 @@ def export() -> None:
 @export.command("cooccurrence")
 @click.argument("run", type=int)
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-def export_cooccurrence(run: int, path: Path) -> None:
+@click.option("--compress", is_flag=True, help="Write a smaller file in several times the time.")
+def export_cooccurrence(run: int, path: Path, compress: bool) -> None:
     """Write a run's counts as the published code does: histogram and n_chunks in a .npz file.
 
     Example: saeatlas export cooccurrence 1 counts.npz
     """
     from saeatlas.catalog import export
 
-    export.export_cooccurrence(catalog(), run, path)
+    export.export_cooccurrence(catalog(), run, path, compress=compress)
     click.echo(f"Wrote {path}")
 
 

@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.catalog.language import names as naming
-from saeatlas.catalog.language import nodes, operands
+from saeatlas.catalog.language import named_saes, nodes, operands
 from saeatlas.catalog.language.field_types import Field, Kind
 from saeatlas.catalog.language.names import Names, Sae
 from saeatlas.catalog.language.operands import Word
@@ -115,13 +114,13 @@ class SelectBuilder:
     @property
     def named(self) -> list[Sae]:
         """SAEs that feature names may belong to."""
-        return naming.chosen(self.names, self._of)
+        return named_saes.chosen(self.names, self._of)
 
     @property
     def listed(self) -> list[Sae] | None:
         """SAEs whose rows are wanted; None if it is not said."""
         places = self._among or self._of
-        return naming.chosen(self.names, places) if places else None
+        return named_saes.chosen(self.names, places) if places else None
 
     @property
     def among(self) -> Sequence[operands.Saes]:
@@ -139,7 +138,7 @@ class SelectBuilder:
         -------
         Sae
         """
-        return naming.feature(self.names, node, self.named)
+        return named_saes.feature(self.names, node, self.named)
 
     def restrict(self, name: str, numbers: Iterable[int]) -> None:
         """Keep only rows of some SAEs, runs ...

@@ -7,11 +7,14 @@ import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC
 
 from saeatlas import errors
-from saeatlas.catalog.language import names as naming
-from saeatlas.catalog.language import nodes, operands
+from saeatlas.catalog.language import named_saes, nodes, operands
 from saeatlas.catalog.language.names import Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, view, whole
+from saeatlas.wording import counted
+
+ROUNDING = 1e-6
+"""A sum shorter than this share of its longest term is what rounding leaves."""
 
 
 def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
@@ -30,7 +33,7 @@ def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
     Raises
     ------
     QueryError
-        They cannot be added, or nothing remains.
+        They cannot be added, or nothing remains but rounding.
     """
     saes = [builder.feature(node) for _, node in near.terms]
     for sae, (_, node) in zip(saes, near.terms, strict=True):
@@ -40,9 +43,14 @@ def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
     total: dict[tuple[int, int], int] = {}
     for sae, (sign, node) in zip(saes, near.terms, strict=True):
         total[sae.id, node.number] = total.get((sae.id, node.number), 0) + sign
-    if not any(total.values()):
-        raise QueryError(near.at, "These vectors cancel out: nothing is near to nothing.")
-    return saes
+    if any(total.values()) and builder.names.holds(_remains(near, saes)):
+        return saes
+    if len(near.terms) == 1:
+        raise QueryError(
+            near.at, "This decoder vector has length 0: nothing is near to nothing.",
+            hint=f"`features of sae {saes[0].id} where decoder_norm = 0` lists all such features.",
+        )  # fmt: skip
+    raise QueryError(near.at, "These vectors cancel out: nothing is near to nothing.")
 
 
 def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[Sae]:
@@ -58,17 +66,18 @@ def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[S
     Returns
     -------
     list of Sae
-        Itself, unless ``in`` says otherwise; one a layer.
+        Itself, unless ``in`` says otherwise: then all of the same release and site that fit, also
+        several of a layer, such as those of different widths or seeds.
 
     Raises
     ------
     QueryError
-        Another width or another model's; or several SAEs of one layer.
+        Another width or another model's.
     """
     if not builder.among:
         return [like]
     places = builder.among
-    found = naming.chosen(builder.names, places)
+    found = named_saes.chosen(builder.names, places)
     at = operands.Place(places[0].at.start, places[-1].at.end)
     fit = [sae for sae in found if _alike(sae, like)]
     if not fit:
@@ -77,15 +86,17 @@ def where_to_look(builder: SelectBuilder, near: nodes.Near, like: Sae) -> list[S
             at, f"{_vectors(found[0])} cannot be compared with {_theirs(like)}.",
             hint="Vectors are compared within one model, and of one length.",
         )  # fmt: skip
+    if len(fit) < len(found):
+        other = next(sae for sae in found if sae not in fit)
+        builder.notes.append(
+            f"left out {counted(len(found) - len(fit), 'SAE')} of another model or length of "
+            f"vectors, such as {other}"
+        )
     alike = fit
-    for same in ("release", "site"):  # of several SAEs of a layer the one of the same kind
+    for same in ("release", "site"):  # of other kinds of SAEs only if there is none of this kind
         fit = [sae for sae in fit if getattr(sae, same) == getattr(like, same)] or fit
     if fit != alike:
         builder.notes.append(f"looked in {', '.join(map(str, fit))}, of the same release and site")
-    for layer in {sae.layer for sae in fit}:
-        those = [sae for sae in fit if sae.layer == layer]
-        naming.only(at, those, f"Layer {layer} is that of {len(those)} SAEs.",
-                    f"Say which: `in sae {those[0].id}`.")  # fmt: skip
     return fit
 
 
@@ -107,16 +118,33 @@ def total(near: nodes.Near, saes: Sequence[Sae]) -> Any:
     The length makes no difference to a cosine. But what a function returns lies in memory, where
     a stored vector would be fetched and unpacked again for each row that is compared with it.
     """
+    return sa.select(sa.func.l2_normalize(_sum(near, saes)).label("target")).scalar_subquery()
+
+
+def _sum(near: nodes.Near, saes: Sequence[Sae]) -> Any:
     made: Any = None
     for sae, (sign, node) in zip(saes, near.terms, strict=True):
-        features = view("features", "sae", "feature", "decoder")
-        vector = (
-            sa.select(features.c.decoder)
-            .where(features.c.sae == whole(sae.id), features.c.feature == whole(node.number))
-            .scalar_subquery()
-        )
+        vector = _own(sae, node, "decoder")
         made = vector if made is None else made.op("+" if sign > 0 else "-")(vector)
-    return sa.select(sa.func.l2_normalize(made).label("target")).scalar_subquery()
+    return made
+
+
+def _own(sae: Sae, node: operands.Feature, column: str) -> Any:
+    """Select a column of one feature."""
+    features = view("features", "sae", "feature", column)
+    return (
+        sa.select(features.c[column])
+        .where(features.c.sae == whole(sae.id), features.c.feature == whole(node.number))
+        .scalar_subquery()
+    )
+
+
+def _remains(near: nodes.Near, saes: Sequence[Sae]) -> sa.ColumnElement[bool]:
+    """Write whether more of a sum remains than rounding leaves."""
+    lengths = [
+        _own(sae, node, "decoder_norm") for sae, (_, node) in zip(saes, near.terms, strict=True)
+    ]
+    return sa.func.l2_norm(_sum(near, saes)) > ROUNDING * sa.func.greatest(*lengths)
 
 
 def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:
@@ -180,7 +208,7 @@ def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
     target = total(near, saes)
     assert sae.d_in is not None  # it has an index
     half = HALFVEC(sae.d_in)
-    order = sa.cast(feature.c.decoder, half).op("<=>")(sa.cast(target, half))
+    order = sa.cast(sa.func.l2_normalize(feature.c.decoder), half).op("<=>")(sa.cast(target, half))
     return (
         sa.select(feature.c.sae, feature.c.feature)
         .where(feature.c.sae == whole(sae.id))

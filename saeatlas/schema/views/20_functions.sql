@@ -1,12 +1,33 @@
 -- Functions of the SQL surface. Used by everyone who writes SQL.
 
+create function atlas.no_direction()
+returns vector language plpgsql immutable parallel safe
+as $$
+begin
+    raise exception 'This vector has length 0, or its terms cancel out: nothing is near to nothing' using
+        errcode = 'invalid_parameter_value';
+end
+$$;
+comment on function atlas.no_direction() is 'Raises an error: a vector of length 0 has no direction.';
+
+create function atlas.direction(vector vector, longest double precision)
+returns vector language sql immutable parallel safe
+return case
+    when vector is null then null
+    when l2_norm(vector) > 1e-6 * longest then l2_normalize(vector)
+    else atlas.no_direction()
+end;
+comment on function atlas.direction(vector, double precision) is
+    'A sum of vectors made unit long; longest is the length of the longest term. An error where less '
+    'than a millionth of it remains: that is rounding.';
+
 create function atlas.neighbours(sae integer, feature integer, k integer default 10)
 returns table (neighbor integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
     -- a stored vector would be fetched and unpacked for each row, a computed one is not
     with self as materialized (
-        select l2_normalize(feature.decoder) as decoder
+        select atlas.direction(feature.decoder, feature.decoder_norm) as decoder
         from atlas.feature
         where feature.sae = neighbours.sae and feature.feature = neighbours.feature
             and feature.decoder is not null
@@ -14,7 +35,7 @@ begin atomic
     select other.feature, 1 - (other.decoder <=> self.decoder)
     from self
     join atlas.feature as other on other.sae = neighbours.sae
-    where other.feature <> neighbours.feature
+    where other.feature <> neighbours.feature and other.decoder_norm > 0
     order by other.decoder <=> self.decoder, other.feature
     limit neighbours.k;
 end;

@@ -72,7 +72,10 @@ returns table (feature integer, cosine double precision)
 language sql stable parallel safe
 begin atomic
     with goal as materialized (
-        select ends.decoder - starts.decoder + others.decoder as vector
+        select atlas.direction(
+            ends.decoder - starts.decoder + others.decoder,
+            greatest(ends.decoder_norm, starts.decoder_norm, others.decoder_norm)
+        ) as vector
         from atlas.feature as starts
         join atlas.feature as ends on ends.sae = starts.sae and ends.feature = analogy.b
         join atlas.feature as others on others.sae = starts.sae and others.feature = analogy.c
@@ -82,7 +85,7 @@ begin atomic
     select candidate.feature, 1 - (candidate.decoder <=> goal.vector)
     from goal
     join atlas.feature as candidate on candidate.sae = analogy.sae
-    where candidate.feature not in (analogy.a, analogy.b, analogy.c)
+    where candidate.feature not in (analogy.a, analogy.b, analogy.c) and candidate.decoder_norm > 0
     order by candidate.decoder <=> goal.vector, candidate.feature
     limit analogy.k;
 end;
@@ -109,15 +112,20 @@ returns table (
 )
 language sql stable parallel safe
 begin atomic
+    with self as materialized (
+        select feature.sae, atlas.direction(feature.decoder, feature.decoder_norm) as decoder
+        from atlas.feature
+        where feature.sae = function_vectors_near.sae
+            and feature.feature = function_vectors_near.feature
+    )
     select
         near.run, near.function_vector, near.relation, near.n_pairs,
         1 - (near.direction <=> self.decoder)
-    from atlas.feature as self
+    from self
     join atlas.function_vectors as near
         on (near.sae = self.sae or near.sae is null)
             and vector_dims(near.direction) = vector_dims(self.decoder)
-    where self.sae = function_vectors_near.sae and self.feature = function_vectors_near.feature
-        and self.decoder is not null
+    where self.decoder is not null
     order by abs(1 - (near.direction <=> self.decoder)) desc, near.run, near.function_vector
     limit function_vectors_near.k;
 end;

@@ -637,6 +637,9 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     file = tmp_path / "counts"
     assert say(f"export cooccurrence 1 {file}") == f"Wrote {file}\n"
     assert (np.load(file)["histogram"] == sparse.counts(chosen)[1]).all()
+    say(f"export cooccurrence 1 {file}.npz --compress")
+    assert Path(f"{file}.npz").stat().st_size < file.stat().st_size
+    assert (np.load(f"{file}.npz")["histogram"] == np.load(file)["histogram"]).all()
     assert "Run 2: ingested" in say(f"ingest cooccurrence {file} --sae r/s0")
     _assert_equal(engine, 2, chosen)
     assert "Removed run 1" in say("remove run 1")
