@@ -82,7 +82,9 @@ def fill(engine: sa.Engine, chosen: Size) -> float:
     counted = perform(engine, cooccurrence.ANALYSIS, params)
     found = perform(engine, lobes.ANALYSIS, Params(counted.run, affinities=["phi"], ks=(2, 3, 8)))
     perform(engine, subsets.ANALYSIS, SubsetsParams(found.run))
-    seconds = timed(lambda: index(engine))[0] if chosen.d_model <= vector_index.MOST else 0.0
+    seconds = (
+        timed(lambda: index(engine))[0] if chosen.d_model <= vector_index.MAX_DIMENSIONS else 0.0
+    )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze")
     return seconds

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ABOVE = 0.1
 """Affinity that a pair must exceed to be kept, unless told otherwise."""
 
-MOST = 2**26
+MAX_PAIRS = 2**26
 """Entries of an affinity that are kept at most: half a GiB."""
 
 _SAE = ("release", "sae_id", "layer", "site", "hook_name", "architecture", "d_in", "d_sae", "l0")
@@ -81,7 +81,7 @@ def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
     MissingExtra
         anndata is not installed.
     InputError
-        More than `MOST` entries would be kept.
+        More than `MAX_PAIRS` entries would be kept.
     """
     with errors.extras():
         import anndata
@@ -149,9 +149,9 @@ def _affinity(connection: sa.Connection, run: int, params: Params, d_sae: int) -
         if these[0] != those[0]:
             found.append((kept, *ends[::-1]))
         total += len(kept) * (1 if these[0] == those[0] else 2)
-        if total > MOST:
+        if total > MAX_PAIRS:
             raise errors.InputError(
-                f"More than {MOST // 2:,} pairs have an affinity above {params.above:g}.",
+                f"More than {MAX_PAIRS // 2:,} pairs have an affinity above {params.above:g}.",
                 hint="Keep fewer of them: raise `above` (--above).",
             )
     empty = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))

@@ -15,9 +15,7 @@ FORMS = (".parquet", ".csv", ".h5ad")
 """What features are written as, by the end of the file's name."""
 
 
-def export_cooccurrence(
-    engine: sa.Engine, run: int, path: Path, *, compress: bool = False
-) -> None:
+def export_cooccurrence(engine: sa.Engine, run: int, path: Path, *, compress: bool = False) -> None:
     """Write a run's counts as the published code does.
 
     Parameters

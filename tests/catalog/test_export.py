@@ -238,7 +238,7 @@ def test_mistakes_are_said(
     assert "cannot be written" in said(1, tmp_path / "no" / "x.csv")
     (tmp_path / "file").touch()
     assert "cannot be written" in said(1, tmp_path / "file" / "x.csv")
-    monkeypatch.setattr(annotated, "MOST", 100)
+    monkeypatch.setattr(annotated, "MAX_PAIRS", 100)
     assert "More than 50 pairs have an affinity above 0.1." in said(1, path)
     with pytest.raises(errors.UnknownName, match="no SAE '9'"):
         atlas.anndata(9)

@@ -12,7 +12,7 @@ from saeatlas.analyses.run_driver import target
 Method = Literal["sql", "torch"]
 Half = Literal["first", "second"]
 
-PUBLISHED = Threshold(1.0)
+PUBLISHED_THRESHOLD = Threshold(1.0)
 """The threshold of the published procedure."""
 
 HALVES: dict[Half, str] = {
@@ -51,7 +51,7 @@ class Params(run_driver.Params):
     """
 
     recording: int = target()
-    threshold: Threshold = PUBLISHED
+    threshold: Threshold = PUBLISHED_THRESHOLD
     subsets: Sequence[str] = ()
     documents_where: str | None = None
     half: Half | None = None

@@ -15,7 +15,7 @@ from saeatlas.analyses.crystals.store import Crystals, Distractor, FunctionVecto
 from saeatlas.analyses.run_driver import Analysis
 from saeatlas.progress import Report, silent
 
-MOST = 100_000
+MAX_CRYSTALS = 100_000
 """Largest number of crystals that are written."""
 
 
@@ -91,7 +91,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
 
 def _crystals(inputs: Inputs, searched: Search) -> Crystals:
     """Take the most significant crystals, and measure them among the vectors themselves."""
-    found, best = searched.found, slice(MOST)
+    found, best = searched.found, slice(MAX_CRYSTALS)
     corners = found.quads.corners[best]
     before = parallelograms.measure_quads(inputs.vectors, corners)
     return Crystals(
@@ -143,8 +143,10 @@ def _notes(inputs: Inputs, params: Params, searched: Search) -> tuple[str, ...]:
             notes.append(f"Vectors do not depend on: {', '.join(searched.projected.unused)}.")
     if not n_crystals:
         notes.append(f"No crystals at a false discovery rate of {params.fdr:g}.")
-    if n_crystals > MOST:
-        notes.append(f"Of {n_crystals:,} crystals the most significant {MOST:,} are written.")
+    if n_crystals > MAX_CRYSTALS:
+        notes.append(
+            f"Of {n_crystals:,} crystals the most significant {MAX_CRYSTALS:,} are written."
+        )
     return tuple(notes)
 
 

@@ -15,7 +15,7 @@ from saeatlas.analyses.run_driver import Analysis, target
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema.rows import maps
 
-FEWEST = 10
+MIN_FEATURES = 10
 """Smallest number of features of a map."""
 
 
@@ -67,7 +67,11 @@ class Params(run_driver.Params):
     @property
     def fewest(self) -> int:
         """Smallest number of features of this map."""
-        return max(FEWEST, int(3 * self.perplexity) + 2) if self.method == "tsne" else FEWEST
+        return (
+            max(MIN_FEATURES, int(3 * self.perplexity) + 2)
+            if self.method == "tsne"
+            else MIN_FEATURES
+        )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FOLDS = 5
 PAIRS = 200
 """Largest number of pairs of each relation for the separation: all are compared, each shuffle."""
 
-MOST = 3
+MAX_DISTRACTORS = 3
 """Largest number of directions that are projected out: with more, relations are lost too."""
 
 
@@ -175,7 +175,9 @@ def _function_vectors(pairs: WordPairs, groups: Int64, params: Params) -> list[F
     folds = pair_groups.deal_folds(groups, FOLDS, np.random.default_rng(params.seed))
     projected = inputs, outputs
     if folds.max() > 0:
-        projected = distractors.project_out_by_fold(inputs, outputs, pairs.relation, folds, MOST)
+        projected = distractors.project_out_by_fold(
+            inputs, outputs, pairs.relation, folds, MAX_DISTRACTORS
+        )
     found = []
     for number, name in enumerate(pairs.relations):
         own = np.flatnonzero(pairs.relation == number)
@@ -194,7 +196,7 @@ def _distractors(pairs: WordPairs, groups: Int64, seed: int) -> list[Distractor]
     """Find the directions along which pairs of one relation differ, and what explains them."""
     inputs, outputs = _ends(pairs)
     differences = outputs - inputs
-    axes, shares = distractors.within_relation_axes(differences, pairs.relation, MOST)
+    axes, shares = distractors.within_relation_axes(differences, pairs.relation, MAX_DISTRACTORS)
     units = differences / np.linalg.norm(differences, axis=1, keepdims=True)
     rng = np.random.default_rng(seed)
     found = []

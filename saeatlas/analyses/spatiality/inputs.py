@@ -17,7 +17,7 @@ from saeatlas.schema import tables
 from saeatlas.schema.rows import clusterings, pair_counts, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
 
-FEWEST = 10
+MIN_FEATURES = 10
 """Features below which nothing is tested."""
 
 
@@ -148,10 +148,10 @@ def read(
     geometry = clusterings.read(connection, params.geometry, ks=which["ks"])
     clustered = reduce(np.intersect1d, [each.features for each in geometry])
     common = reduce(np.intersect1d, [each.features for each in lobes], clustered)
-    if len(common) < FEWEST:
+    if len(common) < MIN_FEATURES:
         raise errors.InputError(
             f"Only {len(common)} features have both a lobe and a cluster of decoder vectors; "
-            f"a test needs {FEWEST}.",
+            f"a test needs {MIN_FEATURES}.",
             hint="Run `saeatlas analyze geometry` over the features that have a lobe.",
         )
     frequency = None

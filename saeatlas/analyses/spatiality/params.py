@@ -10,7 +10,7 @@ from saeatlas.analyses.run_driver import Preset
 NULLS = ("permuted", "frequency", "directions", "covariance")
 """Null models, as ``lobe_test`` names them."""
 
-PUBLISHED = 100
+PUBLISHED_TRIALS = 100
 """Draws from either null in the published procedure."""
 
 
@@ -87,6 +87,6 @@ class Params(run_driver.Params):
             Keys are of `NULLS`.
         """
         if self.preset == "paper":
-            return {"permuted": PUBLISHED, "directions": PUBLISHED}
+            return {"permuted": PUBLISHED_TRIALS, "directions": PUBLISHED_TRIALS}
         m = dict(zip(NULLS, [self.trials] * 2 + [self.vector_trials] * 2, strict=True))
         return {name: n for name, n in m.items() if n and (frequency or name != "frequency")}

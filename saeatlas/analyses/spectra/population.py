@@ -11,7 +11,7 @@ from saeatlas.analyses import threads
 from saeatlas.analyses.arrays import Float32, Float64, Int64
 from saeatlas.analyses.spectra import power_law
 
-FEWEST = 6
+MIN_PER_DIMENSION = 6
 """Vectors for each dimension below which the slope of the population is not estimated: with 4 the
 intervals contained the true slope in 75 to 100% of simulated sets."""
 

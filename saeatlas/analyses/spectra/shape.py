@@ -119,7 +119,7 @@ def _interval(name: str, found: population.Estimate | None) -> dict[str, float]:
 
 def _population(axes: PrincipalAxes, line: Line | None, seed: int) -> Population | None:
     n, d = axes.n, axes.d
-    if line is None or len(axes.values) < d or n < population.FEWEST * d:
+    if line is None or len(axes.values) < d or n < population.MIN_PER_DIMENSION * d:
         return None
     ranks = (line.first, line.last)
     inflation = 1.0

@@ -24,7 +24,7 @@ from saeatlas.schema.database.copy import copy_rows
 from saeatlas.schema.rows.covariances import Covariance
 from saeatlas.wording import counted
 
-FEWEST = 3
+MIN_VECTORS = 3
 """Vectors below which a lobe has no spectrum."""
 
 RESOLVED = 1e-10
@@ -111,14 +111,14 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
         report(Progress("spectra", 2 * i + 2, total))
     if not found:
         raise errors.InputError(
-            f"SAE {params.sae} has no set of {FEWEST} different vectors to measure.",
+            f"SAE {params.sae} has no set of {MIN_VECTORS} different vectors to measure.",
             hint="Choose more features, or smaller --k.",
         )
     every = [note for one in found for note in one.notes]
     if len(found) < inputs.n_sets:
         small = inputs.n_sets - len(found)
         every.append(
-            f"Without a spectrum: {counted(small, 'lobe')} of fewer than {FEWEST} vectors."
+            f"Without a spectrum: {counted(small, 'lobe')} of fewer than {MIN_VECTORS} vectors."
         )
     return Result(
         quality={"n_spectra": len(found)}, notes=tuple(dict.fromkeys(every)), spectra=found
@@ -132,7 +132,7 @@ def _resolve(one: VectorSet) -> tuple[PrincipalAxes, dict[str, int]] | None:
         axes = pca.principal_axes_of_covariance(known.n, known.mean, known.matrix)
         return axes, {"n_zero": 0, "n_duplicates": 0}
     units, kept, n_zero = pca.unit_vectors(one.vectors)
-    if len(units) < FEWEST:
+    if len(units) < MIN_VECTORS:
         return None
     counts = {"n_zero": n_zero, "n_duplicates": len(one.vectors) - n_zero - len(kept)}
     return pca.principal_axes(units), counts
@@ -152,8 +152,8 @@ def _shape(axes: PrincipalAxes, one: VectorSet, params: Params) -> tuple[Shape, 
         return found, ("Spectra of fewer than 60 eigenvalues have no slope.",)
     if "slope_population" not in found.columns and not published:
         note = (
-            f"With fewer than {population.FEWEST} vectors for each dimension the slope of the "
-            "sample is known, that of the population is not."
+            f"With fewer than {population.MIN_PER_DIMENSION} vectors for each dimension the slope "
+            "of the sample is known, that of the population is not."
         )
         return found, (note,)
     return found, ()

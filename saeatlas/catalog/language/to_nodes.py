@@ -12,7 +12,7 @@ from saeatlas.catalog.language import nodes, operands
 from saeatlas.catalog.language.operands import Place
 from saeatlas.catalog.language.query_errors import QueryError
 
-MOST = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 """The largest whole number that names something: PostgreSQL's integer."""
 
 _SPELLINGS = {"<>": "!="}
@@ -222,6 +222,8 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
 
     def _whole(self, token: Token, digits: str | None = None) -> int:
         text = digits or str(token)
-        if len(text.lstrip("0")) > 10 or int(text) > MOST:
-            raise QueryError(_place(token), f"A whole number of at most {MOST:,} is expected here.")
+        if len(text.lstrip("0")) > 10 or int(text) > MAX_INTEGER:
+            raise QueryError(
+                _place(token), f"A whole number of at most {MAX_INTEGER:,} is expected here."
+            )
         return int(text)

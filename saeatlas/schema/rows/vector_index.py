@@ -9,7 +9,7 @@ from saeatlas.schema.database import connect, failures, partitions, server
 from saeatlas.schema.database.statements import run_ddl, statement
 from saeatlas.schema.rows import saes
 
-MOST = 4_000
+MAX_DIMENSIONS = 4_000
 """Dimensions that pgvector indexes, in half precision."""
 
 
@@ -47,10 +47,10 @@ def create(connection: sa.Connection, sae: int) -> bool:
     row = saes.read(connection, sae)
     saes.weights(row)
     d = row.d_in
-    if d > MOST:
+    if d > MAX_DIMENSIONS:
         raise errors.InputError(
             f"Decoder vectors of SAE {sae} have {d:,} dimensions.",
-            available=f"pgvector indexes up to {MOST:,}.",
+            available=f"pgvector indexes up to {MAX_DIMENSIONS:,}.",
             hint="Queries find nearest features without an index: they compare all.",
         )
     if sae in indexed(connection):

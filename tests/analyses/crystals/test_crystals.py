@@ -429,8 +429,6 @@ def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     run_command(["analyze", "crystals", "--sae", "1", "--words", "1"])
     narrow, vectors = _words(tmp_path, d=8)
     words.ingest_file_words(engine, narrow, vectors, name="narrow")
-    failed = run(
-        cli, ["analyze", "crystals", "--sae", "1", "--words", "narrow"]
-    )
+    failed = run(cli, ["analyze", "crystals", "--sae", "1", "--words", "narrow"])
     assert isinstance(failed.exception, errors.InputError)
     assert "8 dimensions" in str(failed.exception)

@@ -12,7 +12,7 @@ from saeatlas.catalog.language.fields import COSINE, FEATURE_PAGE, SAE, sae_name
 from saeatlas.catalog.language.names import Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import SelectBuilder, among, whole
-from saeatlas.catalog.language.to_nodes import MOST
+from saeatlas.catalog.language.to_nodes import MAX_INTEGER
 from saeatlas.schema import tables
 
 _BY_INDEX = 50
@@ -112,7 +112,7 @@ def _about(features: FeatureJoins, node: nodes.About) -> None:
     builder.limit = NEAREST
     query = builder.query
     narrowed = query.where is not None or query.order or builder.number("run") or several
-    most = MOST if narrowed or builder.most is None else builder.most
+    most = MAX_INTEGER if narrowed or builder.most is None else builder.most
     call = sa.func.atlas.about(sa.literal(node.text, sa.Text), whole(most), one)
     names = ("sae", "feature", *(field.name for field in LABEL))
     found = call.table_valued(*names, with_ordinality="ordinality").alias("about")
