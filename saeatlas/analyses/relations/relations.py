@@ -272,7 +272,7 @@ def write(connection: sa.Connection, run: int, result: Result) -> None:
 
 
 ANALYSIS = Analysis(
-    name="crystals",
+    name="relations",
     what="run of word relations",
     ask="select * from function_vectors where run = {run}",
     identify=identify,

@@ -21,6 +21,7 @@ KINDS = {
     "subsets": ("comparison of lobes and document types", "`saeatlas analyze subsets --lobes RUN`"),
     "spectra": ("run of spectra", "`saeatlas analyze spectra --sae SAE`"),
     "crystals": ("run of crystals", "`saeatlas analyze crystals --sae SAE`"),
+    "relations": ("run of word relations", "`saeatlas analyze crystals --words SPACE`"),
     "maps": ("map", "`saeatlas analyze maps --sae SAE`"),
     "tokens": ("run of promoted tokens", "`saeatlas ingest tokens --sae SAE --model MODEL`"),
 }

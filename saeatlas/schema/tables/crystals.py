@@ -24,7 +24,7 @@ function_vector = sa.Table(
     metadata,
     id_column(),
     Column("run", sa.Integer, sa.ForeignKey(run.c.id, ondelete="CASCADE"), nullable=False,
-           comment="Run that made it: crystals."),
+           comment="Run that made it: crystals or relations."),
     Column("number", sa.Integer, nullable=False, comment="Number within the run, from 0: the one "
            "that most pairs follow."),
     Column("relation", sa.Text, comment="Relation of the word pairs. NULL if it was found."),

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, REAL
 
 from saeatlas.schema import tables
 from saeatlas.schema.database import connect, partitions
-from saeatlas.schema.database.copy import copy_rows, read_numbers
+from saeatlas.schema.database.copy import copy_arrays, copy_rows, read_numbers
 
 _floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -115,3 +115,32 @@ def test_numbers_are_known(connection: sa.Connection) -> None:
         columns: tuple[Any, ...] = (sa.cast(null, sa.Integer), sa.literal_column("1", sa.Integer))
         with pytest.raises(ValueError, match="NULL"):
             read_numbers(connection, sa.select(*columns))
+
+
+def test_whole_columns_come_back(connection: sa.Connection) -> None:
+    """Batches of any size, and the extreme values of each type."""
+    columns = (
+        sa.Column("big", sa.BigInteger),
+        sa.Column("whole", sa.Integer),
+        sa.Column("real", REAL),
+        sa.Column("double", DOUBLE_PRECISION),
+    )
+    table = sa.Table("numbers", sa.MetaData(), *columns, schema="pg_temp")
+    connection.exec_driver_sql(
+        "create temporary table numbers (big bigint, whole int, real real, double float8)"
+    )
+    tiny, huge = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+    given = (
+        np.array([-(2**63), 0, 2**63 - 1, 5, 6]),
+        np.array([-(2**31), 0, 2**31 - 1, 5, 6], np.int32),
+        np.array([tiny, 0, huge, -huge, np.inf], np.float32),
+        np.array([5e-324, -0.0, 1.7e308, np.pi, -np.inf]),
+    )
+    batches = [[each[part] for each in given] for part in (slice(0, 2), slice(2, 2), slice(2, 5))]
+    names = [column.name for column in columns]
+    assert copy_arrays(connection, table, names, batches) == 5
+    back = read_numbers(connection, sa.select(table))
+    for read, wanted in zip(back, given, strict=True):
+        assert read.dtype == wanted.dtype
+        assert read.tobytes() == wanted.tobytes(), "in the order written, bit for bit"
+    assert copy_arrays(connection, table, names, []) == 0

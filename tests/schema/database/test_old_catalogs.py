@@ -69,3 +69,29 @@ def test_comments_are_those_of_a_new_catalog(engine: sa.Engine) -> None:
         after = connection.exec_driver_sql(query).scalar_one()
     assert after == expected
     assert json.dumps(before) != json.dumps(after)
+
+
+def test_runs_of_version_10_are_named_by_what_they_measured(engine: sa.Engine) -> None:
+    """Of word relations: relations. And an index of vectors as stored is dropped."""
+    old = """
+    insert into atlas.sae (release, sae_id, d_in, d_sae, config, source, weights_sha256)
+    values ('release', 'sae', 4, 8, '{}', 'folder', decode(repeat('00', 32), 'hex'));
+    insert into atlas.word_space (name, d, source, facts) values ('words', 4, 'words.npz', '{}');
+    insert into atlas.run (analysis, sae, word_space, params, input_sha256, quality, code_version)
+    values
+        ('crystals', 1, null, '{}', decode(repeat('01', 32), 'hex'), '{}', '0'),
+        ('crystals', 1, 1, '{}', decode(repeat('02', 32), 'hex'), '{}', '0'),
+        ('crystals', null, 1, '{}', decode(repeat('03', 32), 'hex'), '{}', '0');
+    create table atlas.feature_1 partition of atlas.feature for values in (1);
+    create index feature_1_near on atlas.feature_1
+        using hnsw ((decoder::halfvec(4)) halfvec_cosine_ops)
+    """
+    with engine.begin() as connection:
+        connection.exec_driver_sql("drop schema atlas cascade")
+        upgrade.migrate(connection, "0010")
+        connection.exec_driver_sql(old)
+        upgrade.bring_up(connection, migrate=True)
+        names = connection.exec_driver_sql("select analysis from atlas.run order by id")
+        assert list(names.scalars()) == ["crystals", "crystals", "relations"]
+        index = "select count(*) from pg_class where relname = 'feature_1_near'"
+        assert connection.exec_driver_sql(index).scalar_one() == 0
