@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,8 +51,15 @@ def _admin(base: URL, statement: str) -> None:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """Where servers keep their files: not in pytest's folder, which other sessions lock away."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    """Where servers keep their files: not in pytest's folder, which other sessions lock away.
+
+    In memory where there is room: a database of 10 MB is then made in 0.03 s instead of 0.17 s.
+    """
+    memory = Path("/dev/shm")
+    there = memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30
+    with tempfile.TemporaryDirectory(
+        dir=memory if there else None, ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder)
 
 

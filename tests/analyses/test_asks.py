@@ -16,6 +16,8 @@ from saeatlas.analyses.spectra import spectra
 from saeatlas.analyses.subsets import subsets
 from saeatlas.catalog import sql
 
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
+
 MODULES = (
     cooccurrence, lobes, geometry, spatiality, subsets, spectra, crystals, relations, maps,
 )  # fmt: skip

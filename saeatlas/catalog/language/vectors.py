@@ -144,7 +144,7 @@ def _remains(near: nodes.Near, saes: Sequence[Sae]) -> sa.ColumnElement[bool]:
     lengths = [
         _own(sae, node, "decoder_norm") for sae, (_, node) in zip(saes, near.terms, strict=True)
     ]
-    return sa.func.l2_norm(_sum(near, saes)) > ROUNDING * sa.func.greatest(*lengths)
+    return sa.func.vector_norm(_sum(near, saes)) > ROUNDING * sa.func.greatest(*lengths)
 
 
 def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:

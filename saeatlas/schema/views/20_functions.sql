@@ -1,22 +1,16 @@
 -- Functions of the SQL surface. Used by everyone who writes SQL.
 
-create function atlas.no_direction()
+create function atlas.direction(vector vector, longest double precision)
 returns vector language plpgsql immutable parallel safe
 as $$
 begin
-    raise exception 'This vector has length 0, or its terms cancel out: nothing is near to nothing' using
-        errcode = 'invalid_parameter_value';
+    if vector_norm(vector) <= 1e-6 * longest then
+        raise exception 'This vector has length 0, or its terms cancel out: nothing is near to nothing'
+            using errcode = 'invalid_parameter_value';
+    end if;
+    return l2_normalize(vector);
 end
 $$;
-comment on function atlas.no_direction() is 'Raises an error: a vector of length 0 has no direction.';
-
-create function atlas.direction(vector vector, longest double precision)
-returns vector language sql immutable parallel safe
-return case
-    when vector is null then null
-    when l2_norm(vector) > 1e-6 * longest then l2_normalize(vector)
-    else atlas.no_direction()
-end;
 comment on function atlas.direction(vector, double precision) is
     'A sum of vectors made unit long; longest is the length of the longest term. An error where less '
     'than a millionth of it remains: that is rounding.';
