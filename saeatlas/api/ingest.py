@@ -40,6 +40,7 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
         model_name: str | None = None,
         layer: int | None = None,
         site: Literal["resid", "mlp", "att"] | None = None,
+        neuronpedia_id: str | None = None,
         allow_zero_rows: bool = False,
         encoder: bool = False,
         progress: Report = silent,
@@ -62,6 +63,9 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
             Decoder layer of its input site, from 0, if its files do not say.
         site : {'resid', 'mlp', 'att'}, optional
             Part of the model, if its files do not say.
+        neuronpedia_id : str, optional
+            Its page on Neuronpedia, ``"model/source"``, if its files do not say. An SAE that is
+            there without one is given it.
         allow_zero_rows : bool, default=False
             Accept features whose decoder vector is all zero.
         encoder : bool, default=False
@@ -76,14 +80,15 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
 
         Raises
         ------
-        UnknownName, BadWeights, UnsupportedSae, NameTaken
+        UnknownName, BadWeights, UnsupportedSae, NameTaken, InputError
         """
         from saeatlas.ingest.saes import load, store
 
         progress(Progress("SAEs", 0, 1))
         loaded = load.load_sae(
             release, sae_id, None if path is None else Path(path),
-            hook_name=hook_name, model_name=model_name, allow_zero_rows=allow_zero_rows,
+            hook_name=hook_name, model_name=model_name, neuronpedia_id=neuronpedia_id,
+            allow_zero_rows=allow_zero_rows,
         )  # fmt: skip
         with self.engine.begin() as connection:
             stored = store.store_sae(connection, loaded.placed(layer, site), encoder=encoder)
@@ -165,6 +170,7 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
         context: int | None = None,
         block: int | None = None,
         tail: Literal["drop", "keep"] | int | None = None,
+        bos: bool | None = None,
         keep_above: float | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] | None = None,
         device: str | None = None,
@@ -207,6 +213,9 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
         tail : {'drop', 'keep'} or int, optional
             Partial last blocks: drop them, keep them, or keep those with so many tokens.
             Default: drop.
+        bos : bool, optional
+            Whether BOS stands before each document. Default: as the SAEs were trained; where their
+            files do not say, True if the model has a BOS token.
         keep_above : float, optional
             Activation floor: only maxima above are stored. Default: 0; of the preset paper 1.
         dtype : {'float32', 'bfloat16', 'float16'}, optional
@@ -239,7 +248,7 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
 
         options = Options.of(
             preset, documents=documents, context=context, block=block, tail=tail,
-            keep_above=keep_above, dtype=dtype, device=device, batch_tokens=batch_tokens,
+            bos=bos, keep_above=keep_above, dtype=dtype, device=device, batch_tokens=batch_tokens,
             store_text=store_text, covariance=covariance, force=force,
         )  # fmt: skip
         source = corpora.open_corpus(

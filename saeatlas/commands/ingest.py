@@ -46,6 +46,8 @@ _encoder = click.option(
 @click.option("--no-weights", is_flag=True,
               help="Only names for its features, where the weights are not at hand.")  # fmt: skip
 @click.option("--features", type=int, help="--no-weights only: number of features.")
+@click.option("--neuronpedia-id", metavar="MODEL/SOURCE",
+              help="Its page on Neuronpedia, if its files do not say.")  # fmt: skip
 @_allow_zero_rows
 @_encoder
 def ingest_sae(
@@ -148,6 +150,11 @@ _recording_options = options(
         "--tail",
         help="Partial last blocks: drop, keep, or keep those with at least so many tokens.  "
         "[default: drop]",
+    ),
+    click.option(
+        "--bos/--no-bos",
+        default=None,
+        help="Put BOS before each document, or not.  [default: as the SAEs were trained]",
     ),
     click.option(
         "--keep-above", type=float, help="Store only maxima above this.  [default: 0; paper: 1]"

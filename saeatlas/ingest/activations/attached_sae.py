@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from saeatlas import errors
+from saeatlas.ingest.models.tokenizer import Tokenizer
 from saeatlas.ingest.saes import load as saes
 from saeatlas.schema.rows.saes import weights
 
@@ -57,33 +58,49 @@ class AttachedSae:
         return acts - acts.mean(-1, keepdim=True) if self.centred else acts
 
 
-def agreed_bos(rows: "Sequence[sa.Row[Any]]") -> bool:
+def agreed_bos(
+    rows: "Sequence[sa.Row[Any]]", tokenizer: Tokenizer, wanted: bool | None = None
+) -> bool:
     """Say whether BOS stands before each document: what all these SAEs were trained on.
 
     Parameters
     ----------
     rows : sequence of sqlalchemy.Row
         Rows of ``sae``.
+    tokenizer : Tokenizer
+        The model's.
+    wanted : bool, optional
+        What the user says, whatever the SAEs' files say.
 
     Returns
     -------
     bool
-        True where the files of no SAE say.
+        Where the files of no SAE say, whether the tokenizer has BOS.
 
     Raises
     ------
     ModelMismatch
-        Some were trained with it, some without.
+        Some were trained with it, some without; or BOS is wanted and the tokenizer has none.
     """
-    said = {row.prepend_bos for row in rows} - {None}
+    said = {row.prepend_bos for row in rows} - {None} if wanted is None else {wanted}
     if len(said) > 1:
         with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
         raise errors.ModelMismatch(
             "Some of these SAEs were trained with BOS before the text, some without.",
             available=f"With BOS: {', '.join(with_bos)}.",
-            hint="Record the two kinds one after the other.",
+            hint="Record the two kinds one after the other, or say what holds for all of them: "
+            "--bos or --no-bos.",
         )
-    return said.pop() if said else True
+    bos = bool(said.pop()) if said else tokenizer.has_bos
+    if bos and not tokenizer.has_bos:
+        with_bos = [f"{row.release}/{row.sae_id}" for row in rows if row.prepend_bos]
+        raise errors.ModelMismatch(
+            f"The tokenizer of {tokenizer.name} has no BOS token"
+            + (f", but SAE {with_bos[0]} was trained with one." if with_bos else "."),
+            available="The files of many SAEs say so by default, though no BOS stood there.",
+            hint="Check --model. To record without BOS: --no-bos.",
+        )
+    return bos
 
 
 def hook_name_of(row: "sa.Row[Any]") -> str:
@@ -106,7 +123,8 @@ def hook_name_of(row: "sa.Row[Any]") -> str:
     if row.hook_name is None:
         raise errors.UnsupportedSae(
             f"The input site of SAE {row.release}/{row.sae_id} is not known.",
-            hint="Ingest it again under another name, from files that say it or with --hook-name.",
+            hint=f"`saeatlas remove sae {row.release}/{row.sae_id}` and ingest it again with "
+            "--hook-name.",
         )
     return str(row.hook_name)
 

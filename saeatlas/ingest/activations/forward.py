@@ -74,7 +74,7 @@ class ModelWithSaes:
     hooked : HookedModel
     saes : tuple of AttachedSae
     prepend_bos : bool
-        Whether BOS stands before each document: what the SAEs were trained on.
+        Whether BOS stands before each document.
     """
 
     model: str
@@ -188,7 +188,6 @@ def load_model_with_saes(
     ------
     UnsupportedSae, ModelMismatch, BadWeights, NameTaken
     """
-    prepend_bos = attached_sae.agreed_bos(rows)
     names = {row.id: attached_sae.hook_name_of(row) for row in rows}
     hooked_model.require_fit(
         model, [(names[row.id], row.config.get("d_in", row.d_in)) for row in rows]
@@ -199,6 +198,7 @@ def load_model_with_saes(
         for row in rows
     }
     tokenizer = tokenizers.load_tokenizer(model)
+    prepend_bos = attached_sae.agreed_bos(rows, tokenizer, options.bos)
     weights = {row.id: attached_sae.load_weights(row) for row in rows}
     hooked = hooked_model.open_model(
         model, list(dict.fromkeys(names.values())), dtype=options.dtype, device=options.device

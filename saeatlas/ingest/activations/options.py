@@ -30,6 +30,9 @@ class Options:
     tail : {'drop', 'keep'} or int, default='drop'
         What to do with a partial last block; a number is the fewest tokens to keep it. Short
         blocks have fewer active features; without them short documents are left out.
+    bos : bool, optional
+        Whether BOS stands before each document. Default: what the SAEs were trained with; where
+        their files do not say, True if the model has a BOS token.
     keep_above : float, default=0.0
         Activation floor: only maximum activations above this are stored.
     special_tokens : bool, default=False
@@ -54,6 +57,7 @@ class Options:
     context: int = 1024
     block: int = 256
     tail: Tail = "drop"
+    bos: bool | None = None
     keep_above: float = 0.0
     special_tokens: bool = False
     dtype: str = "float32"
@@ -70,10 +74,11 @@ class Options:
             ("--block", self.block, 1), ("--batch-tokens", self.batch_tokens, 1),
         ):  # fmt: skip
             ranges.require_whole(option, value, least)
-        if self.block >= self.context:
+        if self.block > self.context - (self.bos is not False):
             raise errors.InputError(
                 f"A block of {self.block} tokens does not fit a context of {self.context}.",
-                hint="Choose a --block smaller than --context: BOS takes one token of it.",
+                hint="Choose a smaller --block or a larger --context"
+                + ("." if self.bos is False else ": BOS takes one token of it."),
             )
         if not 1 <= self.min_tokens <= self.block:
             raise errors.InputError(

@@ -21,7 +21,7 @@ from saeatlas.ingest.corpora import Corpus, Document, Skipped
 from saeatlas.ingest.saes import store
 from saeatlas.progress import Progress, Report
 from saeatlas.schema.database import statistics
-from saeatlas.schema.rows.remove import remove_recording
+from saeatlas.schema.rows import remove
 
 MIN_EXPLAINED_VARIANCE = 0.2
 """Below this an SAE was trained on another model: even very sparse ones explain half of theirs."""
@@ -70,6 +70,7 @@ class Recorder:
         self.recordings: dict[int, Recording] = {}  # by sae.id
         self.covariances = covariance.Covariances(options.covariance)
         self.outcome = RecordOutcome()
+        self.unreadable: Skipped | None = None  # the first
         self.began = time.perf_counter()
         self.corpus_params = _corpus_params(corpus, loaded, options)
 
@@ -135,7 +136,10 @@ class Recorder:
         while True:
             stops = [place + size - place % size, *ahead, *([wanted] if wanted else [])]
             stop = min(s for s in stops if s > place)
-            read = self.loaded.tokenize(list(islice(documents, stop - place)), self.options)
+            raw = list(islice(documents, stop - place))
+            skipped = (one for one in raw if isinstance(one, Skipped))
+            self.unreadable = self.unreadable or next(skipped, None)
+            read = self.loaded.tokenize(raw, self.options)
             if read:
                 yield place, read
             place += len(read)
@@ -185,22 +189,35 @@ class Recorder:
                 self.recordings[sae.sae] = made
 
     def _finish(self) -> None:
-        """Mark the recordings complete; remove those that turned out to have no block."""
+        """Mark recordings complete; remove those without any block, and a corpus of none."""
         everything = list(self.recordings.values())
         with self.engine.begin() as connection:
             for recording in everything:
                 if recording.n_blocks:
                     recordings.mark_complete(connection, recording, self.options.documents)
                 else:
-                    remove_recording(connection, recording.id)
+                    remove.remove_recording(connection, recording.id)
+                    remove.remove_unused_corpus(connection, recording.corpus)
             statistics.refresh_corpora(connection)
         if not any(recording.n_blocks for recording in everything):
-            raise errors.EmptyCorpus(
-                f"None of the {self.outcome.documents:,} documents read gave a block of "
-                f"{self.options.min_tokens} tokens or more.",
-                available=f"{self.outcome.unreadable:,} of them could not be read.",
-                hint="Use a smaller --block, or --tail keep.",
+            raise self._nothing_recorded()
+
+    def _nothing_recorded(self) -> errors.EmptyCorpus:
+        """Say why no document gave a block: unreadable, too short, or some of each."""
+        done, first = self.outcome, self.unreadable
+        if first is not None and done.unreadable == done.documents:
+            return errors.EmptyCorpus(
+                f"None of the {done.documents:,} documents can be read.",
+                available=f"The first: {first.reason}",
+                hint=first.remedy or "Correct the documents.",
             )
+        return errors.EmptyCorpus(
+            f"None of the {done.documents:,} documents read gave a block of "
+            f"{self.options.min_tokens} tokens or more.",
+            available=f"{done.unreadable:,} of them could not be read"
+            + (f"; the first: {first.reason}" if first else "."),
+            hint="Use a smaller --block, or --tail keep.",
+        )
 
     def _count(self, outcome: RecordOutcome) -> None:
         numbers = tuple(recording.id for recording in self.recordings.values())

@@ -4,14 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from saeatlas import errors
-from saeatlas.ingest.corpora import document, hub, jsonl, parquet, places, texts
+from saeatlas.ingest.corpora import document, fields, hub, jsonl, parquet, places, texts
 from saeatlas.ingest.corpora.document import Document, Skipped
 
 OnBadDocument = Literal["error", "skip"]
+
+ROWS_TO_SEARCH = 10_000
+"""Rows in which the subset's field must be found once."""
 
 _READERS = {"jsonl": jsonl.jsonl_rows, "parquet": parquet.parquet_rows, "texts": texts.texts_rows}
 
@@ -75,12 +79,15 @@ class Corpus:
         EmptyCorpus
             There is no document at all (noticed with ``start=0`` only).
         BadCorpus
-            A file is cut off or damaged, or the hub does not answer.
+            A file is cut off or damaged, or the hub does not answer; or no row of the first ones
+            has the subset's field (noticed with ``start=0`` only).
         UnknownName
             The hub has no such data set, configuration or split.
         """
         if start < 0:
             raise ValueError(f"start must not be negative: {start}")
+        if start == 0:
+            self._require_subset_field()
         is_empty = start == 0
         for origin, row in self._rows(start):
             is_empty = False
@@ -128,6 +135,30 @@ class Corpus:
         dataset = hub.stream(self.name, self.config, self.split or "train", self.commit)
         return hub.hub_rows(dataset, self.name, start)
 
+    def _require_subset_field(self) -> None:
+        """Refuse a subset's field that no row has: a single row may lack it, and has no subset."""
+        if self.subset_field is None:
+            return
+        lacking: list[dict[str, Any]] = []
+        n_rows = 0
+        try:
+            for _, row in islice(self._rows(0), ROWS_TO_SEARCH):
+                n_rows += 1
+                if not isinstance(row, dict):
+                    continue
+                if fields.has(row, self.subset_field):
+                    return
+                lacking = lacking or [row]
+        except errors.BadCorpus:  # said again where the rows end that can be read
+            return
+        if lacking:
+            which = "No row" if n_rows < ROWS_TO_SEARCH else f"None of the first {n_rows:,} rows"
+            raise errors.BadCorpus(
+                f"{which} of {self.source} has the field {self.subset_field!r}.",
+                available="The first row lacks it. " + fields.known(lacking[0], self.subset_field),
+                hint="Name the right field with --subset-field, or leave it out.",
+            )
+
     def _document(
         self, origin: str, row: dict[str, Any] | errors.BadDocument
     ) -> Document | Skipped:
@@ -138,7 +169,8 @@ class Corpus:
         except errors.BadDocument as error:
             if self.on_bad_document == "error":
                 raise
-            return Skipped(origin, error.wrong)
+            remedy = (error.hint or "").removesuffix(document.ROW_HINT).strip()
+            return Skipped(origin, error.wrong, remedy)
 
 
 def open_corpus(

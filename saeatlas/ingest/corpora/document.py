@@ -3,16 +3,14 @@
 import datetime
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from saeatlas import errors
+from saeatlas.ingest.corpora import fields
 from saeatlas.ingest.formats import texts
 
 ROW_HINT = "Correct it, or pass over such documents with --on-bad-document skip."
-
-_MAX_FIELDS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,13 @@ class Skipped:
         Where it stands, as in `Document`.
     reason : str
         What is wrong with it, one sentence.
+    remedy : str
+        What helps.
     """
 
     origin: str
     reason: str
+    remedy: str = ""
 
 
 _TYPE_NAMES = {
@@ -77,30 +78,28 @@ def from_row(
     origin : str
         Where it stands.
     text_field, subset_field : str
-        Names of fields; a dot leads into a nested object. None: there is no subset.
+        Names of fields; a dot leads into a nested object, or one that is held as JSON text. None:
+        there is no subset.
 
     Returns
     -------
     Document
-        Its metadata lacks both fields, and objects that held nothing else.
+        Its metadata lacks both fields, and objects that held nothing else. Its subset is None if
+        the row lacks the field.
 
     Raises
     ------
     BadDocument
-        A field is missing, the text is not a string, or the row is nested too deeply.
+        The text is missing or not a string, the subset is a list or an object, or the row is nested
+        too deeply.
     """
-    text = _field(row, text_field, origin, "--text-field")
-    if not isinstance(text, str):
-        raise errors.BadDocument(
-            f"{origin}: the field {text_field!r} is {called(text)}, not a string.",
-            available=f"It holds {excerpt(text)}.",
-            hint=f"Name another field with --text-field. {ROW_HINT}",
-        )
-    rest = _without(row, text_field)
+    text = _text(row, text_field, origin)
+    rest = fields.without(row, text_field)
     subset = None
     if subset_field is not None:
-        subset = _subset(_field(row, subset_field, origin, "--subset-field"), origin, subset_field)
-        rest = _without(rest, subset_field)
+        if fields.has(rest, subset_field):
+            subset = _subset(fields.value(rest, subset_field), origin, subset_field)
+        rest = fields.without(rest, subset_field)
     try:
         metadata = json_safe(rest)
     except RecursionError:
@@ -176,54 +175,23 @@ def _subset(value: Any, origin: str, field: str) -> str | None:
         )
 
 
-def _field(row: dict[str, Any], path: str, origin: str, option: str) -> Any:
-    try:
-        return _look_up(row, path)
-    except KeyError:
-        pass
-    known = list(_paths(row))
-    shown = ", ".join(known[:_MAX_FIELDS_SHOWN]) or "none"
-    more = len(known) - _MAX_FIELDS_SHOWN
-    near = errors.nearest(path, known) if known else ""
-    raise errors.BadDocument(
-        f"{origin}: there is no field {path!r} in this row.",
-        available=f"Its fields: {shown}{f' (and {more} more)' if more > 0 else ''}."
-        + (f" {near}" if near.startswith("Nearest") else ""),
-        hint=f"Name the right field with {option}. {ROW_HINT}",
-    )
-
-
-def _look_up(row: dict[str, Any], path: str) -> Any:
-    if path in row:  # a name that itself holds a dot wins
-        return row[path]
-    head, _, rest = path.partition(".")
-    if not rest:
-        raise KeyError(path)
-    inner = row[head]
-    if inner is None:  # Parquet's form of an object whose fields are all null
-        return None
-    if not isinstance(inner, dict):
-        raise KeyError(path)
-    return _look_up(inner, rest)
-
-
-def _without(row: dict[str, Any], path: str) -> dict[str, Any]:
-    if path in row:
-        return {key: value for key, value in row.items() if key != path}
-    head, _, rest = path.partition(".")
-    inner = row.get(head)
-    if not rest or not isinstance(inner, dict):
-        return row
-    left = _without(inner, rest)
-    kept = {key: left if key == head else value for key, value in row.items()}
-    if not left:
-        del kept[head]
-    return kept
-
-
-def _paths(row: dict[str, Any], depth: int = 3) -> Iterator[str]:
-    for key, value in row.items():
-        if isinstance(value, dict) and value and depth > 1:
-            yield from (f"{key}.{inner}" for inner in _paths(value, depth - 1))
-        else:
-            yield str(key)
+def _text(row: dict[str, Any], field: str, origin: str) -> str:
+    if not fields.has(row, field):
+        raise errors.BadDocument(
+            f"{origin}: there is no field {field!r} in this row.",
+            available=fields.known(row, field),
+            hint=f"Name the right field with --text-field. {ROW_HINT}",
+        )
+    text = fields.value(row, field)
+    if not isinstance(text, str):
+        remedy = (
+            "Write the column as strings, as texts.cast(pyarrow.string()) does."
+            if isinstance(text, bytes)
+            else "Name another field with --text-field."
+        )
+        raise errors.BadDocument(
+            f"{origin}: the field {field!r} is {called(text)}, not a string.",
+            available=f"It holds {excerpt(text)}.",
+            hint=f"{remedy} {ROW_HINT}",
+        )
+    return text

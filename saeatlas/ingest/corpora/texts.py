@@ -50,8 +50,8 @@ def _read(path: Path, origin: str) -> dict[str, Any] | errors.BadDocument:
         return errors.BadDocument(
             f"{origin}: byte {error.start + 1} of this file, in line {line}, is not UTF-8.",
             available=f"The bytes there: {error.object[error.start : error.start + 8].hex(' ')}.",
-            hint="Write the file as UTF-8, for example with iconv, take it out of the folder, "
-            "or pass over such documents with --on-bad-document skip.",
+            hint="Write the file as UTF-8, for example with iconv, or take it out of the folder. "
+            + document.ROW_HINT,
         )
     except OSError as error:
         return errors.BadDocument(

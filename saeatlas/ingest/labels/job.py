@@ -101,7 +101,7 @@ class LabelsOutcome:
             lines.append(f"{self.empty:,} without text were left out.")
         if self.left:
             lines.append(f"Left out, of other SAEs: {shortened(sorted(self.left))}.")
-        return "\n".join(lines) or "These files hold no labels."
+        return "\n".join(lines)
 
 
 def ingest_labels(
@@ -129,7 +129,7 @@ def ingest_labels(
     Raises
     ------
     BadLabels
-        They cannot be read, or belong to other SAEs.
+        They cannot be read, belong to other SAEs, or there is none.
     UnknownName
         No such SAE.
     DatabaseError
@@ -147,7 +147,19 @@ def ingest_labels(
         columns = [column.name for column in _incoming.columns]
         copy_rows(connection, _incoming, columns, rows)
         stored = _store(connection, {row.id: f"{row.release}/{row.sae_id}" for row in saes})
+        if not stored:
+            raise _none(rows.empty)
     return LabelsOutcome(stored, rows.empty, frozenset(source.left))
+
+
+def _none(empty: int) -> errors.BadLabels:
+    """Say that nothing was stored: a command that does nothing has not succeeded."""
+    return errors.BadLabels(
+        f"Of the {counted(empty, 'label')} of these files none has a text."
+        if empty
+        else "These files hold no labels.",
+        hint="Name files of labels: explanations, not features, activations or scores.",
+    )
 
 
 class _Rows(Iterable[tuple[Any, ...]]):

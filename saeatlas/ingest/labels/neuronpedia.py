@@ -18,6 +18,9 @@ from saeatlas.ingest.labels.source import Label, feature_number, one_sae, shorte
 
 _URL = "https://www.neuronpedia.org"
 _FORMS = ("*.jsonl", "*.jsonl.gz")
+_FIELDS = ("modelId", "layer", "index")
+_SURE_AFTER = 1_000
+"""Rows without a description after which a file is taken for one of features or activations."""
 
 
 class Export:
@@ -138,7 +141,23 @@ def _files(path: Path) -> list[Path]:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a file's lines, each with the fields that every label needs."""
+    """Yield a file's rows, each with the fields that every label needs."""
+    described, undescribed = False, None
+    for n, (origin, row) in enumerate(_objects(file)):
+        for name in _FIELDS:
+            if not isinstance(row.get(name), str | int):
+                raise _other_kind(origin, row, name)
+        described = described or "description" in row
+        if not described:  # of a proper file, some rows may lack it
+            undescribed = undescribed or _other_kind(origin, row, "description")
+            if n + 1 == _SURE_AFTER:
+                raise undescribed
+        yield origin, row
+    if undescribed and not described:
+        raise undescribed
+
+
+def _objects(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     place = places.Place("jsonl", file.parent, (file,))
     try:
         for origin, row in jsonl.jsonl_rows(place, 0):
@@ -146,17 +165,18 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise errors.BadLabels(
                     row.wrong, available=row.available, hint="Fetch the file again."
                 )
-            for name in ("modelId", "layer", "index"):
-                if not isinstance(row.get(name), str | int):
-                    raise errors.BadLabels(
-                        f"{origin}: the field {name!r} is {called(row.get(name))}.",
-                        available=f"Its fields: {', '.join(sorted(row)) or 'none'}.",
-                        hint="Name files of Neuronpedia's explanations, not of features or "
-                        "activations.",
-                    )
             yield origin, row
     except errors.BadCorpus as error:
         raise errors.BadLabels(error.wrong, available=error.available, hint=error.hint) from error
+
+
+def _other_kind(origin: str, row: dict[str, Any], name: str) -> errors.BadLabels:
+    found = called(row[name]) if name in row else "missing"
+    return errors.BadLabels(
+        f"{origin}: the field {name!r} is {found}.",
+        available=f"Its fields: {shortened(sorted(row)) or 'none'}.",
+        hint="Name files of Neuronpedia's explanations, not of features or activations.",
+    )
 
 
 def _label(origin: str, row: dict[str, Any], sae: sa.Row[Any], url: str | None) -> Label:

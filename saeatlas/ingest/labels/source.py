@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.ingest import numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,11 @@ def feature_number(value: object) -> int | None:
     int or None
         None if it is none, or longer than any number of features.
     """
-    text = str(value).strip()
-    is_number = isinstance(value, int | str) and text.isascii() and text.isdecimal()
-    return int(text) if is_number and len(text) < 19 else None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value < 10**18 else None
+    return numbers.whole_number(value)
 
 
 def one_sae(saes: Sequence[sa.Row[Any]], *, named: bool) -> sa.Row[Any]:

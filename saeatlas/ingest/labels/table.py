@@ -11,6 +11,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.ingest import csv_header, numbers
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.corpora.document import excerpt
 from saeatlas.ingest.labels.source import Label, feature_number, one_sae
@@ -25,7 +26,8 @@ class LabelTable:
     ----------
     path : Path
         ``.csv`` or ``.csv.gz``, UTF-8, with a header; columns other than `COLUMNS` are passed
-        over. The source defaults to the file's name.
+        over. Commas, semicolons or tabs may separate the fields. The source defaults to the file's
+        name.
 
     Raises
     ------
@@ -67,10 +69,13 @@ class LabelTable:
         sae = one_sae(saes, named=named)
         try:
             with self._open() as file:
-                reader = csv.DictReader(file, strict=True, skipinitialspace=True)
-                self._require_columns(reader.fieldnames or [])
+                separator, names = csv_header.read_header(file.readline(), COLUMNS)
+                self._require_columns(names)
+                reader = csv.DictReader(
+                    file, names, delimiter=separator, strict=True, skipinitialspace=True
+                )
                 for row in reader:
-                    yield self._label(row, f"{self._path.name}:{reader.line_num}", sae)
+                    yield self._label(row, f"{self._path.name}:{reader.line_num + 1}", sae)
         except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
             raise errors.BadLabels(
                 f"{self._path} cannot be read as CSV: {error}.",
@@ -83,13 +88,19 @@ class LabelTable:
         return self._path.open(encoding="utf-8-sig", newline="")
 
     def _require_columns(self, found: Sequence[str]) -> None:
+        for name in COLUMNS:
+            if found.count(name) > 1:
+                raise errors.BadLabels(
+                    f"{self._path.name} has {found.count(name)} columns {name!r}.",
+                    hint="Rename all but one of them.",
+                )
         for name in COLUMNS[:2]:
             if name not in found:
                 raise errors.BadLabels(
                     f"{self._path.name} has no column {name!r}.",
                     available=f"It has: {', '.join(found) or 'none'}.",
-                    hint=f"Name its columns {', '.join(COLUMNS)}, with commas between them; only "
-                    "the first two are needed.",
+                    hint=f"Name its columns {', '.join(COLUMNS)}, with commas, semicolons or tabs "
+                    "between them; only the first two are needed.",
                 )
 
     def _label(self, row: dict[str, Any], origin: str, sae: sa.Row[Any]) -> Label:
@@ -116,11 +127,8 @@ class LabelTable:
 def _score(text: str, origin: str) -> float | None:
     if not text:
         return None
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
-    if not math.isfinite(score):
+    score = numbers.decimal_number(text)
+    if score is None or not math.isfinite(score):
         raise errors.BadLabels(
             f"{origin}: {excerpt(text)} is not a score.",
             hint="Scores are finite numbers; leave the field empty where there is none.",

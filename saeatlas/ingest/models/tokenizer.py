@@ -144,9 +144,7 @@ class Tokenizer:
         bos = self.inner.bos_token_id
         if bos is None:
             raise errors.ModelMismatch(
-                f"The tokenizer of {self.name} has no BOS token, but the SAE was trained with one.",
-                hint="Check --model. If the SAE was trained without, set prepend_bos to false in "
-                "its cfg.json and ingest it under another name.",
+                f"The tokenizer of {self.name} has no BOS token.", hint="Check --model."
             )
         return int(bos)
 

@@ -114,6 +114,8 @@ def _sae_lens(folder: Path) -> RawSae:
         )
     with quiet():
         sae = SAE.load_from_disk(folder, device="cpu", dtype="float32")
+    if "prepend_bos" not in config | config.get("metadata", {}):
+        sae.cfg.metadata["prepend_bos"] = None  # sae-lens fills in True for older files
     return _checked(folder, sae)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.models import hooks
 from saeatlas.ingest.saes import files
-from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH, LoadedSae
+from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH, LoadedSae, named_page, neuronpedia_page
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -49,6 +50,7 @@ def load_sae(
     *,
     hook_name: str | None = None,
     model_name: str | None = None,
+    neuronpedia_id: str | None = None,
     allow_zero_rows: bool = False,
 ) -> LoadedSae:
     """Load one SAE and check that it can be used.
@@ -63,6 +65,9 @@ def load_sae(
         file that holds W_dec.
     hook_name, model_name : str, optional
         Its input site and the model it was trained on, if its files do not say.
+    neuronpedia_id : str, optional
+        Its page on Neuronpedia, ``model/source``. Default: the one that the registry or its own
+        files name.
     allow_zero_rows : bool, default=False
         Accept features whose decoder vector is all zero; their cosine is undefined.
 
@@ -78,7 +83,10 @@ def load_sae(
         NaN, infinity, zero rows, shapes that disagree, a damaged file.
     UnsupportedSae
         An architecture or a normalisation that cannot be honoured.
+    InputError
+        `neuronpedia_id` is not the name of a page.
     """
+    page = named_page(neuronpedia_id)
     if path is not None:
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  links of the hub's cache
         found = files.read_sae_files(path)
@@ -94,7 +102,7 @@ def load_sae(
     else:
         loaded = _from_registry(release, sae_id, hook_name, model_name)
     _require_numbers(loaded, allow_zero_rows=allow_zero_rows)
-    return loaded
+    return replace(loaded, neuronpedia_id=page) if page else loaded
 
 
 def _from_registry(
@@ -110,12 +118,12 @@ def _from_registry(
     found = files.RawSae(sae, sae.W_dec.detach().float().numpy())
     model = model_name or entry.model_name
     loaded = _described(release, sae_id, f"{release}:{sae_id}", found, hook_name, model)
-    fields = loaded.__dict__ | {
-        "l0": entry.l0,
-        "explained_variance": entry.explained_variance,
-        "neuronpedia_id": entry.neuronpedia_id,
-    }
-    return LoadedSae(**fields)
+    return replace(
+        loaded,
+        l0=entry.l0,
+        explained_variance=entry.explained_variance,
+        neuronpedia_id=entry.neuronpedia_id or loaded.neuronpedia_id,
+    )
 
 
 def _described(
@@ -154,6 +162,7 @@ def _described(
         layer=hooks.layer_of_hook(hook),
         site=hooks.region_of_hook(hook),
         model_name=_hub_name(model),
+        neuronpedia_id=neuronpedia_page(metadata.get("neuronpedia_id")),
         prepend_bos=metadata.get("prepend_bos"),
     )
 

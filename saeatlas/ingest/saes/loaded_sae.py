@@ -1,11 +1,13 @@
 """An SAE in memory: its weights, and what is known of it under the names of table ``sae``."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from saeatlas import errors
 from saeatlas.ingest.models import hooks
 
 if TYPE_CHECKING:
@@ -13,6 +15,51 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 16_000
 """Most dimensions of a pgvector vector."""
+
+_PAGE = re.compile(r"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?([\w.-]{1,100}/[\w.-]{1,100})/?")
+
+
+def neuronpedia_page(said: object) -> str | None:
+    """Read the name of an SAE's page on Neuronpedia.
+
+    Parameters
+    ----------
+    said : object
+        What a file or a user says: ``model/source``, or the page's address.
+
+    Returns
+    -------
+    str or None
+        ``model/source``; None if it is no such name.
+    """
+    match = _PAGE.fullmatch(said.strip()) if isinstance(said, str) else None
+    return match and match[1]
+
+
+def named_page(said: str | None) -> str | None:
+    """Read the name of a page on Neuronpedia as a user gives it.
+
+    Parameters
+    ----------
+    said : str or None
+
+    Returns
+    -------
+    str or None
+        ``model/source``; None for None.
+
+    Raises
+    ------
+    InputError
+        It is no such name.
+    """
+    page = neuronpedia_page(said)
+    if said is not None and page is None:
+        raise errors.InputError(
+            f"{said!r:.80} is not the name of a page on Neuronpedia.",
+            hint="Write MODEL/SOURCE, as gpt2-small/8-res-jb.",
+        )
+    return page
 
 
 @dataclass(frozen=True)

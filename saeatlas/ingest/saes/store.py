@@ -39,6 +39,8 @@ class StoredSae:
         Whether its encoder vectors were written just now.
     weights_added : bool, default=False
         Whether it was there without weights, and has them now.
+    new_page : str, optional
+        Its page on Neuronpedia, if the catalog had another or none until now.
     """
 
     sae: int
@@ -49,6 +51,7 @@ class StoredSae:
     created: bool
     encoder_added: bool = False
     weights_added: bool = False
+    new_page: str | None = None
 
     @property
     def summary(self) -> str:
@@ -58,7 +61,9 @@ class StoredSae:
             done += ", weights added"
         if self.encoder_added:
             done += ", encoder added"
-        if not (self.created or self.weights_added or self.encoder_added):
+        if self.new_page:
+            done += f", page on Neuronpedia now {self.new_page}"
+        if not (self.created or self.weights_added or self.encoder_added or self.new_page):
             done += ", unchanged"
         return f"SAE {self.sae}  {self.release}/{self.sae_id}  {self.size}: {done}"
 
@@ -78,7 +83,8 @@ def store_sae(
 
     Writes one row of ``sae``, ``d_sae`` rows of ``feature`` (a partition of its own) and, where
     the SAE names a model not seen before, one row of ``model``; with `encoder`, ``d_sae`` rows of
-    ``encoder``, for an SAE that was there already too.
+    ``encoder``, for an SAE that was there already too. Such an SAE is given the page on Neuronpedia
+    that is known now.
 
     Parameters
     ----------
@@ -124,18 +130,19 @@ def store_sae(
         insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
     ).scalar_one_or_none()
     created = number is not None
-    filled = False
+    filled, page = False, None
     if number is None:
         found = _named_alike(connection, loaded)
         number = found.id
         filled = found.weights_sha256 is None and _add_weights(connection, number, loaded, row)
         _write_place(connection, number, loaded)
+        page = write_page(connection, number, loaded.neuronpedia_id)
     else:
         _fill(connection, number, loaded)
     added = encoder and encoders.store_encoder(connection, number, loaded)
     width = loaded.decoder.shape[1]
     return StoredSae(
-        number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled
+        number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled, page
     )
 
 
@@ -228,6 +235,34 @@ def _write_place(connection: sa.Connection, number: int, loaded: "LoadedSae") ->
         if said is not None:
             unknown = (tables.sae.c.id == number, column.is_(None))
             connection.execute(sa.update(tables.sae).where(*unknown).values({name: said}))
+
+
+def write_page(connection: sa.Connection, number: int, page: str | None) -> str | None:
+    """Write the page on Neuronpedia of an SAE that is there.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    number : int
+        ``sae.id``.
+    page : str or None
+        ``model/source``; with None nothing happens.
+
+    Returns
+    -------
+    str or None
+        The page if it is new.
+    """
+    table = tables.sae
+    if page is None:
+        return None
+    changed = connection.execute(
+        sa.update(table)
+        .where(table.c.id == number, table.c.neuronpedia_id.is_distinct_from(page))
+        .values(neuronpedia_id=page)
+    )
+    return page if changed.rowcount else None
 
 
 def _features(number: int, loaded: "LoadedSae") -> Iterator[tuple[Any, ...]]:

@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from saeatlas import errors
 from saeatlas.ingest.models import hooks
-from saeatlas.ingest.saes.store import StoredSae, model_row
+from saeatlas.ingest.saes.loaded_sae import named_page
+from saeatlas.ingest.saes.store import StoredSae, model_row, write_page
 from saeatlas.schema import tables
 from saeatlas.schema.database import partitions
 
@@ -51,7 +52,8 @@ def store_names(
     Raises
     ------
     InputError
-        It has no features or too many, nothing names it, or the hook is in another layer.
+        It has no features or too many, nothing names it, the hook is in another layer, or
+        `neuronpedia_id` is no page's name.
     NameTaken
         The catalog has another SAE of this name.
     """
@@ -67,7 +69,7 @@ def store_names(
         "layer": layer,
         "site": site,
         "d_sae": features,
-        "neuronpedia_id": neuronpedia_id,
+        "neuronpedia_id": named_page(neuronpedia_id),
         "config": {},
         "source": SOURCE,
     }
@@ -110,4 +112,7 @@ def _same(connection: sa.Connection, row: dict[str, Any]) -> StoredSae:
                 hint="Give this one another name (--release, --sae-id), or `saeatlas remove sae "
                 f"{found.id}` first.",
             )
-    return StoredSae(found.id, found.release, found.sae_id, found.d_sae, found.d_in, created=False)
+    page = write_page(connection, found.id, row["neuronpedia_id"])
+    return StoredSae(
+        found.id, found.release, found.sae_id, found.d_sae, found.d_in, created=False, new_page=page
+    )

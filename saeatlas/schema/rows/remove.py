@@ -148,6 +148,22 @@ def remove_corpus(connection: sa.Connection, corpus: int) -> None:
     connection.execute(sa.delete(tables.corpus).where(tables.corpus.c.id == corpus))
 
 
+def remove_unused_corpus(connection: sa.Connection, corpus: int) -> None:
+    """Remove a corpus if no recording is on it; nothing happens if it is gone.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that the caller commits.
+    corpus : int
+        ``corpus.id``.
+    """
+    table = tables.corpus
+    on_it = sa.select(tables.recording.c.id).where(tables.recording.c.corpus == corpus)
+    connection.execute(sa.select(table.c.id).where(table.c.id == corpus).with_for_update())
+    connection.execute(sa.delete(table).where(table.c.id == corpus, ~sa.exists(on_it)))
+
+
 def remove_words(connection: sa.Connection, name: str) -> sa.Row[Any]:
     """Remove a space of word vectors; its relations stay for other spaces.
 

@@ -37,8 +37,8 @@ select
     recording.corpus, corpus.name as corpus_name, coalesce(model.name, recording.source) as model,
     recording.state, recording.n_documents, recording.n_blocks, recording.n_activations,
     recording.keep_above, recording.explained_variance, recording.l0, recording.preset,
-    recording.dtype, corpus.context_length, corpus.block_length, recording.started_at,
-    recording.finished_at, covariance.n_tokens as covariance_tokens
+    recording.dtype, corpus.context_length, corpus.block_length, corpus.prepend_bos,
+    recording.started_at, recording.finished_at, covariance.n_tokens as covariance_tokens
 from atlas.recording
 join atlas.sae on sae.id = recording.sae
 join atlas.corpus on corpus.id = recording.corpus

@@ -94,11 +94,14 @@ def _reference(
     blocks = []
     for line in corpus.read_text().splitlines():
         ids = tokenizer(json.loads(line)["text"], add_special_tokens=False)["input_ids"]
-        ids = [tokenizer.bos_token_id, *ids][: PARAMS["context"]]
+        bos = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+        ids = [*bos, *ids][: PARAMS["context"]]
+        if not ids:
+            continue
         with torch.inference_mode():
             hidden = network(torch.tensor([ids]), output_hidden_states=True).hidden_states
             acts = sae.encode(hidden[layer + 1][0]).numpy()
-        for begin in range(1, len(ids) - PARAMS["block"] + 1, PARAMS["block"]):
+        for begin in range(len(bos), len(ids) - PARAMS["block"] + 1, PARAMS["block"]):
             peaks = acts[begin : begin + PARAMS["block"]].max(0)
             blocks.append({int(f): float(peaks[f]) for f in np.flatnonzero(peaks > keep_above)})
     return blocks
@@ -311,8 +314,7 @@ def test_documents_too_short_for_any_block(engine: sa.Engine, model: Path, tmp_p
     corpus = tiny.write_corpus(tmp_path / "short.jsonl", [3, 0, 5])
     with pytest.raises(errors.EmptyCorpus, match=r"3 documents(.|\n)*--tail keep"):
         _record(engine, model, corpus, ["one"])
-    with engine.connect() as connection:
-        assert connection.execute(sa.select(tables.recording)).all() == []
+    assert _nothing_is_stored(engine)
     assert _record(engine, model, corpus, ["one"], tail="keep").blocks == 2
 
 
@@ -350,6 +352,127 @@ def test_bad_documents_are_counted_where_asked(
     assert "text" in problem
 
 
+def _nothing_is_stored(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        found = [connection.execute(sa.select(t)).all() for t in (tables.recording, tables.corpus)]
+    return not any(found)
+
+
+UNREADABLE: dict[str, tuple[list[bytes], str, str]] = {
+    "no text": ([b'{"txt": "the of"}'] * 3, "no field 'text'", "--text-field"),
+    "numbers": ([b'{"text": 7}'] * 3, "'text' is a number", "--text-field"),
+    "not json": ([b"the of", b'{"text": 7}'], "not JSON", "one object per line"),
+    "not utf-8": ([b'{"text": "\xe9"}'], "not UTF-8", "iconv"),
+    "lists": ([b"[1]"] * 2, "is a list", "one object per line"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_when_no_document_can_be_read_the_first_says_why(
+    engine: sa.Engine, model: Path, tmp_path: Path, case: str
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    lines, reason, remedy = UNREADABLE[case]
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    source = open_corpus(str(path), on_bad_document="skip")
+    with pytest.raises(errors.EmptyCorpus) as error:
+        record(engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**PARAMS))
+    said = str(error.value)
+    assert f"None of the {len(lines)} documents can be read" in said
+    assert "The first: x.jsonl:1: " in said and reason in said and remedy in said
+    assert "--block" not in said and "skip" not in said
+    assert _nothing_is_stored(engine)
+
+
+def test_documents_too_short_beside_unreadable_ones(
+    engine: sa.Engine, model: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "the"}\n{"text": 7}\n')
+    source = open_corpus(str(path), on_bad_document="skip")
+    with pytest.raises(errors.EmptyCorpus, match=r"1 of them (.|\n)*x.jsonl:2(.|\n)*--tail keep"):
+        record(engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**PARAMS))
+
+
+def _without_bos(folder: Path) -> None:
+    """Take BOS out of a model's tokenizer, as Qwen's has none."""
+    path = folder / "tokenizer_config.json"
+    terms = json.loads(path.read_text())
+    del terms["bos_token"]
+    path.write_text(json.dumps(terms))
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tiny.make_model(tmp_path_factory.mktemp("qwen"))
+    _without_bos(folder)
+    return folder
+
+
+def _bos_of(engine: sa.Engine) -> list[tuple[int, bool]]:
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "select recording, prepend_bos from recordings order by recording"
+        )
+        return [tuple(row) for row in found]
+
+
+def test_a_model_without_bos_and_an_sae_that_says_nothing(
+    engine: sa.Engine, qwen: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    folder = tiny.make_sae(tmp_path / "r" / "one", metadata={"prepend_bos": None})
+    _ingest(engine, folder)
+    _record(engine, qwen, corpus_file, ["one"])
+    assert _bos_of(engine) == [(1, False)]
+    expected = _reference(qwen, folder, corpus_file)
+    assert [set(found) for found in _stored(engine).values()] == [set(one) for one in expected]
+
+
+def test_a_model_without_bos_and_an_sae_that_says_bos(
+    engine: sa.Engine, qwen: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    for given in ({}, {"bos": True}):
+        with pytest.raises(errors.ModelMismatch, match=r"no BOS token(.|\n)*--no-bos"):
+            _record(engine, qwen, corpus_file, ["one"], **given)
+    _record(engine, qwen, corpus_file, ["one"], bos=False)
+    assert _bos_of(engine) == [(1, False)]
+
+
+def test_with_and_without_bos_are_two_recordings(
+    engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "yes"))
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "no", metadata={"prepend_bos": False}))
+    with pytest.raises(errors.ModelMismatch, match=r"With BOS: r/yes(.|\n)*--bos or --no-bos"):
+        _record(engine, model, corpus_file, ["r"])
+    for bos in (True, False, True, None):  # as the SAE says is the same as said
+        _record(engine, model, corpus_file, ["yes"], bos=bos)
+    assert _bos_of(engine) == [(1, True), (2, False)]
+    _record(engine, model, corpus_file, ["r"], bos=False)
+    assert _bos_of(engine) == [(1, True), (2, False), (3, False)]
+    assert _stored(engine, 1) != _stored(engine, 2) == _stored(engine, 3)
+
+
+def test_an_older_configuration_that_says_nothing_of_bos(
+    engine: sa.Engine, qwen: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    folder = tiny.make_sae(tmp_path / "r" / "one")
+    (folder / "cfg.json").write_text(
+        json.dumps(
+            {
+                "d_in": tiny.D_MODEL, "d_sae": tiny.D_SAE, "dtype": "float32",
+                "hook_point": "blocks.1.hook_resid_post", "architecture": "jumprelu",
+            }
+        )
+    )  # fmt: skip
+    _ingest(engine, folder)
+    _record(engine, qwen, corpus_file, ["one"])
+    assert _bos_of(engine) == [(1, False)]
+
+
 def test_two_processes_cannot_make_one_recording(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -383,6 +506,8 @@ def test_a_bare_decoder_has_no_activations(
         ({"block": 1024}, "does not fit a context"),
         ({"tail": "most"}, "neither drop, keep nor"),
         ({"tail": "300"}, "between 1 and"),
+        ({"context": 64, "block": 64}, "does not fit a context of 64(.|\n)*BOS"),
+        ({"context": 64, "block": 65, "bos": False}, "65 tokens does not fit a context of 64"),
     ],
 )
 def test_terms_that_contradict_one_another(given: dict[str, Any], message: str) -> None:

@@ -203,6 +203,135 @@ def test_null_parent_of_a_subset_is_null_and_a_dotted_name_wins(tmp_path: Path) 
     assert found[1].metadata == {"a": {"b": "y", "c": 1}}
 
 
+SUBSET_LESS: list[Any] = [
+    {},
+    {"meta": None},
+    {"meta": {}},
+    {"meta": {"set": None}},
+    {"meta": {"sett": "x"}},
+    {"meta": "set"},
+    {"meta": 3},
+    {"meta": []},
+    {"meta": '{"set": '},
+    {"meta": "{'set': 'x'}"},
+    {"meta": '["set"]'},
+]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("row", SUBSET_LESS, ids=str)
+def test_a_row_without_the_subsets_field_has_none(
+    tmp_path: Path, row: dict[str, Any], first: bool
+) -> None:
+    rows = [{"text": "a"} | row, {"text": "b", "meta": {"set": "x"}}]
+    path = write_lines(tmp_path / "x.jsonl", rows if first else rows[::-1])
+    found = read(path, subset_field="meta.set")
+    assert {one.text: one.subset for one in found} == {"a": None, "b": "x"}
+
+
+def test_parquet_and_json_lines_lack_subsets_alike(tmp_path: Path) -> None:
+    rows = [{"text": "a"}, {"text": "b", "meta": {"set": "x"}}, {"text": "c", "meta": None}]
+    table = pa.Table.from_pylist(
+        rows, pa.schema({"text": pa.string(), "meta": pa.struct({"set": pa.string()})})
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+    paths = [str(tmp_path / "x.parquet"), write_lines(tmp_path / "x.jsonl", rows)]
+    one, other = ([d.subset for d in read(path, subset_field="meta.set")] for path in paths)
+    assert one == other == [None, "x", None]
+
+
+@pytest.mark.parametrize("rows", [[{"text": "a", "meta": {"sett": "s"}}], SUBSET_LESS[5:7]])
+@pytest.mark.parametrize("skip", ["skip", "error"])
+def test_a_subsets_field_that_no_row_has_is_refused(
+    tmp_path: Path, rows: list[Any], skip: Any
+) -> None:
+    path = write_lines(tmp_path / "x.jsonl", [{"text": "", "other": 1} | row for row in rows] * 3)
+    with pytest.raises(errors.BadCorpus) as error:
+        read(path, subset_field="meta.set", on_bad_document=skip)
+    assert_says(error, "No row of", "has the field 'meta.set'", "other", "--subset-field")
+
+
+def test_a_subsets_field_is_looked_for_in_the_first_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saeatlas.ingest.corpora.corpus.ROWS_TO_SEARCH", 4)
+    for n, is_found in ((3, True), (4, False)):
+        path = write_lines(tmp_path / "x.jsonl", [{"text": ""}] * n + [{"text": "", "set": "x"}])
+        if is_found:
+            assert [one.subset for one in read(path, subset_field="set")] == [None] * n + ["x"]
+        else:
+            with pytest.raises(errors.BadCorpus, match="None of the first 4 rows of .* has the"):
+                read(path, subset_field="set")
+
+
+def test_an_archive_that_is_cut_off_is_still_read_up_to_there(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"text": "a"}\n' * 2000 + json.dumps({"text": str(range(99))}).encode())
+    (tmp_path / "x.jsonl.gz").write_bytes(whole[:-20])
+    corpus = open_corpus(str(tmp_path / "x.jsonl.gz"), subset_field="set")
+    with pytest.raises(errors.BadCorpus, match="is cut off"):
+        for _ in corpus.documents():
+            pass
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_fields_in_objects_held_as_json_text(tmp_path: Path, form: str) -> None:
+    objects = [{"set": "A", "n": 1, "body": {"text": "a"}}, {"set": None, "body": {"text": "b"}}]
+    rows = [{"meta": " " + json.dumps(one), "more": '{"kept": "as it is"}'} for one in objects]
+    path = tmp_path / f"x.{form}"
+    if form == "jsonl":
+        write_lines(path, rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found = read(path, text_field="meta.body.text", subset_field="meta.set")
+    assert [(one.text, one.subset) for one in found] == [("a", "A"), ("b", None)]
+    assert [one.metadata for one in found] == [
+        {"meta": {"n": 1}, "more": '{"kept": "as it is"}'},
+        {"more": '{"kept": "as it is"}'},
+    ]
+
+
+def test_objects_within_texts_within_objects(tmp_path: Path) -> None:
+    inner = json.dumps({"c": json.dumps({"d": "x", "e": 1})})
+    path = write_lines(tmp_path / "x.jsonl", [{"text": "", "a": {"b": inner}}])
+    (found,) = read(path, subset_field="a.b.c.d")
+    assert (found.subset, found.metadata) == ("x", {"a": {"b": {"c": {"e": 1}}}})
+
+
+TEXT_TYPES = {
+    "string": pa.string(),
+    "large": pa.large_string(),
+    "view": pa.string_view(),
+    "dictionary": pa.dictionary(pa.int8(), pa.string()),
+    "large dictionary": pa.dictionary(pa.int32(), pa.large_string()),
+}
+
+
+@pytest.mark.parametrize("name", TEXT_TYPES)
+def test_every_type_of_text_in_parquet(tmp_path: Path, name: str) -> None:
+    kind = TEXT_TYPES[name]
+    columns = {"text": ["a", "b" * 50, "a"], "set": ["x", None, "y" * 50]}
+    table = pa.table({field: pa.array(texts).cast(kind) for field, texts in columns.items()})
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet", subset_field="set")
+    assert [one.text for one in found] == columns["text"]
+    assert [one.subset for one in found] == columns["set"]
+
+
+def test_a_map_in_parquet_is_an_object(tmp_path: Path) -> None:
+    maps = pa.array([[("set", "A"), ("x", "y")], [], None], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "meta": maps}), tmp_path / "x.parquet")
+    found = read(tmp_path / "x.parquet", subset_field="meta.set")
+    assert [one.subset for one in found] == ["A", None, None]
+    assert found[0].metadata == {"meta": {"x": "y"}}
+
+
+def test_text_that_is_bytes_says_how_to_write_strings(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": pa.array([b"a"])}), tmp_path / "x.parquet")
+    with pytest.raises(errors.BadDocument) as error:
+        read(tmp_path / "x.parquet")
+    assert_says(error, "x.parquet:1: the field 'text' is bytes, not a string", "cast(pyarrow.str")
+
+
 def test_text_keeps_nul_and_loses_lone_surrogates(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "x.jsonl", [{"doc": {"body": "a\0b\ud83d 😀"}, "k\0": "\0"}])
     assert read(path, text_field="doc.body") == [
@@ -252,10 +381,6 @@ BAD_LINES = {
     "cut off": (b'{"text": "a', ["x.jsonl:2: ", "Unterminated string", "one object per line"]),
     "no object": (b'["a"]\n', ["x.jsonl:2: ", "is a list, not an object", "['a']"]),
     "no text": (b'{"txt": "a"}\n', ["no field 'text'", "Its fields: txt.", "--text-field"]),
-    "no subset": (
-        b'{"text": "a", "meta": {"sett": "s"}}\n',
-        ["x.jsonl:2: there is no field 'meta.set'", "Nearest: meta.sett", "--subset-field"],
-    ),
     "text is a list": (b'{"text": ["a"], "meta": {"set": ""}}\n', ["'text' is a list", "['a']"]),
     "text is null": (b'{"text": null}\n', ["x.jsonl:2: the field 'text' is null, not a string"]),
     "subset is an object": (b'{"text": "", "meta": {"set": {}}}\n', ["'meta.set' is an object"]),
@@ -281,7 +406,9 @@ def test_a_bad_line_is_named_and_can_be_passed_over(tmp_path: Path, case: str) -
     corpus = open_corpus(str(path), subset_field="meta.set", on_bad_document="skip")
     first, bad, last = read(path, subset_field="meta.set", on_bad_document="skip")
     assert (first.text, last.text, last.origin) == ("fine", "fine", "x.jsonl:3")
-    assert bad == Skipped("x.jsonl:2", error.value.wrong)
+    assert isinstance(bad, Skipped)
+    assert (bad.origin, bad.reason) == ("x.jsonl:2", error.value.wrong)
+    assert "skip" not in bad.remedy
     assert list(corpus.documents(1)) == [bad, last]
 
 
@@ -526,7 +653,7 @@ def test_unknown_splits_configurations_and_fields_of_a_data_set(repository: str)
         with pytest.raises(errors.UnknownName) as error:
             next(of_hub(repository, **options).documents())
         assert_says(error, *says)
-    with pytest.raises(errors.BadDocument, match="Its fields: body"):
+    with pytest.raises(errors.BadCorpus, match="Its fields: body"):
         next(of_hub(repository, config="other").documents())
     skipped = list(of_hub(repository, config="other", on_bad_document="skip").documents())
     assert [one.origin for one in skipped] == [f"{repository}:1"]

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,37 @@ def test_csv_with_blanks_after_commas(engine: sa.Engine, tmp_path: Path) -> None
     assert _stored(engine, "text", "source") == [("apes, owls", "me")]
 
 
-def test_csv_without_rows_says_so(engine: sa.Engine, tmp_path: Path) -> None:
-    done = _ingest(engine, "local", csv=_text(tmp_path / "mine.csv", "feature,text\n"))
-    assert done.summary == "These files hold no labels."
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ", ", ",  "])
+def test_csv_with_any_separator(engine: sa.Engine, tmp_path: Path, separator: str) -> None:
+    rows = [
+        ["\ufefffeature", "text", "score"],
+        ["3", '"apes, owls; bees"', "1e-1"],
+        [" 4 ", "x", ""],
+    ]
+    path = _text(tmp_path / "mine.csv", "".join(separator.join(row) + "\n" for row in rows))
+    _ingest(engine, "local", csv=path)
+    assert _stored(engine, "feature", "text", "score") == [
+        (3, "apes, owls; bees", 0.1),
+        (4, "x", None),
+    ]
+
+
+def test_a_column_of_no_interest_may_be_there_twice(engine: sa.Engine, tmp_path: Path) -> None:
+    path = _text(tmp_path / "mine.csv", "note,feature,text,note\nx,1,apes,y\n")
+    _ingest(engine, "local", csv=path)
+    assert _stored(engine, "feature", "text") == [(1, "apes")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("feature,text\n", "These files hold no labels"),
+        ("feature,text\n1,\n2,  \n3,\0\n", "Of the 3 labels of these files none has a text"),
+    ],
+)
+def test_csv_without_labels(engine: sa.Engine, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(errors.BadLabels, match=message):
+        _ingest(engine, "local", csv=_text(tmp_path / "mine.csv", text))
 
 
 def test_what_is_said_anew_replaces_what_was(engine: sa.Engine, tmp_path: Path) -> None:
@@ -151,7 +180,18 @@ def test_a_source_leaves_others_alone(engine: sa.Engine, tmp_path: Path) -> None
         (f"feature,text\n1,{'long ' * 3000}\n", "this label has 14,999 characters"),
         (f"feature,text,source\n1,a,{'x' * 251}\n", "name of a source or method has 251"),
         (f"feature,text,method\n1,a,{'x' * 9000}\n", "name of a source or method has 9,000"),
-        ("feature;text\n1;a\n", "It has: feature;text(.|\n)*with commas between"),
+        ("feature:text\n1:a\n", "It has: feature:text(.|\n)*with commas, semicolons or tabs"),
+        ("feature,text,text\n1,a,b\n", "has 2 columns 'text'"),
+        ("feature,text, feature\n1,a,2\n", "has 2 columns 'feature'"),
+        ("feature,text,score,score\n1,a,1,2\n", "has 2 columns 'score'"),
+        *(
+            (f"feature,text\n{number},a\n", f"{re.escape(repr(number))} is not a feature")
+            for number in ("1_0", "0x10", "\u0661\u0662", "1e1", "+1", "\xb2", "nan", "True")
+        ),
+        *(
+            (f"feature;text;score\n1;a;{number}\n", f"{re.escape(repr(number))} is not a score")
+            for number in ("1_0", "0x1p3", "\u0661", "0,5", "inf", "1e999", "--1", "1 2", "True")
+        ),
         ("feature,text\n1,\udcff\n", "cannot be read as CSV: 'utf-8' codec"),
     ],
 )
@@ -306,6 +346,11 @@ def test_two_names_of_one_sae_share_its_labels(engine: sa.Engine, tmp_path: Path
         (lambda f: _batch(f, 0, _row(D_SAE, "x")), "there is no feature 2000"),
         (lambda f: _cut_off(_batch(f, 0, *(_row(i, "x") for i in range(9)))), "is cut off after"),
         (lambda f: _text(f / "a.jsonl", "{"), "a.jsonl:1: this is not JSON"),
+        (lambda f: _batch(f, 0, *(_no_text(i) for i in range(9))), "batch-0.*:1: .*'description'"),
+        (lambda f: _batch(f, 0, *(_no_text(i) for i in range(1500))), "not of features or"),
+        (lambda f: _batch(f, 0, _row(1, ""), _row(2, None)), "Of the 2 labels .* none has a text"),
+        (lambda f: _batch(f, 0, _row(1, "x") | {"index": 1.5}), "'index' is a number"),
+        (lambda f: _batch(f, 0, _row(1, "x") | {"index": "\u0661"}), "is not a feature"),
     ],
 )
 def test_files_that_are_not_neuronpedias(
@@ -314,6 +359,26 @@ def test_files_that_are_not_neuronpedias(
     with pytest.raises(errors.BadLabels, match=message):
         _ingest(engine, neuronpedia=[make(tmp_path)])
     assert _stored(engine) == []
+
+
+def _no_text(index: int) -> dict[str, Any]:
+    """A line of features or activations."""
+    row = _row(index, None) | {"maxActApprox": 1.0, "pos_str": []}
+    return {name: value for name, value in row.items() if name != "description"}
+
+
+def test_features_beside_explanations_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
+    files = [
+        _batch(tmp_path / "explanations", 0, _row(1, "apes")),
+        _batch(tmp_path / "activations", 0, *map(_no_text, range(3))),
+    ]
+    with pytest.raises(errors.BadLabels, match="explanations, not of features or activations"):
+        _ingest(engine, neuronpedia=files)
+    assert _stored(engine) == []
+    # a folder's explanations are chosen, and single ones may lack a text
+    _batch(tmp_path / "explanations", 0, _no_text(3), _row(1, "apes"))
+    assert _ingest(engine, neuronpedia=[tmp_path]).empty == 1
+    assert _stored(engine, "text") == [("apes",)]
 
 
 def _cut_off(path: Path) -> Path:
@@ -399,6 +464,7 @@ def test_delphis_labels_of_another_layer(engine: sa.Engine, tmp_path: Path) -> N
     [
         ({}, "holds no explanations"),
         ({"a_latent0": ["x"]}, "it should be a valid string"),
+        ({"a_latent0": "Explanation could not be parsed."}, "Of the 1 label of these files none"),
         ({f"a_latent{D_SAE}": "x"}, "there is no feature 2000"),
     ],
 )

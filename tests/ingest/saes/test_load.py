@@ -624,6 +624,54 @@ def test_a_hub_repository(hub: Any, tmp_path: Path, folder: Path) -> None:
     assert (loaded.l0, loaded.explained_variance, loaded.neuronpedia_id) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("said", "page"),
+    [
+        ("gpt2-small/1-res-jb", "gpt2-small/1-res-jb"),
+        (" gemma-2-2b/12-gemmascope-res-16k__l0-41\n", "gemma-2-2b/12-gemmascope-res-16k__l0-41"),
+        ("https://www.neuronpedia.org/gpt2-small/1-res-jb", "gpt2-small/1-res-jb"),
+        ("neuronpedia.org/gpt2-small/1-res-jb/", "gpt2-small/1-res-jb"),
+        ("https://www.neuronpedia.org/gpt2-small/1-res-jb/17", None),
+        ("https://example.org/gpt2-small/1-res-jb", None),
+        ("1-res-jb", None),
+        ("gpt2-small/", None),
+        ("gpt2 small/1-res-jb", None),
+        ("", None),
+        (None, None),
+        (17, None),
+        (["gpt2-small/1-res-jb"], None),
+    ],
+)
+def test_the_page_that_a_configuration_names(folder: Path, said: Any, page: str | None) -> None:
+    _edit_config(folder, metadata={"neuronpedia_id": said})
+    assert load_sae(path=folder).neuronpedia_id == page
+
+
+def test_a_page_in_a_configuration_of_sae_lens_before_6(folder: Path) -> None:
+    _old_config(folder, neuronpedia_id="gpt2-small/8-res-jb", architecture="jumprelu")
+    assert load_sae(path=folder).neuronpedia_id == "gpt2-small/8-res-jb"
+
+
+def test_a_page_that_a_hub_repository_names(hub: Any, folder: Path) -> None:
+    _edit_config(folder, metadata={"neuronpedia_id": "gpt2-small/1-mine"})
+    hub("somebody/saes", "layer1/one", folder)
+    assert load_sae("somebody/saes", "layer1/one").neuronpedia_id == "gpt2-small/1-mine"
+
+
+def test_the_registrys_page_goes_before_the_files(hub: Any, tmp_path: Path) -> None:
+    folder = tiny.make_sae(tmp_path / "one", "standard")
+    _old_config(folder, neuronpedia_id="gpt2-small/1-mine")
+    loaded = _from_hub(hub, folder, "gpt2-small-res-jb", "blocks.8.hook_resid_pre")
+    assert loaded.neuronpedia_id == "gpt2-small/8-res-jb"
+
+
+def test_the_page_that_a_user_names(folder: Path) -> None:
+    page = "https://neuronpedia.org/gpt2-small/2-mine"
+    assert load_sae(path=folder, neuronpedia_id=page).neuronpedia_id == "gpt2-small/2-mine"
+    with pytest.raises(errors.InputError, match="'2-mine' is not the name of a page"):
+        load_sae(path=folder, neuronpedia_id="2-mine")
+
+
 def test_names_that_are_not_there() -> None:
     with pytest.raises(errors.UnknownName, match="no release 'gpt2-smal-res-jb'") as caught:
         load_sae("gpt2-smal-res-jb", "blocks.8.hook_resid_pre")

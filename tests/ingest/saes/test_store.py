@@ -131,6 +131,21 @@ def test_a_model_is_written_once(engine: sa.Engine, folder: Path, tmp_path: Path
     assert (row["architecture"], row["n_layers"], row["d_model"]) == ("gemma2", 3, 24)
 
 
+def test_a_page_that_is_named_later_is_written(engine: sa.Engine, folder: Path) -> None:
+    def page() -> Any:
+        return _rows(engine, tables.sae)[0]["neuronpedia_id"]
+
+    assert _put(engine, folder).new_page is None and page() is None
+    named = _put(engine, folder, neuronpedia_id="tiny/1-mine")
+    assert (named.new_page, page()) == ("tiny/1-mine", "tiny/1-mine")
+    assert "already there, page on Neuronpedia now tiny/1-mine" in named.summary
+    assert _put(engine, folder).new_page is None and page() == "tiny/1-mine"
+    _edit_config(folder, neuronpedia_id="tiny/1-other")
+    again = _put(engine, folder)
+    assert (again.new_page, page()) == ("tiny/1-other", "tiny/1-other")
+    assert _put(engine, folder).summary.endswith("already there, unchanged")
+
+
 def test_nothing_half_written_remains(engine: sa.Engine, folder: Path) -> None:
     loaded = load_sae(path=folder)
     spoilt = type(loaded)(**loaded.__dict__ | {"threshold": np.ones(3, np.float32)})

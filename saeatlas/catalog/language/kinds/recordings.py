@@ -19,7 +19,7 @@ RECORDINGS = Kind(
             tables.recording, "state", "n_documents", "n_blocks", "n_activations", "keep_above"
         ),
         *columns(tables.recording, "explained_variance", "l0", "preset", "dtype"),
-        *columns(tables.corpus, "context_length", "block_length"),
+        *columns(tables.corpus, "context_length", "block_length", "prepend_bos"),
         *columns(tables.recording, "started_at", "finished_at"),
         Field(
             "covariance_tokens",
