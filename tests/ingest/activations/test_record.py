@@ -434,9 +434,9 @@ def test_a_model_without_bos_and_an_sae_that_says_bos(
     engine: sa.Engine, qwen: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
-    for given in ({}, {"bos": True}):
+    for bos in (None, True):
         with pytest.raises(errors.ModelMismatch, match=r"no BOS token(.|\n)*--no-bos"):
-            _record(engine, qwen, corpus_file, ["one"], **given)
+            _record(engine, qwen, corpus_file, ["one"], bos=bos)
     _record(engine, qwen, corpus_file, ["one"], bos=False)
     assert _bos_of(engine) == [(1, False)]
 
