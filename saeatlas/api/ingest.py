@@ -54,7 +54,7 @@ class Ingest(IngestTables, IngestWords, IngestPublished):
         sae_id : str, optional
             SAE within the release; with `path`, a name for it.
         path : str or Path, optional
-            sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.
+            An SAE's folder, or a file with W_dec: .npy, .npz, .safetensors, .pt.
         hook_name : str, optional
             Hook name of its input site, if its files do not say.
         model_name : str, optional

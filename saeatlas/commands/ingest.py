@@ -34,7 +34,7 @@ _encoder = click.option(
 @click.option(
     "--path",
     type=click.Path(path_type=Path),
-    help="sae-lens or Gemma Scope folder, or a .npz, .npy or .safetensors file with W_dec.",
+    help="An SAE's folder, or a file with W_dec: .npy, .npz, .safetensors, .pt.",
 )
 @click.option("--hook-name", help="Hook name of its input site, if its files do not say.")
 @click.option("--model-name", "--model", "model_name",

@@ -164,7 +164,7 @@ def load_weights(row: "sa.Row[Any]") -> "SAE[Any]":
     NameTaken
         They have changed.
     UnsupportedSae
-        A bare decoder.
+        A bare decoder, or an encoder without configuration.
     WithoutWeights
     """
     stored = weights(row)
@@ -181,7 +181,11 @@ def load_weights(row: "sa.Row[Any]") -> "SAE[Any]":
         )
     if loaded.sae is None:
         raise errors.UnsupportedSae(
-            f"SAE {name} is a bare decoder: without an encoder it has no activations.",
-            hint="Ingest it with its encoder: a sae-lens or Gemma Scope folder.",
+            f"SAE {name} is a file without configuration: which activation function it has, and "
+            "whether b_dec is taken from its input, is not known."
+            if loaded.encoder is not None
+            else f"SAE {name} is a bare decoder: without an encoder it has no activations.",
+            hint="Ingest its whole folder under another name, with cfg.json or what its trainer "
+            "wrote.",
         )
     return loaded.sae

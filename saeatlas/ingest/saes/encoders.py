@@ -39,14 +39,16 @@ def encoder_vectors(loaded: "LoadedSae") -> npt.NDArray[np.float32]:
         Wider than a vector in PostgreSQL can be.
     """
     name = f"{loaded.release}/{loaded.sae_id}"
-    if loaded.sae is None:
+    rows = loaded.encoder  # (d_sae, d_in)
+    if loaded.sae is not None:
+        if getattr(loaded.sae.cfg, "tied_weights", False):  # no W_enc, then
+            return loaded.decoder
+        rows = loaded.sae.W_enc.detach().float().numpy().T
+    if rows is None:
         raise errors.UnsupportedSae(
-            f"SAE {name} is a bare decoder: it has no encoder.",
-            hint="Ingest it without --encoder, or from a sae-lens or Gemma Scope folder.",
+            f"SAE {name} is a bare decoder: its file holds no encoder.",
+            hint="Ingest it without --encoder, or from its whole folder.",
         )
-    if getattr(loaded.sae.cfg, "tied_weights", False):  # no W_enc, then
-        return loaded.decoder
-    rows: npt.NDArray[np.float32] = loaded.sae.W_enc.detach().float().numpy().T  # (d_sae, d_in)
     if rows.shape[1] > MAX_WIDTH:
         raise errors.BadWeights(
             f"The encoder of SAE {name} has {rows.shape[1]:,} dimensions.",

@@ -1,51 +1,45 @@
-"""SAEs from local files: sae-lens folders, Gemma Scope folders, bare decoder matrices."""
+"""SAEs from local files: which kind a folder or file is, and who reads it."""
 
-import json
-import logging
-import re
-import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-import numpy as np
-import numpy.typing as npt
-
 from saeatlas import errors
+from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders import (
+    dictionary_learning,
+    gemma_scope,
+    matrices,
+    openmoss,
+    qwen_scope,
+    sae_lens,
+    sparsify,
+    transcoder_set,
+)
+from saeatlas.ingest.saes.raw_sae import RawSae
 
-if TYPE_CHECKING:
-    import torch
-    from sae_lens import SAE
-
-INNER_NAMES = ("cfg.json", "sae_weights.safetensors", "params.npz")
+INNER_NAMES = (
+    "cfg.json", "sae_weights.safetensors", "params.npz", "params.safetensors", "sae.safetensors",
+    "ae.pt", "hyperparams.json", "config.json",
+)  # fmt: skip
 """Files that stand for the folder they are in."""
 
-_DECODERS = ("W_dec", "w_dec")
-_TRANSPOSED = ("decoder.weight",)  # torch.nn.Linear keeps (d_in, d_sae)
-_GEMMA = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
-_GEMMA_PATH = re.compile(
-    r"(gemma-scope-\d+b-(?:pt|it)-(?:res|mlp|att|transcoders))(?![a-z]).*?(layer_\d+|embedding)"
+_KINDS: tuple[tuple[set[str], Callable[[Path], RawSae]], ...] = (
+    ({"params.npz"}, gemma_scope.read_first),
+    ({"params.safetensors"}, gemma_scope.read_second),
+    ({"ae.pt", "config.json"}, dictionary_learning.read_dictionary),
 )
+"""By the files that a folder of a kind must have: who reads it."""
 
-
-@dataclass(frozen=True)
-class RawSae:
-    """What a file holds.
-
-    Parameters
-    ----------
-    sae : sae_lens.SAE or None
-        None for a bare decoder.
-    decoder : ndarray of shape (d_sae, d_in), float32
-    """
-
-    sae: "SAE[Any] | None"
-    decoder: npt.NDArray[np.float32]
+_FOLDERS = (
+    "Folders of sae-lens (cfg.json, sae_weights.safetensors), Gemma Scope (params.npz), Gemma "
+    "Scope 2 (params.safetensors), sparsify (cfg.json, sae.safetensors), dictionary_learning "
+    "(ae.pt, config.json) and language-model-saes (hyperparams.json or config.json) are read."
+)
 
 
 def read_sae_files(path: Path) -> RawSae:
@@ -54,9 +48,9 @@ def read_sae_files(path: Path) -> RawSae:
     Parameters
     ----------
     path : Path
-        A sae-lens folder (cfg.json, sae_weights.safetensors), a Gemma Scope folder (params.npz),
-        one of those files, or a .npz, .npy or .safetensors file with ``W_dec`` of shape
-        (d_sae, d_in), or ``decoder.weight`` of shape (d_in, d_sae).
+        A folder of sae-lens, Gemma Scope, sparsify, dictionary_learning or language-model-saes,
+        one of its files, a layer's file of Qwen-Scope or of a set of transcoders, or a .npz, .npy,
+        .safetensors or .pt file with a decoder.
 
     Returns
     -------
@@ -69,9 +63,8 @@ def read_sae_files(path: Path) -> RawSae:
     BadWeights
         It is damaged, or its shapes disagree.
     UnsupportedSae
-        sae-lens does not know its architecture.
+        What its files say cannot be computed exactly.
     """
-    folder = path.parent if path.name in INNER_NAMES else path
     if not path.exists():
         near = path.parent.iterdir() if path.parent.is_dir() else ()
         raise errors.UnknownName(
@@ -79,161 +72,64 @@ def read_sae_files(path: Path) -> RawSae:
             available=errors.nearest(path.name, (p.name for p in near)),
             hint="Give --path an SAE's folder, or a file with W_dec.",
         )
-    with _understood(path):
-        if (folder / "cfg.json").is_file():
-            return _sae_lens(folder)
-        if (folder / "params.npz").is_file():
-            return _gemma_scope(folder)
+    with understood(path):
+        folder = path.parent if path.name in INNER_NAMES else path
+        read = _reader(folder)
+        if read is not None:
+            return read(folder)
         if path.is_file():
-            return _bare(path)
+            return _file(path)
     names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise errors.UnknownName(
-        f"{path} holds no SAE: neither cfg.json nor params.npz.",
-        available=f"It holds {names}.",
+        f"{path} holds no SAE that is read whole.",
+        available=f"It holds {names}. {_FOLDERS}",
         hint="Give --path the folder of one SAE, or a file with W_dec.",
     )
 
 
-def _sae_lens(folder: Path) -> RawSae:
-    from sae_lens import SAE
-    from sae_lens.registry import SAE_CLASS_REGISTRY
+def standing_for(path: Path) -> Path:
+    """Return the folder or file that an SAE is named after.
 
-    config = json.loads((folder / "cfg.json").read_text("utf-8"))
-    if not isinstance(config, dict) or not isinstance(config.get("metadata", {}), dict):
-        raise errors.BadWeights(
-            f"{folder}/cfg.json is not the configuration of an SAE.",
-            hint="Save the SAE again with sae-lens' save_model.",
-        )
-    architecture = config.get("architecture", "standard")
-    if architecture not in list(SAE_CLASS_REGISTRY):  # which may be anything, a list too
-        raise errors.UnsupportedSae(
-            f"sae-lens cannot run an SAE of architecture {architecture!r}, as in {folder}.",
-            available="It can run " + ", ".join(sorted(SAE_CLASS_REGISTRY)) + ".",
-            hint="An SAE in training is saved with save_inference_model; of any other, the "
-            "decoder alone is read with --path sae_weights.safetensors in a folder of its own.",
-        )
-    with quiet():
-        sae = SAE.load_from_disk(folder, device="cpu", dtype="float32")
-    if "prepend_bos" not in config | config.get("metadata", {}):
-        sae.cfg.metadata["prepend_bos"] = None  # sae-lens fills in True for older files
-    return _checked(folder, sae)
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+    """
+    is_inner = path.name in INNER_NAMES
+    whole = is_inner and (path.name == "sae_weights.safetensors" or _reader(path.parent))
+    return path.parent if whole else path
 
 
-def _gemma_scope(folder: Path) -> RawSae:
-    from sae_lens import SAE
-
-    with quiet():
-        sae = SAE.load_from_disk(folder, device="cpu", dtype="float32", converter=_read_gemma_scope)
-    return _checked(folder, sae)
-
-
-def _read_gemma_scope(
-    path: str | Path, device: str = "cpu", cfg_overrides: dict[str, Any] | None = None
-) -> "tuple[dict[str, Any], dict[str, torch.Tensor]]":
-    """Convert params.npz to what sae-lens' own loader of the hub's Gemma Scope gives."""
-    import torch
-
-    params = _arrays(Path(path) / "params.npz")
-    state = {re.sub("^w_", "W_", name): values for name, values in params.items()}
-    missing = _GEMMA - state.keys()
-    if missing:
-        raise errors.BadWeights(
-            f"{path}/params.npz lacks {', '.join(sorted(missing))}.",
-            available=f"It holds {', '.join(sorted(params))}.",
-            hint="A decoder alone is read from a file of another name with W_dec.",
-        )
-    if not np.allclose(state.get("scaling_factor", 1), 1):
-        raise errors.UnsupportedSae(
-            f"{path}/params.npz has a scaling_factor, which sae-lens does not apply.",
-            hint="Multiply it into W_dec, take it out of the file, and ingest that.",
-        )
-    tensors = {name: torch.from_numpy(state[name]).float() for name in _GEMMA}
-    d_in, d_sae = tensors["W_enc"].shape
-    config = _gemma_config(str(path)) | {"d_in": d_in, "d_sae": d_sae, "device": device}
-    if "transcoder" in config["architecture"]:
-        config["d_out"] = tensors["W_dec"].shape[1]
-    if config.get("hook_name") == "hook_embed":  # trained on embeddings before they are scaled
-        tensors["W_enc"] /= d_in**0.5
-        tensors["W_dec"] *= d_in**0.5
-    return config | (cfg_overrides or {}), tensors
+def _reader(folder: Path) -> Callable[[Path], RawSae] | None:
+    """Find the kind of a folder by the files in it."""
+    has = {name for name in INNER_NAMES if (folder / name).exists()}
+    if "cfg.json" in has:
+        said = reading.read_config(folder / "cfg.json")
+        is_sparsify = "sae.safetensors" in has or sparsify.is_sparsify(said)
+        is_other = is_sparsify and "sae_weights.safetensors" not in has
+        return sparsify.read_sparsify if is_other else sae_lens.read_sae_lens
+    for names, read in _KINDS:
+        if names <= has:
+            return read
+    for name in ("hyperparams.json", "config.json"):
+        if name in has and openmoss.is_openmoss(reading.read_config(folder / name)):
+            return partial(openmoss.read_openmoss, configuration=name)
+    return None
 
 
-def _gemma_config(path: str) -> dict[str, Any]:
-    """Say what the path says: layer, site and model, as in the hub's folders."""
-    from sae_lens.loading import pretrained_sae_loaders as loaders
-
-    said = _GEMMA_PATH.search(path)
-    config: dict[str, Any] = {
-        "architecture": "jumprelu",
-        "prepend_bos": True,
-        "apply_b_dec_to_input": False,
-        "context_size": 1024,
-    }
-    if said:  # else --hook-name and --model-name have to
-        read = (
-            loaders.get_gemma_2_transcoder_config_from_hf
-            if "transcoders" in said[1]
-            else loaders.get_gemma_2_config_from_hf
-        )
-        config = read(said[1], f"{said[2]}/width_16k", "cpu")  # the weights know the true width
-    return config
-
-
-def _bare(path: Path) -> RawSae:
-    """Read a decoder matrix alone."""
-    if path.suffix == ".npy":
-        arrays = {"W_dec": np.load(path, allow_pickle=False)}
-    elif path.suffix == ".npz":
-        arrays = _arrays(path)
-    elif path.suffix == ".safetensors":
-        arrays = _tensors(path)
-    else:
-        raise errors.UnknownName(
-            f"{path.name} is not a file that SAEs are read from.",
-            available="Known: .safetensors, .npz, .npy, or an SAE's folder.",
-            hint="Save W_dec as one of these: numpy.save(file, W_dec).",
-        )
-    for name in (*_DECODERS, *_TRANSPOSED):
-        if name in arrays:
-            decoder = arrays[name].T if name in _TRANSPOSED else arrays[name]
-            break
-    else:
-        raise errors.BadWeights(
-            f"{path.name} holds no decoder.",
-            available=f"It holds {', '.join(sorted(arrays)) or 'nothing'}.",
-            hint=f"The decoder is looked for as {', '.join((*_DECODERS, *_TRANSPOSED))}.",
-        )
-    if decoder.ndim != 2 or not np.issubdtype(decoder.dtype, np.floating) or 0 in decoder.shape:
-        raise errors.BadWeights(
-            f"The decoder in {path.name} has shape {decoder.shape} and type {decoder.dtype}.",
-            available="Expected are floating-point numbers of shape (d_sae, d_in).",
-            hint="Save W_dec alone, one row per feature, as float32.",
-        )
-    with np.errstate(over="ignore"):  # infinity is found out later
-        return RawSae(None, np.asarray(decoder, np.float32))
-
-
-def _arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file}
-
-
-def _tensors(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    from safetensors.torch import load_file  # numpy knows no bfloat16
-
-    tensors = load_file(path).items()
-    return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in tensors}
-
-
-def _checked(folder: Path, sae: "SAE[Any]") -> RawSae:
-    decoder = sae.W_dec.detach().float().numpy()
-    expected = (sae.cfg.d_sae, getattr(sae.cfg, "d_out", None) or sae.cfg.d_in)
-    if decoder.shape != expected:
-        raise errors.BadWeights(
-            f"W_dec in {folder} has shape {decoder.shape}; its configuration says {expected}.",
-            hint="Files of two SAEs may be mixed; fetch them again.",
-        )
-    return RawSae(sae, decoder)
+def _file(path: Path) -> RawSae:
+    """Read a file that is an SAE on its own."""
+    if qwen_scope.is_qwen_scope(path):
+        return qwen_scope.read_qwen_scope(path)
+    if transcoder_set.is_layer_of_set(path):
+        return transcoder_set.read_layer_of_set(path)
+    arrays = reading.read_arrays(path)
+    found = matrices.read_weights(path.name, arrays)
+    left_out = sorted([*found.vectors, *found.left_out])
+    return RawSae(None, found.decoder, found.encoder, left_out=tuple(left_out))
 
 
 def damage() -> tuple[type[Exception], ...]:
@@ -257,32 +153,45 @@ def what_it_says(error: Exception) -> str:
     return " ".join(lines[:2]) or type(error).__name__
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep sae-lens' notes from the user's terminal; what matters is raised as an error."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
+def _is_truncated(error: Exception) -> bool:
+    """Say whether an error is what the readers raise at a file whose end or bytes are wrong."""
+    from safetensors import SafetensorError
+
+    kinds = (EOFError, BadZipFile, zlib.error, SafetensorError)
+    said = str(error).lower()
+    marks = ("failed finding central directory", "truncated", "crc", "not a zip", "end of data",
+             "cannot reshape", "ran out of input", "invalid header", "magic string")  # fmt: skip
+    return isinstance(error, kinds) or any(mark in said for mark in marks)
 
 
 @contextmanager
-def _understood(path: Path) -> Iterator[None]:
-    """Say in our words what is wrong with a file."""
+def understood(path: Path) -> Iterator[None]:
+    """Say in our words what is wrong with the files of an SAE.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    BadWeights
+    """
     try:
         yield
     except errors.AtlasError:
         raise
     except damage() as error:
-        if "pickle" in str(error):
+        if "pickle" in str(error).lower() or "weights_only" in str(error).lower():
             raise errors.BadWeights(
                 f"{path} holds pickled objects, which could run any code; they are not read.",
+                available="Tensors by name, as torch.save of a state_dict() has them, are read.",
                 hint="Save the array alone: numpy.save(file, W_dec.astype('float32')).",
             ) from error
+        hint = (
+            "The file is damaged or half downloaded; fetch it again."
+            if _is_truncated(error)
+            else "Configuration and weights do not fit together: take both from the same place."
+        )
         raise errors.BadWeights(
-            f"The SAE in {path} cannot be read: {what_it_says(error)}",
-            hint="The file may be damaged or half downloaded; fetch it again.",
+            f"The SAE in {path} cannot be read: {what_it_says(error)}", hint=hint
         ) from error

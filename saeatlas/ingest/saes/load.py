@@ -15,8 +15,9 @@ import numpy.typing as npt
 from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.models import hooks
-from saeatlas.ingest.saes import files
+from saeatlas.ingest.saes import files, hub, names
 from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH, LoadedSae, named_page, neuronpedia_page
+from saeatlas.ingest.saes.raw_sae import RawSae, quiet
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -26,7 +27,7 @@ _BEHAVIOUR = (
     "reshape_activations", "rescale_acts_by_decoder_norm", "hook_name", "d_out", "n_heads",
     "sae_diff_type", "kernel_size", "tied_weights", "n_attn_layers", "bottleneck_factor",
     "residual_threshold", "max_iterations", "stop_on_duplicate_support", "kval_topk",
-    "activation_normalization_factor",
+    "activation_normalization_factor", "weighted_by_decoder_norm",
 )  # fmt: skip
 """What changes activations besides the weights, and so belongs to the hash."""
 
@@ -59,10 +60,9 @@ def load_sae(
     ----------
     release, sae_id : str, optional
         Where to find it: a release of sae-lens' registry or a hub repository, and the SAE in it.
-        With `path`: its name in the catalog; default the parent folder's and its own.
+        With `path`: its name in the catalog; default: see `names.default_name`.
     path : Path, optional
-        A sae-lens folder, a Gemma Scope folder or params.npz, or a .npz, .npy or .safetensors
-        file that holds W_dec.
+        An SAE's folder, or a file that holds W_dec: see `files.read_sae_files`.
     hook_name, model_name : str, optional
         Its input site and the model it was trained on, if its files do not say.
     neuronpedia_id : str, optional
@@ -90,9 +90,8 @@ def load_sae(
     if path is not None:
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  links of the hub's cache
         found = files.read_sae_files(path)
-        named = path.parent if path.name in files.INNER_NAMES else path
-        release = release or named.parent.name or "local"
-        sae_id = sae_id or (named.name if named.is_dir() else named.stem)
+        names_of = names.default_name(files.standing_for(path))
+        release, sae_id = release or names_of[0], sae_id or names_of[1]
         loaded = _described(release, sae_id, str(path), found, hook_name, model_name)
     elif release is None or sae_id is None:
         raise errors.InputError(
@@ -108,16 +107,14 @@ def load_sae(
 def _from_registry(
     release: str, sae_id: str, hook_name: str | None, model_name: str | None
 ) -> LoadedSae:
-    from sae_lens import SAE
-
     from saeatlas.ingest.saes import registry
 
     entry = registry.find_entry(release, sae_id)
-    with files.quiet(), _understood(f"{release}/{sae_id}"):
-        sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
-    found = files.RawSae(sae, sae.W_dec.detach().float().numpy())
+    source = f"{release}:{sae_id}"
+    with _understood(f"{release}/{sae_id}"):
+        found = hub.read_sae(release, sae_id)
     model = model_name or entry.model_name
-    loaded = _described(release, sae_id, f"{release}:{sae_id}", found, hook_name, model)
+    loaded = _described(release, sae_id, source, found, hook_name, model)
     return replace(
         loaded,
         l0=entry.l0,
@@ -130,13 +127,14 @@ def _described(
     release: str,
     sae_id: str,
     source: str,
-    found: files.RawSae,
+    found: RawSae,
     hook_name: str | None,
     model_name: str | None,
 ) -> LoadedSae:
     """Gather what is known of an SAE under the names of table ``sae``."""
     sae = found.sae
-    config: dict[str, Any] = {} if sae is None else document.json_safe(sae.cfg.to_dict())
+    said = {} if sae is None else sae.cfg.to_dict() | found.extra
+    config: dict[str, Any] = document.json_safe(said)
     metadata = config.get("metadata", {})
     hook = hook_name or hooks.lens_hook_name(
         metadata.get("hook_name"), metadata.get("hf_hook_name")
@@ -154,6 +152,8 @@ def _described(
         source=source,
         sae=sae,
         decoder=np.ascontiguousarray(found.decoder, np.float32),
+        encoder=found.encoder,
+        left_out=found.left_out,
         threshold=None if threshold is None else threshold.detach().float().numpy(),
         config=config,
         weights_sha256=_hash(found, config),
@@ -173,7 +173,7 @@ def _hub_name(model: str | None) -> str | None:
         return None
     from transformer_lens.loading_from_pretrained import get_official_model_name
 
-    with files.quiet():
+    with quiet():
         try:
             return str(get_official_model_name(model))
         except ValueError:
@@ -202,7 +202,8 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
             available=f"A vector in PostgreSQL has at most {MAX_WIDTH:,} dimensions.",
             hint="Transpose it if its rows are not the features: W_dec has shape (d_sae, d_in).",
         )
-    for tensor, values in (_tensors(loaded.sae) | {"W_dec": loaded.decoder}).items():
+    beside = {} if loaded.encoder is None else {"W_enc": loaded.encoder}
+    for tensor, values in (_tensors(loaded.sae) | beside | {"W_dec": loaded.decoder}).items():
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             raise errors.BadWeights(
@@ -220,10 +221,11 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
         )
 
 
-def _hash(found: files.RawSae, config: dict[str, Any]) -> str:
+def _hash(found: RawSae, config: dict[str, Any]) -> str:
     """Hash weights and behaviour, whatever the files' precision and order of keys."""
     digest = hashlib.sha256()
-    for name, tensor in sorted((_tensors(found.sae) or {"W_dec": found.decoder}).items()):
+    bare = {"W_dec": found.decoder} | ({} if found.encoder is None else {"W_enc": found.encoder})
+    for name, tensor in sorted((_tensors(found.sae) or bare).items()):
         values = np.ascontiguousarray(tensor, "<f4")
         digest.update(f"{name}{values.shape}".encode())
         digest.update(values.data)

@@ -73,7 +73,7 @@ class LoadedSae:
     source : str
         ``repository:path`` on the hub, or an absolute path.
     sae : sae_lens.SAE or None
-        None for a bare decoder, which has no encoder.
+        None where its files do not say how it turns its input into activations.
     decoder : ndarray of shape (d_sae, d_in), float32
         W_dec, exactly as in the weights. Of a transcoder: what it writes to the output.
     threshold : ndarray of shape (d_sae,), float32, or None
@@ -82,6 +82,10 @@ class LoadedSae:
         All that sae-lens read, as JSON.
     weights_sha256 : str
         Hash of every tensor, as float32, and of the settings that change activations.
+    encoder : ndarray of shape (d_sae, d_in), float32, or None
+        Encoder vectors of a file without configuration; else they are `sae`'s.
+    left_out : tuple of str
+        Arrays of the file that are not used.
     architecture, hook_name, layer, site, model_name, l0, explained_variance, neuronpedia_id
         As in table ``sae``; None where unknown.
     prepend_bos : bool or None
@@ -95,6 +99,8 @@ class LoadedSae:
     threshold: npt.NDArray[np.float32] | None
     config: dict[str, Any]
     weights_sha256: str
+    encoder: npt.NDArray[np.float32] | None = None
+    left_out: tuple[str, ...] = ()
     architecture: str | None = None
     hook_name: str | None = None
     layer: int | None = None

@@ -41,6 +41,8 @@ class StoredSae:
         Whether it was there without weights, and has them now.
     new_page : str, optional
         Its page on Neuronpedia, if the catalog had another or none until now.
+    left_out : tuple of str
+        Arrays of its file that are not used.
     """
 
     sae: int
@@ -52,6 +54,7 @@ class StoredSae:
     encoder_added: bool = False
     weights_added: bool = False
     new_page: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -65,7 +68,11 @@ class StoredSae:
             done += f", page on Neuronpedia now {self.new_page}"
         if not (self.created or self.weights_added or self.encoder_added or self.new_page):
             done += ", unchanged"
-        return f"SAE {self.sae}  {self.release}/{self.sae_id}  {self.size}: {done}"
+        line = f"SAE {self.sae}  {self.release}/{self.sae_id}  {self.size}: {done}"
+        if not self.left_out:
+            return line
+        names = ", ".join(self.left_out[:8]) + (" ..." if len(self.left_out) > 8 else "")
+        return f"{line}\nNot used: {names}. The file does not say its activation function."
 
     @property
     def size(self) -> str:
@@ -142,8 +149,9 @@ def store_sae(
     added = encoder and encoders.store_encoder(connection, number, loaded)
     width = loaded.decoder.shape[1]
     return StoredSae(
-        number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled, page
-    )
+        number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled, page,
+        loaded.left_out,
+    )  # fmt: skip
 
 
 def _fill(connection: sa.Connection, number: int, loaded: "LoadedSae") -> None:

@@ -69,9 +69,9 @@ def _encoder_width(connection: sa.Connection, sae: sa.Row[Any]) -> int:
     name = f"{sae.release}/{sae.sae_id}"
     if sae.architecture is None:
         raise errors.UnknownName(
-            f"SAE {sae.id} ({name}) is a bare decoder: it has no encoder vectors.",
-            hint="Use its decoder vectors, or ingest it under another name from a sae-lens or "
-            "Gemma Scope folder, with --encoder.",
+            f"SAE {sae.id} ({name}) is a bare decoder, without encoder vectors in the catalog.",
+            hint="Use its decoder vectors, or ingest it under another name from its whole folder, "
+            "with --encoder.",
         )
     path = ["--path", sae.source] if Path(sae.source).is_absolute() else []
     named = [*path, "--release", sae.release, "--sae-id", sae.sae_id]

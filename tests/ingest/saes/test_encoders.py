@@ -90,7 +90,7 @@ def test_encoders_are_added_to_an_sae_that_is_there_and_once(
 def test_a_bare_decoder_has_no_encoder(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "bare.npy"
     np.save(path, np.eye(5, dtype=np.float32))
-    with pytest.raises(errors.UnsupportedSae, match="bare decoder: it has no encoder"):
+    with pytest.raises(errors.UnsupportedSae, match="bare decoder: its file holds no encoder"):
         _put(engine, path)
     with engine.connect() as connection:
         assert connection.execute(sa.select(tables.sae)).all() == []  # nothing half done

@@ -236,7 +236,7 @@ def test_weights_without_configuration_are_a_bare_decoder(folder: Path, tmp_path
     (folder / "cfg.json").unlink()
     loaded = load_sae(path=folder / "sae_weights.safetensors")
     assert loaded.sae is None and loaded.decoder.shape == (tiny.D_SAE, tiny.D_MODEL)
-    _refused(errors.UnknownName, "neither cfg.json nor params.npz", folder)
+    _refused(errors.UnknownName, "no SAE that is read whole", folder)
 
 
 # the hash
@@ -315,8 +315,9 @@ def test_a_folder_without_any_known_file(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(b"")
     with pytest.raises(errors.UnknownName, match=r"holds weights\.pt"):
         load_sae(path=tmp_path)
-    with pytest.raises(errors.UnknownName, match=r"weights\.pt is not a file(.|\n)*\.safetensors"):
-        load_sae(path=tmp_path / "weights.pt")
+    (tmp_path / "weights.h5").write_bytes(b"")
+    with pytest.raises(errors.UnknownName, match=r"weights\.h5 is not a file(.|\n)*\.safetensors"):
+        load_sae(path=tmp_path / "weights.h5")
 
 
 def test_neither_name_nor_path() -> None:
@@ -421,7 +422,9 @@ def test_integers_in_safetensors(tmp_path: Path) -> None:
 def test_a_decoder_of_another_name(tmp_path: Path) -> None:
     path = _write(tmp_path / "W.npz", dec=np.ones((2, 2)), enc=np.ones((2, 2)))
     _refused(errors.BadWeights, "holds no decoder", path)
-    with pytest.raises(errors.BadWeights, match=r"It holds dec, enc\.(.|\n)*W_dec, w_dec, decoder"):
+    with pytest.raises(
+        errors.BadWeights, match=r"It holds dec, enc\.(.|\n)*W_dec, w_dec, .*decoder"
+    ):
         load_sae(path=path)
     _refused(errors.BadWeights, "holds no decoder", _write(tmp_path / "none.npz"))
 
@@ -448,7 +451,7 @@ def test_gemma_scope_whose_shapes_disagree(tmp_path: Path, params: dict[str, Any
     params["W_dec"] = params["W_dec"][:9]
     _refused(errors.BadWeights, "W_dec", _write(tmp_path / "params.npz", **params))
     params["W_enc"] = params["W_enc"][0]
-    _refused(errors.BadWeights, "cannot be read", _write(tmp_path / "params.npz", **params))
+    _refused(errors.BadWeights, "contradict", _write(tmp_path / "params.npz", **params))
 
 
 @pytest.mark.parametrize("tensor", ["W_dec", "W_enc", "b_enc", "b_dec", "threshold"])
@@ -691,7 +694,7 @@ def test_damaged_files_from_the_hub(hub: Any, folder: Path) -> None:
     path = folder / "sae_weights.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     hub("somebody/saes", "one", folder)
-    with pytest.raises(errors.UnknownName, match="somebody/saes/one cannot be loaded"):
+    with pytest.raises(errors.BadWeights, match="one cannot be read(.|\n)*fetch it again"):
         load_sae("somebody/saes", "one")
 
 

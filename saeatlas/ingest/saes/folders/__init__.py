@@ -1,0 +1,1 @@
+"""What each project's folders and files of SAEs hold, and what their weights compute."""

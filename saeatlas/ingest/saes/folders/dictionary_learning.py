@@ -1,0 +1,120 @@
+"""dictionary_learning's folders: ae.pt and config.json.
+
+AutoEncoder: relu((x - b) W + b_enc); AutoEncoderNew: relu(x W + b_enc). GatedAutoEncoder: with
+pre = (x - b_dec) W, relu(exp(r_mag) pre + b_mag) where pre + b_gate > 0. AutoEncoderTopK: the k
+largest of relu((x - b_dec) W + b_enc). BatchTopKSAE and MatryoshkaBatchTopKSAE: of the same, what
+is above the threshold. JumpReluAutoEncoder: what is above the threshold of x W + b_enc.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.matrices import Weights, read_weights
+from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
+
+_CLASSES: dict[str, tuple[str, tuple[str, ...], bool]] = {
+    "AutoEncoder": ("standard", ("b_enc", "b_dec"), True),
+    "AutoEncoderNew": ("standard", ("b_enc", "b_dec"), False),
+    "GatedAutoEncoder": ("gated", ("b_gate", "b_mag", "r_mag", "b_dec"), True),
+    "AutoEncoderTopK": ("topk", ("b_enc", "b_dec"), True),
+    "BatchTopKSAE": ("jumprelu", ("b_enc", "b_dec", "threshold"), True),
+    "MatryoshkaBatchTopKSAE": ("jumprelu", ("b_enc", "b_dec", "threshold"), True),
+    "JumpReluAutoEncoder": ("jumprelu", ("b_enc", "b_dec", "threshold"), False),
+}
+"""By dict_class: sae-lens' architecture, its vectors, and whether b_dec is taken from x."""
+
+_SITES = {"resid_post": "hook_resid_post", "resid": "hook_resid_post", "mlp_out": "hook_mlp_out"}
+_SUBMODULE = re.compile(r"(resid_post|resid|mlp_out)_layer_?(\d+)|layer_?(\d+)_(resid_post|resid)")
+
+
+def read_dictionary(folder: Path) -> RawSae:
+    """Read a folder of dictionary_learning.
+
+    Parameters
+    ----------
+    folder : Path
+        With ae.pt and config.json.
+
+    Returns
+    -------
+    RawSae
+
+    Raises
+    ------
+    BadWeights
+        config.json has no dict_class, arrays are missing, or the threshold was never set.
+    UnsupportedSae
+        A class that is not known here.
+    """
+    said = reading.read_config(folder / "config.json").get("trainer")
+    if not isinstance(said, dict) or not isinstance(said.get("dict_class"), str):
+        raise errors.BadWeights(
+            f"{folder}/config.json names no dict_class under trainer.",
+            available="It decides what the weights of ae.pt compute.",
+            hint="Take config.json from the folder that its trainer wrote.",
+        )
+    name = said["dict_class"].rpartition(".")[2].removesuffix("'>")
+    if name not in _CLASSES:
+        raise errors.UnsupportedSae(
+            f"{folder} is a {name} of dictionary_learning, which is not read.",
+            available=f"Read are {', '.join(_CLASSES)}.",
+            hint="Save its decoder alone: numpy.save(file, W_dec).",
+        )
+    architecture, vectors, subtracts = _CLASSES[name]
+    arrays = reading.read_arrays(folder / "ae.pt")
+    found = read_weights("ae.pt", arrays)
+    weights = found.sae_lens(*vectors)
+    config: dict[str, Any] = {
+        "architecture": architecture,
+        "apply_b_dec_to_input": subtracts,
+        "metadata": _metadata(said),
+    }
+    if architecture == "topk":
+        config["k"] = _k(folder, said.get("k"), arrays, found)
+    if architecture == "jumprelu":
+        weights["threshold"] = _threshold(folder, found)
+    extra = {"dict_class": name}
+    return of_sae(str(folder), build(str(folder), config, weights), extra)
+
+
+def _k(folder: Path, said: Any, arrays: Arrays, found: Weights) -> int:
+    in_file = arrays.get("k")
+    values: set[int] = {in_file.item()} if in_file is not None and in_file.size == 1 else set()
+    if isinstance(said, int) and not isinstance(said, bool):
+        values.add(said)
+    if len(values) != 1 or not 0 < min(values) <= len(found.decoder):
+        raise errors.BadWeights(
+            f"{folder} is a TopK SAE, and its files say k = "
+            f"{' and '.join(map(str, sorted(values))) or 'nothing'}.",
+            hint="Take ae.pt and config.json from the same folder.",
+        )
+    return values.pop()
+
+
+def _threshold(folder: Path, found: Weights) -> Any:
+    threshold = found.vectors["threshold"]
+    if np.any(threshold < 0):  # its classes begin with -1 and set it late in the training
+        raise errors.BadWeights(
+            f"The threshold in {folder}/ae.pt is {float(threshold.min()):g}: it was never set.",
+            available="A BatchTopK SAE without a threshold needs a whole batch to choose features.",
+            hint="Train it beyond threshold_start_step, or take a later checkpoint.",
+        )
+    return np.broadcast_to(threshold, (len(found.decoder),))
+
+
+def _metadata(said: dict[str, Any]) -> dict[str, Any]:
+    """Say which model and site the training's configuration names."""
+    layer, submodule, model = said.get("layer"), said.get("submodule_name"), said.get("lm_name")
+    hook = None
+    found = _SUBMODULE.fullmatch(submodule) if isinstance(submodule, str) else None
+    if found:
+        hook = f"blocks.{found[2] or found[3]}.{_SITES[found[1] or found[4]]}"
+    elif submodule is None and isinstance(layer, int):  # the layer's own output, then
+        hook = f"blocks.{layer}.hook_resid_post"
+    known = {"hook_name": hook, "model_name": model if isinstance(model, str) else None}
+    return {name: value for name, value in known.items() if value is not None}

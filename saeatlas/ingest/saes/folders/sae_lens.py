@@ -1,0 +1,77 @@
+"""sae-lens' own folders: cfg.json and sae_weights.safetensors."""
+
+from pathlib import Path
+from typing import Any
+
+from saeatlas import errors
+from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders import sae_lens_fields
+from saeatlas.ingest.saes.raw_sae import RawSae, of_sae, quiet
+
+
+def read_sae_lens(folder: Path) -> RawSae:
+    """Read a folder that sae-lens wrote.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    RawSae
+
+    Raises
+    ------
+    BadWeights
+        cfg.json is no configuration, or the weights are of another SAE.
+    UnsupportedSae
+        sae-lens has no such architecture, or would leave out an entry that changes activations.
+    """
+    from sae_lens import SAE
+    from sae_lens.loading.pretrained_sae_loaders import sae_lens_disk_loader
+
+    said = reading.read_config(folder / "cfg.json")
+    if not isinstance(said.get("metadata", {}), dict):
+        raise errors.BadWeights(
+            f"{folder}/cfg.json is not the configuration of an SAE.",
+            hint="Save the SAE again with sae-lens' save_model.",
+        )
+    require_architecture(str(folder), said)
+    sae_lens_fields.require_known_activation(str(folder), said)
+
+    def convert(path: Any, device: str, cfg_overrides: Any) -> Any:
+        config, weights = sae_lens_disk_loader(path, device, cfg_overrides)
+        return sae_lens_fields.in_form_of_version_6(config), weights
+
+    with quiet():
+        sae = SAE.load_from_disk(folder, device="cpu", dtype="float32", converter=convert)
+    if "prepend_bos" not in said | said.get("metadata", {}):
+        sae.cfg.metadata["prepend_bos"] = None  # sae-lens fills in True for older files
+    sae_lens_fields.require_honoured(str(folder), said, sae)
+    return of_sae(str(folder), sae)
+
+
+def require_architecture(where: str, said: dict[str, Any]) -> None:
+    """Refuse an architecture that sae-lens cannot run.
+
+    Parameters
+    ----------
+    where : str
+        The SAE's folder or name, for messages.
+    said : dict
+        The content of cfg.json.
+
+    Raises
+    ------
+    UnsupportedSae
+    """
+    from sae_lens.registry import SAE_CLASS_REGISTRY
+
+    architecture = said.get("architecture", "standard")
+    if architecture not in list(SAE_CLASS_REGISTRY):  # which may be anything, a list too
+        raise errors.UnsupportedSae(
+            f"sae-lens cannot run an SAE of architecture {architecture!r}, as in {where}.",
+            available="It can run " + ", ".join(sorted(SAE_CLASS_REGISTRY)) + ".",
+            hint="An SAE in training is saved with save_inference_model; of any other, the "
+            "decoder alone is read with --path sae_weights.safetensors in a folder of its own.",
+        )

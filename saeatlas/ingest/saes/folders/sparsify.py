@@ -1,0 +1,121 @@
+"""EleutherAI's sparsify: cfg.json and sae.safetensors, TopK or GroupMax.
+
+pre = relu((x - b_dec) W_enc^T + b_enc), of which the k largest stay (topk), or the largest of each
+of k groups of neighbours (groupmax); signed ones of old versions keep the k largest by magnitude,
+with their sign. A transcoder reads x as it is, and may add W_skip x to what it writes.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saeatlas import errors
+from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.matrices import read_weights
+from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
+
+if TYPE_CHECKING:
+    from sae_lens import SAE
+
+_LAYER = re.compile(r"(?:.*\.)?(?:layers|h)\.(\d+)")
+_HARMLESS = {
+    "activation", "expansion_factor", "normalize_decoder", "num_latents", "k", "multi_topk",
+    "skip_connection", "transcode", "d_in", "signed",
+}  # fmt: skip
+
+
+def is_sparsify(said: dict[str, Any]) -> bool:
+    """Say whether a cfg.json is sparsify's."""
+    return "k" in said and "expansion_factor" in said and "d_sae" not in said
+
+
+def read_sparsify(folder: Path) -> RawSae:
+    """Read a folder of sparsify.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is the module that the SAE reads: ``layers.12``.
+
+    Returns
+    -------
+    RawSae
+
+    Raises
+    ------
+    BadWeights
+        Arrays are missing, their shapes contradict each other, or k does not fit them.
+    UnsupportedSae
+        It has an activation function or an entry that is not known here.
+    """
+    said = reading.read_config(folder / "cfg.json")
+    unknown = [key for key, value in said.items() if key not in _HARMLESS and value]
+    activation = said.get("activation", "topk")
+    if activation not in ("topk", "groupmax") or unknown:
+        what = ", ".join(unknown[:6]) or f"activation {activation!r}"
+        raise errors.UnsupportedSae(
+            f"{folder}/cfg.json has {what}, which is not known of a sparsify SAE.",
+            available="Known are its activations topk and groupmax.",
+            hint="Its decoder alone is read with --path sae.safetensors in a folder of its own.",
+        )
+    arrays = reading.read_arrays(folder / "sae.safetensors")
+    found = read_weights("sae.safetensors", arrays)
+    k = _k(folder, said.get("k"), len(found.decoder), activation)
+    weights = found.sae_lens("b_enc", "b_dec")
+    sae = _built(folder, said, weights, arrays, k)
+    name = str(sae.cfg.architecture())
+    if activation == "groupmax":
+        from saeatlas.ingest.saes.activation_functions import GroupMax
+
+        sae.activation_fn = GroupMax(k)
+        name = name.replace("topk", "groupmax")
+    if said.get("transcode"):
+        name = f"{activation}_{name}"
+    return of_sae(str(folder), sae, {"architecture": name, "k": k})
+
+
+def _built(
+    folder: Path, said: dict[str, Any], weights: dict[str, Any], arrays: Arrays, k: int
+) -> "SAE[Any]":
+    config: dict[str, Any] = {"metadata": _metadata(folder)}
+    if not said.get("transcode"):
+        if said.get("skip_connection"):
+            raise errors.UnsupportedSae(
+                f"{folder}/cfg.json has a skip_connection, but is no transcoder.",
+                hint="Its decoder alone is read with --path sae.safetensors in another folder.",
+            )
+        architecture = "abstopk" if said.get("signed") else "topk"
+        config |= {"architecture": architecture, "k": k, "apply_b_dec_to_input": True}
+        return build(str(folder), config, weights)
+    from sae_lens.saes.topk_sae import TopK
+
+    skip = arrays.get("W_skip") if said.get("skip_connection") else None
+    if skip is not None:
+        weights["W_skip"] = np.asarray(skip, np.float32)
+    config["architecture"] = "transcoder" if skip is None else "skip_transcoder"
+    sae = build(str(folder), config, weights)
+    sae.activation_fn = TopK(k)
+    return sae
+
+
+def _k(folder: Path, k: Any, d_sae: int, activation: str) -> int:
+    fits = isinstance(k, int) and not isinstance(k, bool) and 0 < k <= d_sae
+    if not fits or (activation == "groupmax" and d_sae % k):
+        raise errors.BadWeights(
+            f"{folder}/cfg.json says k = {k!r:.40}, which does not fit {d_sae:,} features.",
+            hint="Take cfg.json and sae.safetensors from the same folder.",
+        )
+    return int(k)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """Say what the folder's name and the training's config.json above it say."""
+    path = folder.parent / "config.json"
+    above = reading.read_config(path) if path.is_file() else {}
+    layer = _LAYER.fullmatch(folder.name)
+    hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
+    model = above.get("model")
+    known = {"hook_name": hook, "model_name": model if isinstance(model, str) else None}
+    return {name: value for name, value in known.items() if value is not None}

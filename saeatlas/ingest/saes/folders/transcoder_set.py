@@ -1,0 +1,72 @@
+"""circuit-tracer's sets of transcoders: config.yaml and a file a layer, layer_0.safetensors.
+
+f(x) = relu(x W_enc^T + b_enc), or what is above the threshold; W_skip x may be added to what it
+writes. W_dec is kept with one row or one column a feature; its biases say which.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.matrices import read_weights
+from saeatlas.ingest.saes.raw_sae import RawSae, build, of_sae
+
+_LAYER = re.compile(r"(?:layer|l|transcoder)?_?(\d+)")
+
+
+def is_layer_of_set(path: Path) -> bool:
+    """Say whether a file stands beside the config.yaml of a set of transcoders."""
+    config = path.parent / "config.yaml"
+    if path.suffix != ".safetensors" or not config.is_file():
+        return False
+    said = reading.read_yaml(config)
+    return "feature_input_hook" in said or str(said.get("model_kind")) == "transcoder_set"
+
+
+def read_layer_of_set(path: Path) -> RawSae:
+    """Read the transcoder of one layer.
+
+    Parameters
+    ----------
+    path : Path
+        Its name ends with the layer.
+
+    Returns
+    -------
+    RawSae
+
+    Raises
+    ------
+    BadWeights
+        Its shapes contradict each other, or it has no encoder.
+    """
+    said = reading.read_yaml(path.parent / "config.yaml")
+    arrays = reading.read_arrays(path)
+    found = read_weights(path.name, arrays)
+    names = ["b_enc", "b_dec"]
+    architecture = "transcoder"
+    if "threshold" in found.vectors:
+        architecture = "jumprelu_transcoder"
+        names.append("threshold")
+    weights = found.sae_lens(*names)
+    if "threshold" in weights:
+        weights["threshold"] = np.broadcast_to(weights["threshold"], (len(found.decoder),))
+    skip = arrays.get("W_skip")
+    if skip is not None:
+        architecture = architecture.replace("transcoder", "skip_transcoder")
+        weights["W_skip"] = np.asarray(skip, np.float32)
+    config = {"architecture": architecture, "metadata": _metadata(path, said)}
+    return of_sae(str(path), build(str(path), config, weights))
+
+
+def _metadata(path: Path, said: dict[str, Any]) -> dict[str, Any]:
+    layer = _LAYER.fullmatch(path.stem)
+    hook_in, hook_out = said.get("feature_input_hook"), said.get("feature_output_hook")
+    model = said.get("model_name")
+    known: dict[str, Any] = {"model_name": model if isinstance(model, str) else None}
+    for name, hook in (("hook_name", hook_in), ("hook_name_out", hook_out)):
+        known[name] = f"blocks.{layer[1]}.{hook}" if layer and isinstance(hook, str) else None
+    return {name: value for name, value in known.items() if value is not None}

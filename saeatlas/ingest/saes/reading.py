@@ -1,0 +1,123 @@
+"""Configurations and arrays from the files of SAEs, of whatever format; nothing is unpickled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from saeatlas import errors
+
+SUFFIXES = (".safetensors", ".npz", ".npy", ".pt", ".pth", ".bin")
+"""Files that arrays are read from."""
+
+_NESTED = ("sae", "state_dict", "model_state_dict", "model")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a configuration: one JSON object.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    BadWeights
+        It is something else.
+    """
+    config = json.loads(path.read_text("utf-8-sig"))
+    if not isinstance(config, dict):
+        raise errors.BadWeights(
+            f"{path} is not the configuration of an SAE.",
+            available="A configuration is a JSON object: {...}.",
+            hint="Save the SAE again with sae-lens' save_model.",
+        )
+    return config
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a configuration in YAML; an empty one if it is something else.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+    """
+    import yaml
+
+    content = yaml.safe_load(path.read_text("utf-8-sig"))
+    return content if isinstance(content, dict) else {}
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Read the arrays of a file by name; that of a .npy file is called W_dec.
+
+    Parameters
+    ----------
+    path : Path
+        .safetensors, .npz, .npy, .pt, .pth or .bin.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Half precision of torch as float32.
+
+    Raises
+    ------
+    UnknownName
+        A file of another kind.
+    """
+    if path.suffix == ".npy":
+        return {"W_dec": np.load(path, allow_pickle=False)}
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file}
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file  # numpy knows no bfloat16
+
+        return _in_numpy(load_file(path))
+    if path.suffix in SUFFIXES:
+        import torch
+
+        return _in_numpy(_unnested(torch.load(path, map_location="cpu", weights_only=True)))
+    raise errors.UnknownName(
+        f"{path.name} is not a file that SAEs are read from.",
+        available=f"Known: {', '.join(SUFFIXES)}, or an SAE's folder.",
+        hint="Save W_dec as one of these: numpy.save(file, W_dec).",
+    )
+
+
+def _unnested(content: Any) -> Any:
+    """Look into a checkpoint for the weights, which may lie beside an optimizer's."""
+    for _ in range(3):
+        inner = [content[key] for key in _NESTED if isinstance(content, dict) and key in content]
+        if not inner or not isinstance(inner[0], dict):
+            break
+        content = inner[0]
+    return content
+
+
+def _in_numpy(content: Any) -> dict[str, npt.NDArray[np.generic]]:
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        content = {"W_dec": content}
+    if not isinstance(content, dict):
+        raise errors.BadWeights(
+            f"The file holds a {type(content).__name__} and no tensors by name.",
+            hint="Save the SAE's state_dict().",
+        )
+    tensors = {str(k): t.detach() for k, t in content.items() if isinstance(t, torch.Tensor)}
+    return {
+        name: (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t).numpy()
+        for name, t in tensors.items()
+    }
