@@ -19,8 +19,8 @@ from saeatlas.ingest.corpora import places
 from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.labels.source import Label, one_sae
 
-_NAME = re.compile(r"(.+)_(?:latent|feature)(\d{1,18})\.(?:txt|json)")
-_LAYER = re.compile(r"(?<![^.-])\d{1,9}(?![^.-])")
+_NAME = re.compile(r"(.+)_(?:latent|feature)([0-9]{1,18})\.(?:txt|json)")
+_LAYER = re.compile(r"(?<![^.-])[0-9]{1,9}(?![^.-])")
 """The layer in a hookpoint's name, as layers.12--mlp."""
 
 _FAILED = "Explanation could not be parsed."

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest import numbers
+from saeatlas.ingest.formats import numerals
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def feature_number(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value if 0 <= value < 10**18 else None
-    return numbers.whole_number(value)
+    return numerals.whole(value.strip(" \t"))
 
 
 def one_sae(saes: Sequence[sa.Row[Any]], *, named: bool) -> sa.Row[Any]:

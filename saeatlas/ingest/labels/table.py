@@ -1,20 +1,19 @@
 """Labels from CSV: feature, text and, if wanted, source, score, method, url."""
 
 import csv
-import gzip
 import math
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest import csv_header, numbers
+from saeatlas.ingest import csv_header
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.corpora.document import excerpt
-from saeatlas.ingest.labels.source import Label, feature_number, one_sae
+from saeatlas.ingest.formats import lines, numerals
+from saeatlas.ingest.labels.source import Label, feature_number, one_sae, shortened
 
 COLUMNS = ("feature", "text", "source", "score", "method", "url")
 
@@ -25,9 +24,9 @@ class LabelTable:
     Parameters
     ----------
     path : Path
-        ``.csv`` or ``.csv.gz``, UTF-8, with a header; columns other than `COLUMNS` are passed
-        over. Commas, semicolons or tabs may separate the fields. The source defaults to the file's
-        name.
+        CSV in UTF-8, plain or compressed as its name says, with a header; columns other than
+        `COLUMNS` are passed over. Commas, semicolons or tabs may separate the fields. The source
+        defaults to the file's name.
 
     Raises
     ------
@@ -68,24 +67,19 @@ class LabelTable:
         """
         sae = one_sae(saes, named=named)
         try:
-            with self._open() as file:
-                separator, names = csv_header.read_header(file.readline(), COLUMNS)
+            with errors.raised_as(errors.BadLabels), lines.text_lines(self._path) as text:
+                separator, names = csv_header.read_header(next(text, ""), COLUMNS)
                 self._require_columns(names)
                 reader = csv.DictReader(
-                    file, names, delimiter=separator, strict=True, skipinitialspace=True
+                    text, names, delimiter=separator, strict=True, skipinitialspace=True
                 )
                 for row in reader:
                     yield self._label(row, f"{self._path.name}:{reader.line_num + 1}", sae)
-        except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        except csv.Error as error:
             raise errors.BadLabels(
                 f"{self._path} cannot be read as CSV: {error}.",
                 hint="Write it anew as UTF-8, texts with commas or line breaks in double quotes.",
             ) from error
-
-    def _open(self) -> IO[str]:
-        if self._path.suffix.lower() == ".gz":
-            return gzip.open(self._path, "rt", encoding="utf-8-sig", newline="")
-        return self._path.open(encoding="utf-8-sig", newline="")
 
     def _require_columns(self, found: Sequence[str]) -> None:
         for name in COLUMNS:
@@ -98,7 +92,7 @@ class LabelTable:
             if name not in found:
                 raise errors.BadLabels(
                     f"{self._path.name} has no column {name!r}.",
-                    available=f"It has: {', '.join(found) or 'none'}.",
+                    available=f"It has: {shortened(found) or 'none'}.",
                     hint=f"Name its columns {', '.join(COLUMNS)}, with commas, semicolons or tabs "
                     "between them; only the first two are needed.",
                 )
@@ -127,8 +121,11 @@ class LabelTable:
 def _score(text: str, origin: str) -> float | None:
     if not text:
         return None
-    score = numbers.decimal_number(text)
-    if score is None or not math.isfinite(score):
+    try:
+        score = numerals.real(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
         raise errors.BadLabels(
             f"{origin}: {excerpt(text)} is not a score.",
             hint="Scores are finite numbers; leave the field empty where there is none.",

@@ -16,7 +16,9 @@ from saeatlas.ingest.tables.stage import Int
 
 FETCH = "Fetch or write the cache again."
 
-_NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
+_NAME = re.compile(r"([0-9]{1,18})_([0-9]{1,18})\.safetensors")
+_NAMES = ("model_name", "dataset_repo")
+_LENGTHS = ("cache_ctx_len", "ctx_len")
 TOKENS_AT_A_TIME = 1 << 20
 
 
@@ -82,16 +84,23 @@ def config(folder: Path) -> dict[str, Any]:
     Raises
     ------
     BadTable
-        It is not JSON.
+        It is not JSON, or a length in it is not above 0.
     """
     path = folder / "config.json"
     if not path.exists():
         return {}
     with errors.raised_as(errors.BadTable):
         found = json_text.read_json(path)
-    kinds = {"model_name": str, "dataset_repo": str, "cache_ctx_len": int, "ctx_len": int}
     facts = found if isinstance(found, dict) else {}
-    return {name: facts[name] for name, kind in kinds.items() if isinstance(facts.get(name), kind)}
+    names = {name: facts[name] for name in _NAMES if isinstance(facts.get(name), str)}
+    lengths = {name: facts[name] for name in _LENGTHS if facts.get(name) is not None}
+    for name, length in lengths.items():
+        if type(length) is not int or not 0 < length < 2**31:
+            raise errors.BadTable(
+                f"{path}: {name} is {length!r:.60}, not a number of tokens.",
+                hint="Correct it, or take it out: it is the length of a row of tokens.",
+            )
+    return names | lengths
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from saeatlas import errors
-from saeatlas.ingest.formats import arrow, texts
+from saeatlas.ingest.formats import arrow, numerals, texts
 from saeatlas.ingest.formats import files as formats
 from saeatlas.ingest.tables import columns as naming
+from saeatlas.ingest.tables import csv_table
 from saeatlas.ingest.tables.stage import Int, Named, Rows
 
 PARQUET = (".parquet", ".pq")
@@ -17,7 +18,6 @@ CSV = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".zst", ".bz2")  # those that Arrow opens by their name
 
 ROWS_AT_A_TIME = 1 << 17
-BYTES_AT_A_TIME = 1 << 20
 _KINDS = {
     "document": "integers or strings",
     "block": "integers",
@@ -117,24 +117,12 @@ class TableFile:
                 yield batch.select(list(found.values())).rename_columns(list(found))
 
     def _csv(self) -> Iterator[Any]:
-        import pyarrow as pa
-        from pyarrow import csv
-
-        parse = csv.ParseOptions(delimiter="\t" if plain_suffix(self.path) == ".tsv" else ",")
-        # with threads its errors do not say which row they are about
-        read = csv.ReadOptions(use_threads=False, block_size=BYTES_AT_A_TIME)
-        with csv.open_csv(self.path, read, parse) as reader:
-            found = self._found(reader.schema.names)
-        kinds = {"block": pa.int64(), "feature": pa.int64(), "activation": pa.float64()}
-        convert = csv.ConvertOptions(
-            include_columns=list(dict.fromkeys(found.values())),
-            column_types={theirs: kinds.get(ours, pa.string()) for ours, theirs in found.items()},
-            null_values=[""],
-            strings_can_be_null=True,
-        )
-        with csv.open_csv(self.path, read, parse, convert) as reader:
-            for batch in reader:
-                yield batch.select(list(found.values())).rename_columns(list(found))
+        default = "\t" if plain_suffix(self.path) == ".tsv" else ","
+        header = csv_table.read_header(self.path, self._theirs.values(), default)
+        first = 1
+        for batch in csv_table.batches(self.path, header, self._found(header.names)):
+            yield csv_table.with_numbers(batch, self.path.name, first)
+            first += batch.num_rows
 
     def _found(self, names: list[str]) -> dict[str, str]:
         found = naming.find(self.path.name, names, self._theirs, self._wanted)
@@ -146,7 +134,9 @@ class TableFile:
 
         if types.is_dictionary(kind):
             kind = kind.value_type
-        is_text = types.is_string(kind) or types.is_large_string(kind)
+        is_text = any(
+            fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view)
+        )
         fits = types.is_integer(kind)
         if ours == "activation":
             fits = fits or types.is_floating(kind)
@@ -225,10 +215,12 @@ def plain_suffix(path: Path) -> str:
 
 
 def _plain(column: Any) -> Any:
-    """Undo a dictionary encoding, whose order and unused values mean nothing."""
+    """Undo a dictionary encoding, whose order and unused values mean nothing, and views."""
+    import pyarrow as pa
     from pyarrow import types
 
-    return column.dictionary_decode() if types.is_dictionary(column.type) else column
+    plain = column.dictionary_decode() if types.is_dictionary(column.type) else column
+    return plain.cast(pa.string()) if types.is_string_view(plain.type) else plain
 
 
 def _coded(column: Any) -> tuple[Int, list[Any]]:
@@ -246,5 +238,5 @@ def _integers(column: Any) -> Int:
 
 def _number_or_name(text: str) -> int | str:
     """Read what CSV knows only as text: 17 is a number, 017 and a17 are names."""
-    is_number = text.isascii() and text.isdecimal() and len(text) < 19
-    return int(text) if is_number and str(int(text)) == text else text
+    number = numerals.whole(text)
+    return text if number is None or str(number) != text else number

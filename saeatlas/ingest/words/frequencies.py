@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -11,7 +12,10 @@ from saeatlas import errors
 from saeatlas.ingest.formats import files, lines, numerals
 from saeatlas.ingest.words import spellings
 
-_FORM = "The form is word,count, or the two with a tab between; a first line may name the columns."
+_FORM = (
+    "The form is word,count, or the two with a tab or semicolon between; a first line may name the "
+    "columns."
+)
 
 
 def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
@@ -20,7 +24,8 @@ def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
     Parameters
     ----------
     path : Path
-        CSV or, with a tab in its first line, TSV: word and count. Read a line at a time.
+        CSV or, with a tab in its first line, TSV: word and count. Semicolons separate where the
+        first line has neither comma nor tab. Read a line at a time.
     words : sequence of str
 
     Returns
@@ -75,18 +80,17 @@ def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
     try:
         with errors.raised_as(errors.BadWords), lines.text_lines(path) as text:
             first = next(text, "")
+            separator = next((mark for mark in "\t,;" if mark in first), ",")
             # with tabs a quotation mark is a word like any other
-            form: dict[str, Any] = {}
-            if "\t" in first:
-                form = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-            reader = csv.reader(chain([first], text), **form)
+            quoting: Any = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+            reader = csv.reader(chain([first], text), delimiter=separator, quoting=quoting)
             for row in reader:
                 if not row:
                     continue
                 count = _count(row)
                 if count is not None:
                     yield reader.line_num, row[0], count
-                elif reader.line_num > 1:
+                elif reader.line_num > 1 or not _is_header(row):
                     raise errors.BadWords(
                         f"{path.name}, line {reader.line_num:,}: {row!r:.80} is not a word and a "
                         "count above 0.",
@@ -103,3 +107,8 @@ def _count(row: list[str]) -> float | None:
     except ValueError:
         return None
     return count if 0 < count < math.inf else None
+
+
+def _is_header(row: list[str]) -> bool:
+    """Say whether a line names columns; what begins like a number is a count gone wrong."""
+    return len(row) == 2 and not re.match(r"[\s+-]*([\d.]|(nan|inf|infinity)\s*$)", row[1], re.I)

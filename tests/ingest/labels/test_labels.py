@@ -192,7 +192,7 @@ def test_a_source_leaves_others_alone(engine: sa.Engine, tmp_path: Path) -> None
             (f"feature;text;score\n1;a;{number}\n", f"{re.escape(repr(number))} is not a score")
             for number in ("1_0", "0x1p3", "\u0661", "0,5", "inf", "1e999", "--1", "1 2", "True")
         ),
-        ("feature,text\n1,\udcff\n", "cannot be read as CSV: 'utf-8' codec"),
+        ("feature,text\n1,\udcff\n", "mine.csv is not UTF-8"),
     ],
 )
 def test_csv_that_is_not_of_this_form(
@@ -464,6 +464,7 @@ def test_delphis_labels_of_another_layer(engine: sa.Engine, tmp_path: Path) -> N
     [
         ({}, "holds no explanations"),
         ({"a_latent0": ["x"]}, "it should be a valid string"),
+        ({"a_latent\u0661": "x"}, "holds no explanations"),
         ({"a_latent0": "Explanation could not be parsed."}, "Of the 1 label of these files none"),
         ({f"a_latent{D_SAE}": "x"}, "there is no feature 2000"),
     ],

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise
@@ -19,7 +20,14 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 from saeatlas import errors
-from saeatlas.ingest.tables import TableOutcome, delphi, delphi_files, files, ingest_table
+from saeatlas.ingest.tables import (
+    TableOutcome,
+    csv_table,
+    delphi,
+    delphi_files,
+    files,
+    ingest_table,
+)
 from saeatlas.schema import tables
 from saeatlas.schema.rows.remove import remove_corpus, remove_recording
 from tests.test_cli import run
@@ -33,7 +41,7 @@ _numbers = count()
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of one block come in several batches, as in a large file."""
     monkeypatch.setattr(files, "ROWS_AT_A_TIME", 5)
-    monkeypatch.setattr(files, "BYTES_AT_A_TIME", 150)
+    monkeypatch.setattr(csv_table, "BYTES_AT_A_TIME", 150)
     monkeypatch.setattr(delphi, "ROWS_AT_A_TIME", 5)
     monkeypatch.setattr(delphi_files, "TOKENS_AT_A_TIME", 17)
 
@@ -222,6 +230,59 @@ def test_columns_of_other_types_that_fit(engine: sa.Engine, tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+FORMS = {
+    "semicolons": ("t.csv", ";", ""),
+    "tabs": ("t.csv", "\t", ""),
+    "pipes": ("t.csv", "|", ""),
+    "commas in .tsv": ("t.tsv", ",", ""),
+    "blanks": ("t.csv", ", ", ""),
+    "blanks after semicolons": ("t.csv", "; ", ""),
+    "mark of byte order": ("t.csv", ";", "\ufeff"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_separator_of_csv(engine: sa.Engine, tmp_path: Path, name: str) -> None:
+    file, separator, before = FORMS[name]
+    rows = [
+        ["feature", "subset", "document", "activation", "block", "note"],
+        ["3", "one kind", "a", "2.5", "0", "x"],
+        ["007", "one kind", "a", "1e-1", "4", "y"],
+        ["5", "", "b", ".5", "0", "0x10"],
+    ]
+    text = before + "".join(separator.join(row) + "\n" for row in rows)
+    (tmp_path / file).write_text(text, "utf-8")
+    done = _ingest(engine, tmp_path / file)
+    assert _stored(engine, done) == [{3: 2.5}, {7: np.float32(0.1)}, {5: 0.5}]
+    found = _rows(engine, tables.document, "document", corpus=done.corpus)
+    assert [(row.metadata["document"], row.subset) for row in found] == [
+        ("a", "one kind"), ("b", None)
+    ]  # fmt: skip
+
+
+def test_a_column_of_no_interest_may_be_there_twice(engine: sa.Engine, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,document,block,feature,activation,x\n0x1,a,0,3,2.5,1_0\n")
+    assert _stored(engine, _ingest(engine, path)) == [{3: 2.5}]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+)
+def test_every_type_of_text_in_parquet(engine: sa.Engine, tmp_path: Path, kind: Any) -> None:
+    texts = pa.array(["a" * 40, "b", "a" * 40]).cast(kind)
+    table = pa.table(
+        {"document": texts, "block": [0, 0, 1], "feature": [1, 2, 3], "activation": [1.0, 2.0, 3.0],
+         "subset": texts}
+    )  # fmt: skip
+    parquet.write_table(table, tmp_path / "t.parquet")
+    done = _ingest(engine, tmp_path / "t.parquet")
+    assert _stored(engine, done) == [{1: 1}, {3: 3}, {2: 2}]
+    subsets = [row.subset for row in _rows(engine, tables.document, "document")]
+    assert subsets == ["a" * 40, "b"]
+
+
 def test_the_same_again_changes_nothing(engine: sa.Engine, tmp_path: Path) -> None:
     path = _write(tmp_path / "t.csv", [ROW])
     first = _ingest(engine, path)
@@ -388,16 +449,34 @@ def _bad_files() -> dict[str, tuple[Any, str]]:
             {"document": "int64", "block": "int64", "feature": "int64", "activation": "float64"}
         ), "holds no rows"),
         "csv no rows": (csv, "holds no rows"),
-        "csv empty": ("", "Empty CSV file"),
-        "csv text": (csv + "a,0,x,1\n", r"Row #2(.|\n)*invalid value 'x'"),
-        "csv float": (csv + "a,0,1,1\na,0.5,1,1\n", "Row #3"),
+        "csv empty": ("", "no column 'document'"),
+        "csv text": (csv + "a,0,x,1\n", "row 1: its feature is 'x', not a whole number"),
+        "csv float": (csv + "a,0,1,1\na,0.5,1,1\n", "row 2: its block is '0.5', not a whole"),
         "csv short": (csv + "a,0,1,1\na,0,1\n", "Expected 4 columns, got 3"),
         "csv null": (csv + "a,0,1,1\na,0,1,\n", "row 2: its activation is missing"),
         "csv no name": (csv + ",0,1,1\n", "row 1: its document is missing"),
         "csv nan": (csv + "a,0,1,nan\n", "row 1: the activation is not a number"),
-        "csv latin1": (csv.encode() + b"\xe9t\xe9,0,1,1\n", "invalid UTF8"),
-        "csv huge": (csv + "a,99999999999999999999,1,1\n", "invalid value '9999999"),
+        "csv latin1": (csv.encode() + b"\xe9t\xe9,0,1,1\n", "is not UTF-8"),
+        "csv huge": (csv + "a,99999999999999999999,1,1\n", "its block is '9999999"),
         "csv twice": ("block," + csv + "1,a,1,1,1\n", "2 columns 'block'"),
+        "csv quotes after blanks": (csv.replace(",", ", ") + 'a, 0, 1, "1"\n', "quotation marks"),
+        "csv twice spaced": ("block, " + csv + "1, a, 1, 1, 1\n", "2 columns 'block'"),
+        "csv colons": (csv.replace(",", ":") + "a:0:1:1\n", "no column 'document'(.|\n)*block:fe"),
+        "csv comma decimals": (
+            csv.replace(",", ";") + "a;0;1;0,5\n", "row 1: its activation is '0,5', not a number"
+        ),
+        **{
+            f"csv {name} {text}": (
+                csv + "a,0,1,1\n" * 9 + {"feature": f"a,0,{text},1", "block": f"a,{text},1,1",
+                "activation": f"a,0,1,{text}"}[name], f"row 10: its {name} is '{re.escape(text)}'"
+            )
+            for name, texts in {
+                "feature": ("0x10", "1_0", "\u0661", "1e1", "1.0", "nan", "1 1", "True", "+1"),
+                "block": ("0x10", "1_0", "\u0661\u0662", "--1", "1.", "\xb2"),
+                "activation": ("0x1p3", "0x10", "1_0.5", "\u0661", "1e", ".", "1 2", "1d3"),
+            }.items()
+            for text in texts
+        },
     }  # fmt: skip
 
 
@@ -424,7 +503,7 @@ def test_damaged_files(engine: sa.Engine, tmp_path: Path) -> None:
         ("cut.csv.gz", packed[:-20]), ("not.csv.gz", b"a,b\n"),
     ):  # fmt: skip
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(errors.BadTable, match=r"damaged(.|\n)*fetch or write it again"):
+        with pytest.raises(errors.BadTable, match=r"(damaged|cut off)(.|\n)*etch or write"):
             _ingest(engine, tmp_path / name)
 
 
@@ -599,7 +678,14 @@ def _bad_caches() -> dict[str, Any]:
         "type": (parts(locations=at(0, 0, 0).astype(np.float32)), "no locations as Delphi"),
         "tokens": (parts(tokens=np.ones((3, 0), np.int64)), "no tokens as Delphi"),
         "two tokens": (parts(tokens=np.ones((12, 8), np.int64)), "hold different tokens"),
-        "config": (lambda c: (c / "config.json").write_text("{"), "cannot be read as JSON"),
+        "config": (lambda c: (c / "config.json").write_text("{"), "is not JSON"),
+        **{
+            f"length {value!r}": (
+                lambda c, n=value: (c / "config.json").write_text(json.dumps({"ctx_len": n})),
+                "ctx_len is .*, not a number of tokens",
+            )
+            for value in (-8, 0, 8.0, "8", True, [8], 2**31, 10**30)
+        },
         "none": (
             lambda c: [path.unlink() for path in c.glob("*.safetensors")],
             r"not a latent cache(.|\n)*It holds config.json",

@@ -191,6 +191,15 @@ def test_broken_files_are_refused(tmp_path: Path, name: str) -> None:
         vector_files.read_vectors(path, ["a", "b"])
 
 
+@pytest.mark.parametrize("number", ["1_0", "0x10", "\u0661", "1,5", "+-1", "1e"])
+@pytest.mark.parametrize("head", ["", "2 2\n"])
+def test_numbers_that_only_a_program_would_take(tmp_path: Path, number: str, head: str) -> None:
+    path = tmp_path / "some.txt"
+    path.write_text(f"{head}a 1 2\nb 1 {number}\n")
+    with pytest.raises(errors.BadWords, match="the vector of 'b' is not numbers only"):
+        vector_files.read_vectors(path, ["b"])
+
+
 def test_only_vectors_that_are_wanted_must_be_numbers(tmp_path: Path) -> None:
     path = tmp_path / "some.txt"
     path.write_text("a 1 2\nb 1 nan\n")
@@ -234,7 +243,11 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         vector_files.read_vectors(damaged, ["the"])
 
 
-@pytest.mark.parametrize("content", ["the,3\nus,2\n", "word,n\nthe,3\nus,2\n", "the\t3\nus\t2\n"])
+@pytest.mark.parametrize("content", [
+        "the,3\nus,2\n", "word,n\nthe,3\nus,2\n", "the\t3\nus\t2\n", "the;3\nus;2\n",
+        "\ufeffword;n\nthe; 3\nus;2.0 \n", "word, count\nthe, 3\nus, .2e1\n",
+    ],
+)  # fmt: skip
 def test_frequencies_as_csv_and_tsv(tmp_path: Path, content: str) -> None:
     path = tmp_path / "counts"
     path.write_text(content)
@@ -258,6 +271,17 @@ def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> 
         (b"the,3\nof\n", r"line 2: \['of'\] is not a word and a count"),
         (b"the,3\nof,-1\n", "line 2"),
         (b"the,3\nof,nan\n", "line 2"),
+        (b"the,3\nof,1_0\n", "line 2"),
+        (b"the,3\nof,0x10\n", "line 2"),
+        ("the,3\nof,\u0661\u0662\n".encode(), "line 2"),
+        (b"the,3\nof,1e999\n", "line 2"),
+        (b"the,1_000\nof,1\n", "line 1"),
+        (b"the,0x10\nof,1\n", "line 1"),
+        (b"the, -3\nof,1\n", "line 1"),
+        (b"the,inf\nof,1\n", "line 1"),
+        (b'the,"1,000"\nof,1\n', "line 1"),
+        ("the;\u0663\nof;1\n".encode(), "line 1"),
+        (b"the\nof,1\n", "line 1"),
         (b"the,3\nof,1\nthe,2\n", "line 3: 'the' was there before"),
         (b"the,3\n\xff,2\n", "is not UTF-8"),
     ],
