@@ -72,7 +72,7 @@ def read_sae_files(path: Path) -> RawSae:
             available=errors.nearest(path.name, (p.name for p in near)),
             hint="Give --path an SAE's folder, or a file with W_dec.",
         )
-    with understood(path):
+    with understood(path), errors.raised_as(errors.BadWeights):
         folder = path.parent if path.name in INNER_NAMES else path
         read = _reader(folder)
         if read is not None:

@@ -3,19 +3,18 @@
 import re
 from pathlib import Path
 
+_AT_LAYER = (
+    r"(?:(?:resid|mlp|attn|att|transcoder|model|transformer|gpt_neox)[a-z_]*[_.-])?"
+    r"(?:layers?|blocks?|h)[-_.]?\d+(?:[-_.].*)?|l\d+[a-z]?"
+)
+_LAYER = re.compile(_AT_LAYER)
 _PART = re.compile(
-    r"""(?x)
-    (?: .*[-_.])? (?: layers? | blocks? | h ) [-_.]? \d+ (?: [-_.].* )?  # resid_post_layer_3
-    | l\d+ [a-z]?
-    | width[-_]\w+ | (?: average_ )? l0[-_]\w+ | k[-_=]?\d+
-    | (?: trainer | seed | step | epoch | final | checkpoint ) [-_=]? \d*
-    | checkpoints | embedding | embed_tokens
-    | (?: resid | mlp | attn | att | transcoder ) (?: _ (?: pre | mid | post | out | all ) )*
-    """
+    rf"{_AT_LAYER}|width[-_]\w+|(?:average_)?l0[-_]\w+|k[-_=]?\d+"
+    r"|(?:trainer|seed|step|epoch|final|checkpoint)[-_=]?\d*|checkpoints|embedding|embed_tokens"
+    r"|(?:resid|mlp|attn|att|transcoder)(?:_(?:pre|mid|post|out|all))*"
 )
 """What a folder inside a release is called: a layer, a width, a site, a step of the training."""
 
-_LAYER = re.compile(r"(?:.*[-_.])?(?:layers?|blocks?|h)[-_.]?\d+(?:[-_.].*)?|l\d+[a-z]?")
 _CACHE = re.compile(r"models--[^-].*?--(.+)")
 
 

@@ -91,24 +91,40 @@ def build(where: str, config: dict[str, Any], weights: Arrays) -> "SAE[Any]":
     sae_lens.SAE
         In float32 on the CPU.
     """
+    d_in, d_sae = weights["W_enc"].shape
+    sizes = {"d_in": d_in, "d_sae": d_sae}
+    if "transcoder" in config["architecture"]:
+        sizes["d_out"] = weights["W_dec"].shape[1]
+    metadata = {"sae_lens_version": "6.0.0"} | config.get("metadata", {})
+    full = {"apply_b_dec_to_input": False} | config | sizes | {"metadata": metadata}
+    return built(where, full, weights)
+
+
+def built(where: str, config: dict[str, Any], weights: Arrays) -> "SAE[Any]":
+    """Make an SAE of sae-lens from a whole configuration of version 6 and its weights.
+
+    Parameters
+    ----------
+    where : str
+        Its file or folder.
+    config : dict
+    weights : mapping of str to ndarray
+
+    Returns
+    -------
+    sae_lens.SAE
+        In float32 on the CPU.
+    """
     import torch
     from sae_lens import SAE
 
     tensors = {
         name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()
     }
-    d_in, d_sae = tensors["W_enc"].shape
-    sizes = {"d_in": d_in, "d_sae": d_sae}
-    if "transcoder" in config["architecture"]:
-        sizes["d_out"] = tensors["W_dec"].shape[1]
-    metadata = {"sae_lens_version": "6.0.0"} | config.get("metadata", {})
-    full = {"apply_b_dec_to_input": False, "dtype": "float32", "device": "cpu"} | config | sizes
+    full = config | {"dtype": "float32", "device": "cpu"}
     with quiet():
         return SAE.load_from_disk(
-            Path(where),
-            device="cpu",
-            dtype="float32",
-            converter=lambda *_, **__: (full | {"metadata": metadata}, tensors),
+            Path(where), device="cpu", dtype="float32", converter=lambda *_, **__: (full, tensors)
         )
 
 

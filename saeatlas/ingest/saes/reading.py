@@ -1,6 +1,5 @@
 """Configurations and arrays from the files of SAEs, of whatever format; nothing is unpickled."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.formats import arrays, files, json_text, tensors
+
+LONGEST = 1 << 20
+"""Most bytes of a configuration."""
 
 SUFFIXES = (".safetensors", ".npz", ".npy", ".pt", ".pth", ".bin")
 """Files that arrays are read from."""
@@ -29,9 +32,13 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     BadWeights
-        It is something else.
+        It is no JSON, or something else than an object.
     """
-    config = json.loads(path.read_text("utf-8-sig"))
+    try:
+        config = json_text.read_json(path, LONGEST)
+    except errors.BadFile as error:
+        hint = error.hint or "Take it from where the weights came from."
+        raise errors.BadWeights(error.wrong, available=error.available, hint=hint) from error
     if not isinstance(config, dict):
         raise errors.BadWeights(
             f"{path} is not the configuration of an SAE.",
@@ -54,7 +61,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     import yaml
 
-    content = yaml.safe_load(path.read_text("utf-8-sig"))
+    if files.require_file(path) > LONGEST:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text("utf-8-sig"))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
     return content if isinstance(content, dict) else {}
 
 
@@ -69,25 +81,26 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     Returns
     -------
     dict of str to ndarray
-        Half precision of torch as float32.
+        Floating-point numbers of torch as float32.
 
     Raises
     ------
+    BadFile
+        It is damaged.
     UnknownName
         A file of another kind.
     """
     if path.suffix == ".npy":
-        return {"W_dec": np.load(path, allow_pickle=False)}
+        return {"W_dec": arrays.read_npy(path)}
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file}
+        with arrays.open_npz(path) as file:
+            return {name: file.read(name) for name in file.names}
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file  # numpy knows no bfloat16
-
-        return _in_numpy(load_file(path))
+        return tensors.read_tensors(path)
     if path.suffix in SUFFIXES:
         import torch
 
+        files.require_file(path)
         return _in_numpy(_unnested(torch.load(path, map_location="cpu", weights_only=True)))
     raise errors.UnknownName(
         f"{path.name} is not a file that SAEs are read from.",
@@ -116,8 +129,5 @@ def _in_numpy(content: Any) -> dict[str, npt.NDArray[np.generic]]:
             f"The file holds a {type(content).__name__} and no tensors by name.",
             hint="Save the SAE's state_dict().",
         )
-    tensors = {str(k): t.detach() for k, t in content.items() if isinstance(t, torch.Tensor)}
-    return {
-        name: (t.float() if t.dtype in (torch.float16, torch.bfloat16) else t).numpy()
-        for name, t in tensors.items()
-    }
+    found = {str(k): t.detach() for k, t in content.items() if isinstance(t, torch.Tensor)}
+    return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in found.items()}

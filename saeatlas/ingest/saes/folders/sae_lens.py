@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from saeatlas import errors
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders import sae_lens_fields
-from saeatlas.ingest.saes.raw_sae import RawSae, of_sae, quiet
+from saeatlas.ingest.saes.raw_sae import RawSae, built, of_sae
 
 
 def read_sae_lens(folder: Path) -> RawSae:
@@ -27,9 +30,6 @@ def read_sae_lens(folder: Path) -> RawSae:
     UnsupportedSae
         sae-lens has no such architecture, or would leave out an entry that changes activations.
     """
-    from sae_lens import SAE
-    from sae_lens.loading.pretrained_sae_loaders import sae_lens_disk_loader
-
     said = reading.read_config(folder / "cfg.json")
     if not isinstance(said.get("metadata", {}), dict):
         raise errors.BadWeights(
@@ -39,16 +39,24 @@ def read_sae_lens(folder: Path) -> RawSae:
     require_architecture(str(folder), said)
     sae_lens_fields.require_known_activation(str(folder), said)
 
-    def convert(path: Any, device: str, cfg_overrides: Any) -> Any:
-        config, weights = sae_lens_disk_loader(path, device, cfg_overrides)
-        return sae_lens_fields.in_form_of_version_6(config), weights
-
-    with quiet():
-        sae = SAE.load_from_disk(folder, device="cpu", dtype="float32", converter=convert)
+    config = sae_lens_fields.in_form_of_version_6(said)
+    sae = built(str(folder), config, _weights(folder))
     if "prepend_bos" not in said | said.get("metadata", {}):
         sae.cfg.metadata["prepend_bos"] = None  # sae-lens fills in True for older files
     sae_lens_fields.require_honoured(str(folder), said, sae)
     return of_sae(str(folder), sae)
+
+
+def _weights(folder: Path) -> dict[str, npt.NDArray[np.generic]]:
+    path = folder / "sae_weights.safetensors"
+    weights = reading.read_arrays(path)
+    factor = weights.pop("scaling_factor", np.float32(1))
+    if not np.allclose(factor, 1):
+        raise errors.UnsupportedSae(
+            f"{path} has a scaling_factor, which sae-lens does not apply.",
+            hint="Multiply it into W_dec, take it out of the file, and ingest that.",
+        )
+    return weights
 
 
 def require_architecture(where: str, said: dict[str, Any]) -> None:

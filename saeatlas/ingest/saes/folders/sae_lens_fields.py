@@ -104,7 +104,7 @@ def in_form_of_version_6(said: dict[str, Any]) -> dict[str, Any]:
         beside = {name: config[name] for name in loaders.LLM_METADATA_KEYS if name in config}
         config["metadata"] = beside | config["metadata"]
     version = config.pop("sae_lens_version", None) or config["metadata"].get("sae_lens_version")
-    config["metadata"]["sae_lens_version"] = version if _is_of_6(version) else "6.0.0"
+    config["metadata"]["sae_lens_version"] = str(version) if _is_of_6(version) else "6.0.0"
     return config
 
 
