@@ -39,6 +39,7 @@ SPECIAL = {
     "SAE_FEATURE": st.builds("sae {}:{}".format, st.integers(0, 4), st.integers(0, 250)),
     "RELEASE_FEATURE": st.builds("gemma-scope/{}:1".format, st.sampled_from([12, 20])),
     "PATH": st.sampled_from(["gemma-scope", "other/one", "x"]),
+    "COMPARISON": st.sampled_from(["=", "!=", "<>", "<", "<=", ">", ">="]),
     "COMMENT": st.just(""),
 }
 
@@ -46,9 +47,9 @@ SPECIAL = {
 def _spaced() -> st.SearchStrategy[str]:
     """Queries of the grammar, with a space behind each word."""
     explicit = {
-        terminal.name: SPECIAL.get(terminal.name, st.just(str(terminal.pattern.value))).map(
-            lambda text: f"{text} "
-        )
+        terminal.name: SPECIAL.get(
+            terminal.name, st.just(terminal.pattern.value.removesuffix(r"\b"))
+        ).map(lambda text: f"{text} ")
         for terminal in parser().terminals
         if not terminal.name.startswith("__IGNORE")
     }

@@ -17,6 +17,7 @@ SAES = Kind(
         Field("neuronpedia_url", "text", "Its page on Neuronpedia. NULL if it has none."),
         *columns(tables.sae, "created_at"),
         Field("has_encoder", "boolean", "Whether its encoder vectors are in the catalog."),
+        Field("has_weights", "boolean", "Whether its decoder vectors are in the catalog."),
     ),
     order=("sae",),
     clauses=("of", "in"),
