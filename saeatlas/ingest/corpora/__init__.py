@@ -3,7 +3,7 @@
 ===============================  ====================================================
 source                           one document is
 ===============================  ====================================================
-x.jsonl, .ndjson, .json          a line; plain or as .gz, .zst, .xz, .bz2
+x.jsonl, .ndjson, .json          a line, or an item of one list; also as .gz, .zst, .xz, .bz2
 x.parquet                        a row
 a folder or a glob of those      a line or row of its files, in the order of their paths
 any other folder or glob         a text file; its first sub-folder is its subset

@@ -18,7 +18,10 @@ Row = tuple[str, dict[str, Any] | errors.BadDocument]  # where it stands, what i
 _COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
 _JSONL = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet", ".pq")
-_FORMS = ".jsonl, .ndjson and .json (one object per line; also as .gz, .zst, .xz, .bz2), .parquet"
+_FORMS = (
+    ".jsonl, .ndjson and .json (one object per line, or one list of objects; also as .gz, .zst, "
+    ".xz, .bz2), .parquet"
+)
 
 _HINTS = {
     ".csv": "Turn it into Parquet: pandas.read_csv(...).to_parquet(...).",

@@ -1,7 +1,8 @@
 """Labels from Neuronpedia's bulk files, ``v1/{modelId}/{sourceId}/explanations/batch-N.jsonl.gz``.
 
-A line is one explanation: ``modelId``, ``layer`` (the source, in fact), ``index`` (the feature, a
-string), ``description``, mostly ``typeName`` and ``explanationModelName``, and more that varies.
+A line, or an item of one JSON list, is one explanation: ``modelId``, ``layer`` (the source, in
+fact), ``index`` (the feature, a string), ``description``, mostly ``typeName`` and
+``explanationModelName``, and more that varies.
 Model and source together are ``sae.neuronpedia_id``: so every label says which SAE it is of.
 """
 
@@ -17,7 +18,7 @@ from saeatlas.ingest.corpora.document import called, excerpt
 from saeatlas.ingest.labels.source import Label, feature_number, one_sae, shortened
 
 _URL = "https://www.neuronpedia.org"
-_FORMS = ("*.jsonl", "*.jsonl.gz")
+_FORMS = (("*.jsonl", "*.jsonl.gz"), ("*.json", "*.json.gz"))  # the first of which there are any
 _FIELDS = ("modelId", "layer", "index")
 _SURE_AFTER = 1_000
 """Rows without a description after which a file is taken for one of features or activations."""
@@ -131,10 +132,11 @@ def _files(path: Path) -> list[Path]:
             available=places.near(str(path)),
             hint="Name a folder of Neuronpedia's bulk files, or files batch-N.jsonl.gz.",
         )
-    found = sorted({file for form in _FORMS for file in path.rglob(form)})
+    listed = ({file for form in forms for file in path.rglob(form)} for forms in _FORMS)
+    found = sorted(next(filter(None, listed), ()))
     if not found:
         raise errors.BadLabels(
-            f"{path} holds no files .jsonl or .jsonl.gz.",
+            f"{path} holds no files .jsonl or .json, or these as .gz.",
             hint="Name a folder as v1/gemma-2-2b/12-gemmascope-res-16k/explanations.",
         )
     return [file for file in found if file.parent.name == "explanations"] or found

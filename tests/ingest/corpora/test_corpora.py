@@ -166,6 +166,52 @@ def test_bom_crlf_and_blank_lines_take_no_ordinal(tmp_path: Path) -> None:
     assert next(open_corpus(str(path)).documents(1)).origin == "x.jsonl:4"
 
 
+@pytest.mark.parametrize("suffix", PACK)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_list_of_objects_reads_as_lines_do(
+    tmp_path: Path, suffix: str, indent: int | None
+) -> None:
+    rows: list[dict[str, Any]] = [{"text": "x" * n, "n": n / 7, "e": [{}, "]"]} for n in range(300)]
+    rows[7]["text"] = "long " * 50_000
+    plain = write_lines(tmp_path / "lines.jsonl", rows)
+    text = json.dumps(rows, indent=indent).encode()
+    (tmp_path / f"list.json{suffix}").write_bytes(PACK[suffix](b"\xef\xbb\xbf \n" + text + b"\n"))
+    corpus = open_corpus(str(tmp_path / f"list.json{suffix}"))
+    found: list[Any] = list(corpus.documents())
+    assert [(d.text, d.metadata) for d in found] == [(d.text, d.metadata) for d in read(plain)]
+    assert [one.origin for one in found] == [f"list.json{suffix}:{n}" for n in range(1, 301)]
+    assert list(corpus.documents(298)) == found[298:]
+
+
+BAD_LISTS = {
+    "cut off": (b'[{"text": "a"}, {"text": "b', "x.json:2: .* Unterminated string"),
+    "no end": (b'[{"text": "a"}', "x.json:2: .* it ends here"),
+    "no comma": (b'[{"text": "a"} {"text": "b"}]', "x.json:2: .*',' is expected"),
+    "a comma too many": (b'[{"text": "a"},]', "x.json:2: .* Expecting value"),
+    "more after it": (b'[{"text": "a"}]\n[{"text": "b"}]', "x.json:2: .* goes on after its end"),
+    "not json": (b'[{"text": "a"}, {text: "b"}]', "x.json:2: .* property name"),
+    "too deep": (b'[{"text": "a"}, ' + b"[" * 100_000, "x.json:2: .* nested too deeply"),
+    "a number too long": (b'[{"text": "a", "n": ' + b"1" * 5000 + b"}]", "x.json:1: .*4300 digits"),
+    "not utf-8": (b'[{"text": "a"}, {"text": "\xe9"}]', "x.json:1: .* not UTF-8"),
+    "no object": (b'[{"text": "a"}, 12345]', "x.json:2: this row is a number"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LISTS)
+def test_lists_that_are_broken(tmp_path: Path, case: str) -> None:
+    content, message = BAD_LISTS[case]
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(errors.BadCorpus, match=message) as error:
+        read(tmp_path / "x.json")
+    assert error.value.hint
+
+
+def test_an_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(" [ ] ")
+    with pytest.raises(errors.EmptyCorpus):
+        read(tmp_path / "x.json")
+
+
 def test_zstd_frames_follow_each_other(tmp_path: Path) -> None:
     pack = PACK[".zst"]
     skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"

@@ -338,7 +338,7 @@ def test_two_names_of_one_sae_share_its_labels(engine: sa.Engine, tmp_path: Path
     ("make", "message"),
     [
         (lambda f: f / "nowhere", "There is no file or folder"),
-        (lambda f: f, "holds no files .jsonl"),
+        (lambda f: f, "holds no files .jsonl or .json"),
         (lambda f: _batch(f, 0, {"modelId": MODEL, "layer": 1}), "batch-0.jsonl.gz:1: .*'index'"),
         (lambda f: _batch(f, 0, _row(1, ["x"])), "its description is a list"),
         (lambda f: _batch(f, 0, _row(-1, "x")), "'-1' is not a feature"),
@@ -346,6 +346,10 @@ def test_two_names_of_one_sae_share_its_labels(engine: sa.Engine, tmp_path: Path
         (lambda f: _batch(f, 0, _row(D_SAE, "x")), "there is no feature 2000"),
         (lambda f: _cut_off(_batch(f, 0, *(_row(i, "x") for i in range(9)))), "is cut off after"),
         (lambda f: _text(f / "a.jsonl", "{"), "a.jsonl:1: this is not JSON"),
+        (lambda f: _text(f / "a.json", '[{"modelId": 1}, {'), r"a.json:1: .*'layer' is missing"),
+        (lambda f: _text(f / "a.json", f"[{json.dumps(_row(1, 'x'))}"), "a.json:2: .*it ends here"),
+        (lambda f: _text(f / "a.json", "[{}"), "a.json:1: the field 'modelId' is missing"),
+        (lambda f: _text(f / "a.json", "[]"), "hold no labels"),
         (lambda f: _batch(f, 0, *(_no_text(i) for i in range(9))), "batch-0.*:1: .*'description'"),
         (lambda f: _batch(f, 0, *(_no_text(i) for i in range(1500))), "not of features or"),
         (lambda f: _batch(f, 0, _row(1, ""), _row(2, None)), "Of the 2 labels .* none has a text"),
@@ -365,6 +369,23 @@ def _no_text(index: int) -> dict[str, Any]:
     """A line of features or activations."""
     row = _row(index, None) | {"maxActApprox": 1.0, "pos_str": []}
     return {name: value for name, value in row.items() if name != "description"}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    "name", ["a.json", "a.json.gz", "batch-0.jsonl", "deep/explanations/a.json"]
+)
+def test_explanations_as_one_list(
+    engine: sa.Engine, tmp_path: Path, name: str, indent: int | None
+) -> None:
+    rows = [_row(i, f"of {i} \xe4 " + "x" * 300) for i in range(0, D_SAE, 7)]
+    path = tmp_path / "v1" / name
+    path.parent.mkdir(parents=True)
+    text = ("\ufeff" + json.dumps(rows, indent=indent, ensure_ascii=False) + "\n").encode()
+    path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    _ingest(engine, neuronpedia=[tmp_path / "v1"])
+    expected = [(int(row["index"]), row["description"]) for row in rows]
+    assert _stored(engine, "feature", "text") == expected
 
 
 def test_features_beside_explanations_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
