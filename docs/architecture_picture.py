@@ -11,7 +11,7 @@ import grimp
 
 PICTURE = Path(__file__).with_name("architecture.svg")
 
-BASE = "settings, errors, ranges, progress, wording"
+BASE = "settings, errors, messages, ranges, progress, wording"
 ROOMS = {
     "cli": (350, 16, 200, "arguments, exit status"),
     "commands": (350, 96, 200, "options, progress, output"),

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from saeatlas import __version__, errors
+from saeatlas import __version__, errors, messages
 from saeatlas.commands import analyze_vectors, ask, db, export, ingest_tables, ingest_words, remove  # noqa: F401  they add to groups
 from saeatlas.commands.analyze import analyze
 from saeatlas.commands.console import bars, catalog, resumable, run_job, table
@@ -22,7 +22,7 @@ def main() -> None:
         with errors.extras():
             cli.main(prog_name="saeatlas", standalone_mode=False)
     except click.ClickException as error:
-        error.message = errors.printable(error.message)  # type: ignore[misc]
+        error.message = messages.printable(error.message)  # type: ignore[misc]
         error.show()
         sys.exit(error.exit_code)
     except errors.AtlasError as error:

@@ -35,21 +35,14 @@ handler and prints these three lines as they are.
 """
 
 import difflib
-import re
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from saeatlas.messages import printable
+
 DOCS = "https://github.com/saeatlas/saeatlas/tree/main/docs"
 """Where messages and help send the reader: the documentation of pyproject's project.urls."""
-
-LINES = 6
-"""Most lines of each of the three parts of a message: together they fit a screen."""
-
-CHARACTERS = 480
-"""Most characters of each of the three parts of a message: six lines of a terminal."""
-
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class AtlasError(Exception):
@@ -266,27 +259,6 @@ def raised_as(kind: type[InputError]) -> Iterator[None]:
         yield
     except BadFile as error:
         raise kind(error.wrong, available=error.available, hint=error.hint) from error
-
-
-def printable(text: str) -> str:
-    """Shorten a part of a message to what a screen shows, and escape what it cannot show.
-
-    A file may hold a million names, and a name a million characters.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        At most `LINES` lines and `CHARACTERS` characters.
-    """
-    lines = text.replace("\r\n", "\n").split("\n", LINES)
-    shown = "\n".join(lines[:LINES])
-    cut_off = len(lines) > LINES or len(shown) > CHARACTERS
-    shown = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], shown[: CHARACTERS + 1])
-    return shown[: CHARACTERS - 4] + " ..." if cut_off or len(shown) > CHARACTERS else shown
 
 
 def nearest(name: str, known: Iterable[str], *, n: int = 5) -> str:

@@ -1,63 +1,32 @@
 """Arrays of .npy and .npz files: the size a header claims is compared before memory is taken."""
 
-import ast
 import io
-import math
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
-
-import numpy as np
-import numpy.typing as npt
 
 from saeatlas import errors
 from saeatlas.ingest.formats import files
 from saeatlas.ingest.formats.files import FETCH
-
-PIECE = 1 << 22
-"""Bytes that are read at once; also the most that a zip archive's table of contents may have."""
+from saeatlas.ingest.formats.npy import (
+    PIECE,
+    SAVE,
+    Array,
+    Header,
+    cut_off,
+    read_header,
+    read_values,
+)
 
 FREE = 1 << 26
 """Bytes that a member of an archive may unfold to whatever its size in the archive."""
 
 RATIO = 50
 """How many times its size in the archive a larger member may unfold to."""
-
-_MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 1 << 16
-_MOST_AXES = 32
-_PICKLED = "They would have to be unpickled, which could run any program."
-_SAVE = "Save it with numpy.save or numpy.savez, as numbers or as text."
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a .npy file says of its array.
-
-    Parameters
-    ----------
-    shape : tuple of int
-    dtype : numpy.dtype
-    fortran : bool
-        Whether the first axis varies fastest.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fortran: bool
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of the array's values."""
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_npy(path: Path) -> Array:
@@ -78,7 +47,7 @@ def read_npy(path: Path) -> Array:
     """
     size = files.require_file(path)
     with files.open_file(path) as file, files.understood(path):
-        return _read(file, _header(file, path.name, size), path.name)
+        return read_values(file, read_header(file, path.name, size), path.name)
 
 
 class Npz:
@@ -124,7 +93,7 @@ class Npz:
         BadFile
         """
         with self._opened(name) as (file, info):
-            return _header(file, self._label(name), info.file_size)
+            return read_header(file, self._label(name), info.file_size)
 
     def read(self, name: str, *, any_ratio: bool = False) -> Array:
         """Read an array.
@@ -155,7 +124,9 @@ class Npz:
                     "memory.",
                     hint="If it is right, save it with numpy.savez, uncompressed.",
                 )
-            return _read(file, _header(file, self._label(name), info.file_size), self._label(name))
+            return read_values(
+                file, read_header(file, self._label(name), info.file_size), self._label(name)
+            )
 
     def _label(self, name: str) -> str:
         return f"{name} in {self._name}"
@@ -164,11 +135,11 @@ class Npz:
     def _opened(self, name: str) -> Iterator[tuple[IO[bytes], ZipInfo]]:
         info, label = self._members[name], self._label(name)
         if info.flag_bits & 1:
-            raise errors.BadFile(f"{label} is encrypted.", hint=_SAVE)
+            raise errors.BadFile(f"{label} is encrypted.", hint=SAVE)
         if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            raise errors.BadFile(f"{label} is compressed by a method unknown to numpy.", hint=_SAVE)
+            raise errors.BadFile(f"{label} is compressed by a method unknown to numpy.", hint=SAVE)
         if info.compress_size > self._size:
-            raise _cut_off(label, info.compress_size, self._size)
+            raise cut_off(label, info.compress_size, self._size)
         with _unzipped(label), self._archive.open(info) as file:
             yield file, info
 
@@ -221,94 +192,5 @@ def _unzipped(label: str) -> Iterator[None]:
         raise errors.BadFile(f"{label} cannot be read: {reason}.", hint=FETCH) from error
     except Exception as error:  # zipfile names none of what it raises at a damaged archive
         raise errors.BadFile(
-            f"{label} cannot be read: {error or type(error).__name__}.", hint=_SAVE
+            f"{label} cannot be read: {error or type(error).__name__}.", hint=SAVE
         ) from error
-
-
-def _header(file: IO[bytes], label: str, size: int) -> Header:
-    """Read the header of an array, and compare what it says with the bytes there are."""
-    start = file.read(8)
-    if start[:6] != _MAGIC:
-        raise errors.BadFile(
-            f"{label} is no array: it does not begin as numpy writes it.",
-            available=f"It begins with {start!r}.",
-            hint=_SAVE,
-        )
-    width = 2 if start[6:7] == b"\x01" else 4
-    length = int.from_bytes(file.read(width), "little")
-    if length > _LONGEST_HEADER:
-        raise errors.BadFile(f"{label} is said to have a header of {length:,} bytes.", hint=_SAVE)
-    text = file.read(length)
-    found = _parsed(text.decode("latin1"), label)
-    n = found.n_bytes
-    there = size - 8 - width - length
-    if len(text) < length or there < n:
-        raise _cut_off(label, n, max(there, 0))
-    if there > n:
-        raise errors.BadFile(
-            f"{label} goes on after its array: {there:,} bytes, of which its header names {n:,}.",
-            hint="Save one array in a file.",
-        )
-    return found
-
-
-def _parsed(text: str, label: str) -> Header:
-    try:
-        said = ast.literal_eval(re.sub(r"(?<=\d)L\b", "", text.strip()))  # 7L: of Python 2
-        shape, fortran, kind = said["shape"], said["fortran_order"], said["descr"]
-        plain = isinstance(kind, str) and "," not in kind and "(" not in kind
-        dtype = np.dtype(kind if plain else "V1")
-        right = (
-            isinstance(shape, tuple)
-            and len(shape) <= _MOST_AXES
-            and all(type(n) is int and 0 <= n < 2**63 for n in shape)
-            and isinstance(fortran, bool)
-        )
-    except (ValueError, TypeError, SyntaxError, LookupError, MemoryError, RecursionError) as error:
-        raise errors.BadFile(
-            f"The header of {label} cannot be read.",
-            available=f"It begins with {text[:60]!r}.",
-            hint=_SAVE,
-        ) from error
-    if dtype.kind in "OV":
-        what = "Python objects" if dtype.kind == "O" else f"{kind!r:.80}"
-        raise errors.BadFile(
-            f"{label} holds {what}, neither numbers nor text.",
-            available=_PICKLED if dtype.kind == "O" else None,
-            hint=_SAVE,
-        )
-    if not right or not dtype.itemsize:
-        raise errors.BadFile(
-            f"{label} is said to have shape {shape!r:.80} and type {kind!r:.80}.", hint=_SAVE
-        )
-    return Header(shape, dtype, fortran)
-
-
-def _read(file: IO[bytes], header: Header, label: str) -> Array:
-    try:
-        flat = np.empty(math.prod(header.shape), header.dtype)
-        raw = flat.view(np.uint8)
-        at = 0
-        while at < len(raw):
-            piece = file.read(min(PIECE, len(raw) - at))
-            if not piece:
-                raise _cut_off(label, len(raw), at)
-            raw[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-            at += len(piece)
-        whole: Array = flat.reshape(header.shape, order="F" if header.fortran else "C")
-    except (MemoryError, ValueError) as error:  # ValueError: axes of length 0 beside huge ones
-        raise errors.BadFile(
-            f"{label} has shape {header.shape}, for which there is no memory."
-        ) from error
-    if header.dtype.kind == "U" and len(flat):
-        codes = flat.view(header.dtype.str[0].replace("|", "=") + "u4")
-        if codes.max() > 0x10FFFF:
-            raise errors.BadFile(f"{label} holds text with characters that do not exist.")
-    return whole
-
-
-def _cut_off(label: str, claimed: int, there: int) -> errors.BadFile:
-    return errors.BadFile(
-        f"{label} is cut off: it is said to have {claimed:,} bytes, and there are {there:,}.",
-        hint=FETCH,
-    )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from saeatlas import errors, ranges
-from saeatlas.ingest.models import files, hooked_model, unembedding
+from saeatlas.ingest.models import files, unembedding
 from saeatlas.ingest.models import tokenizer as tokenizers
 from saeatlas.progress import Progress, Report, silent
 from saeatlas.schema import tables
@@ -111,7 +111,6 @@ def find_tokens(
     of a feature of an early layer its tokens may say little.
     """
     ranges.require_whole("--top", top, 1)
-    hooked_model.choose_device(device)
     config = files.read_model_config(model)
     tokenizer = tokenizers.load_tokenizer(model)
     params = {"model_sha256": files.model_fingerprint(model, config), "top": top}

@@ -243,7 +243,7 @@ def test_two_at_a_time_are_refused(engine: sa.Engine) -> None:
 
 
 def test_nothing_is_not_simulated(engine: sa.Engine) -> None:
-    with pytest.raises(errors.InputError, match="--blocks above 0"):
+    with pytest.raises(errors.InputError, match="--blocks 0 is out of range"):
         _simulate(engine, blocks=0)
     assert not _rows(engine, tables.sae)
 
