@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
-from saeatlas.ingest.formats import arrays, files, lines
+from saeatlas.ingest.formats import arrays, files, lines, npy
 from saeatlas.ingest.formats.files import FETCH
 from saeatlas.ingest.words import spellings, vector_formats
 
@@ -137,7 +137,7 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
     return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
 
 
-def _arrays(path: Path) -> tuple[arrays.Array, arrays.Array]:
+def _arrays(path: Path) -> tuple[npy.Array, npy.Array]:
     with arrays.open_npz(path) as file:
         missing = {"words", "vectors"} - set(file.names)
         if missing:
