@@ -58,7 +58,8 @@ def _parse(line: bytes, origin: str) -> dict[str, Any] | errors.BadDocument:
             raise lines.too_long(origin)
         row = json_text.parse_json(line, origin)
     except errors.BadFile as error:
-        hint = error.hint or "The form is one object per line."
+        other = error.hint == json_text.NOT_JSON
+        hint = "The form is one object per line." if other else error.hint
         return errors.BadDocument(
             error.wrong, available=error.available, hint=f"{hint} {document.ROW_HINT}"
         )

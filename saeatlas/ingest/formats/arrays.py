@@ -23,10 +23,10 @@ from saeatlas.ingest.formats.npy import (
 )
 
 FREE = 1 << 26
-"""Bytes that a member of an archive may unfold to whatever its size in the archive."""
+"""Bytes that the arrays of a file may unfold to whatever its size."""
 
 RATIO = 50
-"""How many times its size in the archive a larger member may unfold to."""
+"""How many times the size of the file they may unfold to if they are more."""
 
 
 def read_npy(path: Path) -> Array:
@@ -62,6 +62,7 @@ class Npz:
     def __init__(self, path: Path, archive: ZipFile) -> None:
         self._name, self._archive = path.name, archive
         self._size = path.stat().st_size
+        self._unfolded = 0  # bytes that were read
         counts = Counter(info.filename.removesuffix(".npy") for info in archive.infolist())
         twice = [name for name, n in counts.items() if n > 1]
         if twice:
@@ -103,8 +104,8 @@ class Npz:
         name : str
             Of `names`.
         any_ratio : bool, default=False
-            Whether it may unfold to any multiple of its size in the archive: for an array whose
-            shape in the `header` is the one expected.
+            Whether it may unfold to any multiple of the file's size: for an array whose shape in
+            the `header` is the one expected.
 
         Returns
         -------
@@ -116,12 +117,13 @@ class Npz:
         """
         with self._opened(name) as (file, info):
             packed = info.compress_size
-            if info.file_size > max(FREE, RATIO * packed) and not any_ratio:
+            self._unfolded += info.file_size
+            if self._unfolded > max(FREE, RATIO * self._size) and not any_ratio:
                 raise errors.BadFile(
                     f"{self._label(name)} would unfold from {packed:,} to {info.file_size:,} "
                     "bytes.",
-                    available=f"More than {RATIO} times as much is not read: it could fill the "
-                    "memory.",
+                    available=f"More than {RATIO} times the file's size is not read: it could fill "
+                    "the memory.",
                     hint="If it is right, save it with numpy.savez, uncompressed.",
                 )
             return read_values(
@@ -166,9 +168,32 @@ def open_npz(path: Path) -> Iterator[Npz]:
         file = _Pieces(path)
     with file:
         with _unzipped(path.name):
+            if file.read(2) != b"PK":
+                raise BadZipFile("it is no archive of arrays")
             archive = ZipFile(file)
         with archive:
             yield Npz(path, archive)
+
+
+def require_stored(path: Path) -> None:
+    """Refuse an archive whose parts are compressed: they could unfold to any size.
+
+    Parameters
+    ----------
+    path : Path
+        A .zip file, by whatever name.
+
+    Raises
+    ------
+    BadFile
+    """
+    with _Pieces(path) as file, _unzipped(path.name), ZipFile(file) as archive:
+        packed = [one for one in archive.infolist() if one.compress_type != ZIP_STORED]
+        if packed or any(one.flag_bits & 1 for one in archive.infolist()):
+            raise errors.BadFile(
+                f"{path.name} has compressed or encrypted parts, which are not read.",
+                hint="Save it again with torch.save.",
+            )
 
 
 class _Pieces(io.FileIO):

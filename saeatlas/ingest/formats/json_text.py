@@ -18,6 +18,9 @@ LONGEST = 1 << 26
 DEPTH = 100
 """Most objects and lists within one another."""
 
+NOT_JSON = "Check that it is the right file; if it was cut off, fetch or write it again."
+"""The hint about what is no JSON at all."""
+
 T = TypeVar("T")
 
 
@@ -92,7 +95,9 @@ def parse_json(content: bytes, where: str) -> Any:
             reason = f"{error.msg.removesuffix(' at')} at {line}column {error.colno}"
         begins = content[:60].decode(errors="replace")
         raise errors.BadFile(
-            f"{where}: this is not JSON: {reason}.", available=f"It begins with {begins!r}."
+            f"{where}: this is not JSON: {reason}.",
+            available=f"It begins with {begins!r}.",
+            hint=NOT_JSON,
         ) from error
 
 

@@ -68,6 +68,10 @@ def read_header(file: IO[bytes], label: str, size: int) -> Header:
     BadFile
     """
     start = file.read(8)
+    if start[:1] == b"\x80":
+        raise errors.BadFile(f"{label} holds pickled objects.", available=_PICKLED, hint=SAVE)
+    if size < 10:
+        raise cut_off(label, 10, size)
     if start[:6] != _MAGIC:
         raise errors.BadFile(
             f"{label} is no array: it does not begin as numpy writes it.",
@@ -111,7 +115,7 @@ def _parsed(text: str, label: str) -> Header:
             hint=SAVE,
         ) from error
     if dtype.kind in "OV":
-        what = "Python objects" if dtype.kind == "O" else f"{kind!r:.80}"
+        what = "pickled objects" if dtype.kind == "O" else f"{kind!r:.80}"
         raise errors.BadFile(
             f"{label} holds {what}, neither numbers nor text.",
             available=_PICKLED if dtype.kind == "O" else None,

@@ -1,16 +1,21 @@
 """Tensors of .safetensors files."""
 
+import struct
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
-from saeatlas.ingest.formats import files
+from saeatlas.ingest.formats import arrays, files
 from saeatlas.ingest.formats.files import FETCH
+
+if TYPE_CHECKING:
+    import torch
 
 _LONGEST_HEADER = 1 << 24
 
@@ -28,7 +33,7 @@ def open_tensors(path: Path, framework: Literal["pt", "numpy"] = "numpy") -> Ite
     Yields
     ------
     safetensors.safe_open
-        Read it inside `tensors_understood`.
+        Read it inside `understood`.
 
     Raises
     ------
@@ -46,14 +51,14 @@ def open_tensors(path: Path, framework: Literal["pt", "numpy"] = "numpy") -> Ite
             f"bytes, and the file has {size:,}.",
             hint=FETCH,
         )
-    with tensors_understood(path):
+    with understood(path):
         opened = safe_open(path, framework=framework)
     with opened as tensors:
         yield tensors
 
 
 @contextmanager
-def tensors_understood(path: Path) -> Iterator[None]:
+def understood(path: Path) -> Iterator[None]:
     """Say in our words what is wrong with a file of tensors.
 
     Parameters
@@ -76,9 +81,14 @@ def tensors_understood(path: Path) -> Iterator[None]:
     except Exception as error:  # SafetensorError, and what numpy or torch raise at odd types
         raise errors.BadFile(
             f"{path.name} cannot be read as safetensors.",
-            available=f"Reading it says: {error or type(error).__name__}.",
+            available=f"Reading it says: {_said(error)}.",
             hint=FETCH,
         ) from error
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]).rstrip(".") or type(error).__name__
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -97,7 +107,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     ------
     BadFile
     """
-    with open_tensors(path) as file, tensors_understood(path):
+    with open_tensors(path) as file, understood(path):
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
 
@@ -115,17 +125,79 @@ def read_tensors(
     Returns
     -------
     dict of str to ndarray
-        Floating-point numbers as float32.
+        Numbers of half precision or less as float32.
 
     Raises
     ------
     BadFile
     """
-    with open_tensors(path, "pt") as file, tensors_understood(path):
+    with open_tensors(path, "pt") as file, understood(path):
         there = file.keys()
         wanted = there if names is None else [name for name in names if name in there]
-        found = {name: file.get_tensor(name) for name in wanted}
-        return {
-            name: (one.float() if one.is_floating_point() else one).numpy()
-            for name, one in found.items()
-        }
+        return {name: in_numpy(file.get_tensor(name)) for name in wanted}
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Read what torch saved, without unpickling anything but tensors and plain containers.
+
+    Parameters
+    ----------
+    path : Path
+        A .pt file.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    BadFile
+        Its parts are compressed, as torch never does, or a tensor is larger than the file.
+    RuntimeError, ValueError, EOFError, UnpicklingError
+        As torch says that it is no such file, or holds other objects.
+    """
+    import torch
+
+    size = files.require_file(path)
+    if zipfile.is_zipfile(path):
+        arrays.require_stored(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (MemoryError, OverflowError, struct.error) as error:
+        raise errors.BadFile(
+            f"{path.name} cannot be read as what torch.save writes.", hint=FETCH
+        ) from error
+    for tensor in _tensors_in(content):
+        if tensor.numel() * tensor.element_size() > size:  # one number may stand for many
+            raise errors.BadFile(
+                f"{path.name} holds a tensor of shape {tuple(tensor.shape)}, larger than the file.",
+                hint="Save tensors after .contiguous().clone().",
+            )
+    return content
+
+
+def _tensors_in(content: Any, depth: int = 5) -> "Iterator[torch.Tensor]":
+    import torch
+
+    if isinstance(content, torch.Tensor):
+        yield content
+    elif isinstance(content, dict) and depth:
+        for inner in content.values():
+            yield from _tensors_in(inner, depth - 1)
+
+
+def in_numpy(tensor: "torch.Tensor") -> npt.NDArray[np.generic]:
+    """Turn a tensor into an array.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+
+    Returns
+    -------
+    ndarray
+        Of float32 where numpy has no such type, and where it has half precision.
+    """
+    narrow = tensor.is_floating_point() and tensor.element_size() < 4
+    array: npt.NDArray[np.generic] = (tensor.float() if narrow else tensor).detach().numpy()
+    return array

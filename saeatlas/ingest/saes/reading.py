@@ -98,10 +98,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     if path.suffix == ".safetensors":
         return tensors.read_tensors(path)
     if path.suffix in SUFFIXES:
-        import torch
-
-        files.require_file(path)
-        return _in_numpy(_unnested(torch.load(path, map_location="cpu", weights_only=True)))
+        return _in_numpy(_unnested(tensors.read_checkpoint(path)))
     raise errors.UnknownName(
         f"{path.name} is not a file that SAEs are read from.",
         available=f"Known: {', '.join(SUFFIXES)}, or an SAE's folder.",
@@ -129,5 +126,5 @@ def _in_numpy(content: Any) -> dict[str, npt.NDArray[np.generic]]:
             f"The file holds a {type(content).__name__} and no tensors by name.",
             hint="Save the SAE's state_dict().",
         )
-    found = {str(k): t.detach() for k, t in content.items() if isinstance(t, torch.Tensor)}
-    return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in found.items()}
+    found = {str(k): t for k, t in content.items() if isinstance(t, torch.Tensor)}
+    return {name: tensors.in_numpy(t) for name, t in found.items()}

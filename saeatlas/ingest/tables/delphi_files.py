@@ -122,7 +122,7 @@ def opened(split: Split) -> Iterator[Any]:
     with (
         errors.raised_as(errors.BadTable),
         tensors.open_tensors(split.path) as file,
-        tensors.tensors_understood(split.path),
+        tensors.understood(split.path),
     ):
         yield file
 

@@ -370,7 +370,7 @@ def test_truncated_npy(tmp_path: Path, part: float) -> None:
     np.save(path, np.ones((30, 20), np.float32))
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
-    _refused(errors.BadWeights, "is no array|is cut off", path)
+    _refused(errors.BadWeights, "is cut off", path)
 
 
 class _Trap:
@@ -485,7 +485,7 @@ def test_features_without_direction(folder: Path, tmp_path: Path) -> None:
     [
         ({"d_sae": 95}, errors.BadWeights, "size mismatch for W_dec.*96.*95"),
         ({"d_in": 25}, errors.BadWeights, "size mismatch"),
-        ({"d_sae": "many"}, errors.BadWeights, "cannot be read"),
+        ({"d_sae": "many"}, errors.BadWeights, "'d_sae' should be a valid integer"),
         ({"d_sae": -1}, errors.BadWeights, "cannot be read"),
         ({"architecture": "gated"}, errors.BadWeights, "Missing key.*b_gate"),
         ({"architecture": "crosscoder"}, errors.UnsupportedSae, "architecture 'crosscoder'"),

@@ -1,15 +1,37 @@
 """sae-lens' own folders: cfg.json and sae_weights.safetensors."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypedDict
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders import sae_lens_fields
 from saeatlas.ingest.saes.raw_sae import RawSae, built, of_sae
+
+_HINT = "Save the SAE again with sae-lens' save_model."
+
+
+class _Config(TypedDict):
+    """Entries of cfg.json whose types are relied on."""
+
+    d_in: int
+    d_sae: int
+    d_out: NotRequired[int | None]
+    metadata: NotRequired[dict[str, Any]]
+
+
+class _Metadata(TypedDict):
+    """Entries that tell where an SAE belongs."""
+
+    model_name: NotRequired[str | None]
+    hook_name: NotRequired[str | None]
+    hf_hook_name: NotRequired[str | None]
+    prepend_bos: NotRequired[bool | None]
 
 
 def read_sae_lens(folder: Path) -> RawSae:
@@ -31,11 +53,9 @@ def read_sae_lens(folder: Path) -> RawSae:
         sae-lens has no such architecture, or would leave out an entry that changes activations.
     """
     said = reading.read_config(folder / "cfg.json")
-    if not isinstance(said.get("metadata", {}), dict):
-        raise errors.BadWeights(
-            f"{folder}/cfg.json is not the configuration of an SAE.",
-            hint="Save the SAE again with sae-lens' save_model.",
-        )
+    with errors.raised_as(errors.BadWeights):
+        json_text.typed(_Config, said, f"{folder}/cfg.json", _HINT)
+        json_text.typed(_Metadata, said.get("metadata", said), f"{folder}/cfg.json", _HINT)
     require_architecture(str(folder), said)
     sae_lens_fields.require_known_activation(str(folder), said)
 
