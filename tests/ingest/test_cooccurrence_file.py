@@ -132,7 +132,7 @@ def _more_than_one(counts: sparse.Array) -> sparse.Array:
         (_counts(), [1, 2], r"n_chunks .* shape \(2,\)"),
         (_counts(), np.timedelta64(90), r"n_chunks .* type timedelta64"),
         (_counts(), "many", "n_chunks .* type <U4"),
-        (np.array([{}]), 90, "histogram in in.npz holds pickled objects"),
+        (np.array([{}]), 90, "histogram in in.npz holds pickled Python objects"),
         (_asymmetric(_counts()), 90, "not symmetric"),
         (_more_than_one(_counts()), 90, "more blocks with two features"),
     ],

@@ -69,7 +69,7 @@ def read_header(file: IO[bytes], label: str, size: int) -> Header:
     """
     start = file.read(8)
     if start[:1] == b"\x80":
-        raise errors.BadFile(f"{label} holds pickled objects.", available=_PICKLED, hint=SAVE)
+        raise errors.BadFile(f"{label} holds pickled Python objects.", available=_PICKLED, hint=SAVE)
     if size < 10:
         raise cut_off(label, 10, size)
     if start[:6] != _MAGIC:
@@ -115,7 +115,7 @@ def _parsed(text: str, label: str) -> Header:
             hint=SAVE,
         ) from error
     if dtype.kind in "OV":
-        what = "pickled objects" if dtype.kind == "O" else f"{kind!r:.80}"
+        what = "pickled Python objects" if dtype.kind == "O" else f"{kind!r:.80}"
         raise errors.BadFile(
             f"{label} holds {what}, neither numbers nor text.",
             available=_PICKLED if dtype.kind == "O" else None,
