@@ -20,7 +20,7 @@ import zstandard
 from safetensors.numpy import save_file
 
 from saeatlas.ingest import cooccurrence_file, labels, tables
-from saeatlas.ingest.corpora import open_corpus
+from saeatlas.ingest.corpora import Document, open_corpus
 from saeatlas.ingest.saes import load, store
 from saeatlas.ingest.words import relations, words
 from tests.support import tiny
@@ -239,6 +239,7 @@ def _corpus(name: str) -> Callable[[sa.Engine, Path], object]:
         stored = [
             (one.text.replace("\0", ""), one.subset, json.dumps(one.metadata))
             for one in found.documents()
+            if isinstance(one, Document)
         ]
         with engine.connect() as connection:  # the server takes them all
             for text, subset, metadata in stored:

@@ -391,7 +391,7 @@ def test_pickled_arrays_are_not_read(tmp_path: Path) -> None:
     np.array([_Trap(trace)], object).dump(tmp_path / "dumped.npy")
     for name in ("W.npy", "W.npz", "params.npz"):
         _refused(errors.BadWeights, "Python objects", tmp_path / name)
-    _refused(errors.BadWeights, "no array", tmp_path / "dumped.npy")
+    _refused(errors.BadWeights, "pickled", tmp_path / "dumped.npy")
     assert not trace.exists()
 
 
