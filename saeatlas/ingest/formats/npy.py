@@ -69,7 +69,9 @@ def read_header(file: IO[bytes], label: str, size: int) -> Header:
     """
     start = file.read(8)
     if start[:1] == b"\x80":
-        raise errors.BadFile(f"{label} holds pickled Python objects.", available=_PICKLED, hint=SAVE)
+        raise errors.BadFile(
+            f"{label} holds pickled Python objects.", available=_PICKLED, hint=SAVE
+        )
     if size < 10:
         raise cut_off(label, 10, size)
     if start[:6] != _MAGIC:
