@@ -1,0 +1,214 @@
+"""Which row is of which feature, and which columns are wanted."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.published.columns import Columns
+
+FEATURE = "feature"
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+
+CONTEXT = frozenset((
+    "release", "sae_id", "layer", "site", "sae", "run", "lobe_run", "analysis", "method", "source",
+    "affinity", "k", "clustering", "name", "decoder_norm", "threshold", "n_active", "n_blocks",
+    "density", "label", "label_source", "label_score", "neuronpedia_url",
+))  # fmt: skip
+"""Columns of our own exports and views that say what the catalog knows anyhow."""
+
+_LIKE_FEATURE = re.compile(
+    r"|unnamed.*|index|__index_level_0__|idx|id|.*(feature|latent|neuron|unit|dict).*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """Columns with the feature of each row.
+
+    Parameters
+    ----------
+    file : str
+    features : list of int
+        Feature of each row.
+    values : dict of str to list
+        The wanted columns, by the name they get.
+    typed : bool
+        As `Columns.typed`.
+    named : bool
+        Whether the user named the columns.
+    left_out : dict of str to str
+        As `Columns.left_out`.
+    """
+
+    file: str
+    features: list[int]
+    values: dict[str, list[Any]]
+    typed: bool
+    named: bool
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def refuse(self, row: int, wrong: str, hint: str | None = None) -> NoReturn:
+        """Raise what is wrong with the value of a feature."""
+        raise errors.BadFile(f"{self.file}, feature {self.features[row]}: {wrong}", hint=hint)
+
+
+def choose(columns: Columns, sae: sa.Row[Any], wanted: Mapping[str, str]) -> FeatureColumns:
+    """Find the column of features, check it, and keep the wanted columns.
+
+    Parameters
+    ----------
+    columns : Columns
+    sae : sqlalchemy.Row
+        Of ``sae``.
+    wanted : mapping of str to str
+        The file's column by the name it gets; ``feature`` names that of the features. Without
+        others: all columns, of our own exports those that the catalog does not know.
+
+    Returns
+    -------
+    FeatureColumns
+
+    Raises
+    ------
+    BadFile
+        A column is missing, or a feature is none of the SAE.
+    """
+    theirs = wanted.get(FEATURE, FEATURE)
+    named = {name: column for name, column in wanted.items() if name != FEATURE}
+    for column in [*named.values(), *([theirs] if FEATURE in wanted else [])]:
+        _require(columns, column)
+    if theirs in columns.values:
+        features = _features(columns, theirs, sae.d_sae)
+    else:
+        features = _by_place(columns, sae.d_sae)
+    _require_own(columns, sae)
+    if not named:
+        ours = {"release", "layer"} <= columns.values.keys()
+        skipped = CONTEXT | {theirs} if ours else {theirs}
+        named = {name: name for name in columns.values if name not in skipped}
+    if not named:
+        raise errors.BadFile(
+            f"{columns.file} has a column of features and no other.",
+            hint="Give it a column of values.",
+        )
+    values = {name: columns.values[column] for name, column in named.items()}
+    return FeatureColumns(
+        columns.file, features, values, columns.typed, len(wanted.keys() - {FEATURE}) > 0,
+        columns.left_out,
+    )  # fmt: skip
+
+
+def require_once(chosen: FeatureColumns, rows: Sequence[int] | None = None) -> None:
+    """Refuse a feature that has several rows.
+
+    Parameters
+    ----------
+    chosen : FeatureColumns
+    rows : sequence of int, optional
+        Only these. Default: all.
+
+    Raises
+    ------
+    BadFile
+    """
+    seen: set[int] = set()
+    for row in range(len(chosen.features)) if rows is None else rows:
+        feature = chosen.features[row]
+        if feature in seen:
+            chosen.refuse(row, "it has several rows.", hint="Give each feature one row.")
+        seen.add(feature)
+
+
+def whole(value: Any) -> int | None:
+    """Read a whole number as files write it: 17, 17.0 or "17".
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    int or None
+        None if it is none.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, str):
+        text = value.strip().removesuffix(".0")
+        return int(text) if _WHOLE.fullmatch(text) else None
+    return value if isinstance(value, int) else None
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value is none: null, NaN or an empty text."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def _require(columns: Columns, name: str) -> None:
+    if name in columns.left_out:
+        raise errors.BadFile(
+            f"The column {name!r} of {columns.file} holds {columns.left_out[name]}.",
+            hint="Only whole numbers, numbers, texts, true and false are read.",
+        )
+    if name not in columns.values:
+        raise errors.BadFile(
+            f"{columns.file} has no column {name!r}.",
+            available=errors.nearest(name, columns.values),
+            hint="Name one of them: --column NAME=COLUMN.",
+        )
+
+
+def _features(columns: Columns, name: str, d_sae: int) -> list[int]:
+    features = []
+    for row, value in enumerate(columns.values[name], 1):
+        feature = whole(value)
+        if feature is None:
+            raise errors.BadFile(
+                f"{columns.file}, row {row:,}: {value!r:.60} is not a feature.",
+                hint="Features are whole numbers, counted from 0; --column feature=COLUMN names "
+                "their column.",
+            )
+        if not 0 <= feature < d_sae:
+            raise errors.BadFile(
+                f"{columns.file}, row {row:,}: there is no feature {feature}.",
+                available=f"The SAE has features 0 to {d_sae - 1:,}.",
+                hint="Name the SAE that these features are of: --sae; features count from 0.",
+            )
+        features.append(feature)
+    return features
+
+
+def _by_place(columns: Columns, d_sae: int) -> list[int]:
+    """Take a row's place for its feature, where nothing else can be meant."""
+    alike = [name for name in columns.values if _LIKE_FEATURE.fullmatch(name)]
+    if columns.n_rows == d_sae and (columns.in_order or not alike):
+        return list(range(d_sae))
+    near = f"{alike[0]!r} may have them" if alike else f"it has {columns.n_rows:,} rows"
+    raise errors.BadFile(
+        f"{columns.file} has no column 'feature', and {near}.",
+        available=f"Without one there must be a row for each of the {d_sae:,} features, in their "
+        f"order. Columns: {', '.join(map(repr, columns.values))}.",
+        hint=f"Say which column has the features: --column feature={alike[0] if alike else 'COLUMN'}",
+    )
+
+
+def _require_own(columns: Columns, sae: sa.Row[Any]) -> None:
+    """Refuse rows of our own exports that are of another SAE."""
+    ours = {"release": sae.release, "sae_id": sae.sae_id}
+    if not {"release", "layer"} <= columns.values.keys():
+        return
+    for name, own in ours.items():
+        for row, value in enumerate(columns.values.get(name, ()), 1):
+            if value != own:
+                raise errors.BadFile(
+                    f"{columns.file}, row {row:,}: its {name} is {value!r:.60}.",
+                    available=f"That of SAE {sae.id} is {own!r}.",
+                    hint="Export one SAE, or name the one these rows are of: --sae.",
+                )
