@@ -10,7 +10,16 @@ import sys
 import click
 
 from saeatlas import __version__, errors, messages
-from saeatlas.commands import analyze_vectors, ask, db, export, ingest_tables, ingest_words, remove  # noqa: F401  they add to groups
+from saeatlas.commands import (  # noqa: F401  they add to groups
+    analyze_vectors,
+    ask,
+    db,
+    export,
+    ingest_published,
+    ingest_tables,
+    ingest_words,
+    remove,
+)
 from saeatlas.commands.analyze import analyze
 from saeatlas.commands.console import bars, catalog, resumable, run_job, table
 from saeatlas.commands.ingest import ingest

@@ -6,6 +6,7 @@ from saeatlas.analyses.counting import cooccurrence as counting_analysis
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.params import Half, Method
 from saeatlas.analyses.counting.threshold import Threshold
+from saeatlas.analyses.lobes import agreement as agreement_analysis
 from saeatlas.analyses.lobes import geometry as geometry_analysis
 from saeatlas.analyses.lobes import lobes as lobes_analysis
 from saeatlas.analyses.lobes import params as lobes_params
@@ -167,6 +168,25 @@ class Analyze(AnalyzeVectors):
         params = geometry_analysis.Params(self._sae(sae), ks, cooccurrence, seed)
         return self._run(geometry_analysis.ANALYSIS, params, progress)
 
+    def agreement(self, *, run: int, other: int, progress: Report = silent) -> int:
+        """Compare the clusterings of two runs: adjusted mutual information.
+
+        Parameters
+        ----------
+        run, other : int
+            Numbers of runs of lobes or geometry of the same SAE, computed here or published. The
+            same run twice compares its own clusterings.
+        progress : callable, optional
+            Called with each `saeatlas.progress.Progress`.
+
+        Returns
+        -------
+        int
+            Number of the run.
+        """
+        params = agreement_analysis.Params(run, other)
+        return self._run(agreement_analysis.ANALYSIS, params, progress)
+
     def spatiality(
         self,
         *,
@@ -180,6 +200,7 @@ class Analyze(AnalyzeVectors):
         classify_up_to: int = 8,
         stratum: int = 32,
         seed: int = 0,
+        cooccurrence: int | None = None,
         progress: Report = silent,
     ) -> int:
         """Test whether lobes are spatial: related to the geometry of decoder vectors.
@@ -206,6 +227,9 @@ class Analyze(AnalyzeVectors):
             Features of like frequency that are shuffled among each other.
         seed : int, default=0
             Of all draws.
+        cooccurrence : int, optional
+            Of a published clustering: the count that knows how often its features are active.
+            Default: the one over most blocks.
         progress : callable, optional
             Called with each `saeatlas.progress.Progress`.
 
@@ -216,7 +240,7 @@ class Analyze(AnalyzeVectors):
         """
         params = spatiality_params.Params(
             lobes, geometry, affinities, ks, preset, trials, vector_trials, classify_up_to,
-            stratum, seed,
+            stratum, seed, cooccurrence,
         )  # fmt: skip
         return self._run(spatiality_analysis.ANALYSIS, params, progress)
 
@@ -229,6 +253,7 @@ class Analyze(AnalyzeVectors):
         documents: Documents = "held-out",
         preset: Preset = "default",
         seed: int = 0,
+        cooccurrence: int | None = None,
         progress: Report = silent,
     ) -> int:
         """Assign blocks to lobes, and find which document types a lobe prefers.
@@ -247,6 +272,9 @@ class Analyze(AnalyzeVectors):
             paper: the top lobe is the one with the largest share of its features active.
         seed : int, default=0
             Of the resampling of documents.
+        cooccurrence : int, optional
+            Of a published clustering: the count that says where its features are active. Default:
+            the one over most blocks.
         progress : callable, optional
             Called with each `saeatlas.progress.Progress`.
 
@@ -255,5 +283,5 @@ class Analyze(AnalyzeVectors):
         int
             Number of the run.
         """
-        params = subsets_params.Params(lobes, affinities, ks, documents, preset, seed)
+        params = subsets_params.Params(lobes, affinities, ks, documents, preset, seed, cooccurrence)
         return self._run(subsets_analysis.ANALYSIS, params, progress)

@@ -89,6 +89,7 @@ def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
     table = feature_table.read_feature_table(connection, sae, params.cooccurrence)
     obs = table.frame
     named = _named(connection, sae)
+    obs = obs.rename(columns=lambda name: name.replace("/", "_"))  # HDF5 makes folders of them
     obs.index = feature_table.index(f"{named}:{feature}" for feature in obs["feature"])
     if saes.read(connection, sae).weights_sha256 is None:
         vectors = np.empty((len(obs), 0), np.float32)
@@ -96,9 +97,10 @@ def gather(connection: sa.Connection, sae: int, params: Params) -> "AnnData":
         vectors = sae_vectors.read(connection, sae)
     made = anndata.AnnData(X=vectors, obs=obs)
     made.var_names = feature_table.index(map(str, range(vectors.shape[1])))
-    runs = dict(table.runs)
+    runs = {name.replace("/", "_"): run for name, run in table.runs.items()}
     for one in maps.newest(connection, sae):
-        name = f"X_{one.method}" if one.source == "decoder" else f"X_{one.method}_{one.source}"
+        plain = one.source in ("decoder", one.method)  # a published map without a method
+        name = f"X_{one.method}" if plain else f"X_{one.method}_{one.source}"
         made.obsm[name] = np.full((len(vectors), one.points.shape[1]), np.nan, np.float32)
         made.obsm[name][one.features] = one.points
         runs[name] = one.run

@@ -11,7 +11,7 @@ from saeatlas import errors
 from saeatlas.catalog import sql
 from saeatlas.catalog.language.names import Count, Names
 from saeatlas.schema.database.statements import statement
-from saeatlas.schema.rows import clusterings, saes
+from saeatlas.schema.rows import attributes, clusterings, saes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class FeatureTable:
     count : Count or None
         Where densities come from.
     runs : dict of str to int
-        The run that each column of lobes comes from.
+        The run that each column of lobes and of attributes comes from.
     """
 
     frame: "pd.DataFrame"
@@ -44,7 +44,7 @@ class FeatureTable:
 def read_feature_table(
     connection: sa.Connection, sae: int, cooccurrence: int | None = None
 ) -> FeatureTable:
-    """Read the table: names, decoder norm, threshold, density, label, lobes.
+    """Read the table: names, decoder norm, threshold, density, label, lobes, attributes.
 
     Parameters
     ----------
@@ -58,7 +58,8 @@ def read_feature_table(
     -------
     FeatureTable
         Of the labels of a feature the one with the highest score. Of each affinity and k the
-        newest lobes: a column ``phi_k3``, the lobe's number, missing for features left out.
+        newest lobes: a column ``phi_k3``, the lobe's number, missing for features left out. Of
+        each attribute the newest: a column ``attribute.NAME``.
 
     Raises
     ------
@@ -79,6 +80,12 @@ def read_feature_table(
         [labels] = clusterings.read(connection, run, affinities=[affinity], ks=[k])
         runs[f"{affinity}_k{k}"] = run
         frame[f"{affinity}_k{k}"] = _lobes(len(frame), labels)
+    newest_attributes = {one.name: one for one in names.attributes if one.sae == sae}
+    for name, one in sorted(newest_attributes.items()):
+        runs[f"attribute.{name}"] = one.run
+        values = frame["feature"].map(attributes.read(connection, one.id))
+        number = one.type == "number"
+        frame[f"attribute.{name}"] = values.astype("float64") if number else _categories(values)
     return FeatureTable(frame, count, runs)
 
 

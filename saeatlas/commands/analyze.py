@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from saeatlas.commands.console import catalog, one_sae, run_analysis
-from saeatlas.commands.options import AFFINITIES, KS, SEED, numbers
+from saeatlas.commands.options import AFFINITIES, COUNT, KS, LEVELS, SEED, numbers
 
 
 @click.group()
@@ -115,9 +115,27 @@ def analyze_geometry(sae: str, ks: list[int], **options: Any) -> None:
     run_analysis(engine, geometry.ANALYSIS, geometry.Params(one_sae(engine, sae), **options))
 
 
+@analyze.command("agreement")
+@click.argument("run", type=int)
+@click.argument("other", type=int)
+def analyze_agreement(run: int, other: int) -> None:
+    """Compare the clusterings of RUN with those of OTHER, computed here or published.
+
+    The adjusted mutual information of the features that both have: 1 for the same clusters, 0 on
+    average for unrelated ones. RUN twice compares its own clusterings.
+
+    Example: saeatlas analyze agreement 2 5
+    """
+    from saeatlas.analyses.lobes import agreement
+
+    run_analysis(catalog(), agreement.ANALYSIS, agreement.Params(run, other))
+
+
 @analyze.command("subsets")
-@click.option("--lobes", type=int, required=True, help="Run of `analyze lobes`.")
-@AFFINITIES
+@click.option("--lobes", type=int, required=True,
+              help="Run of `analyze lobes` or `ingest clustering`.")  # fmt: skip
+@LEVELS
+@COUNT
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Numbers of lobes.  [default: those up to 8]")  # fmt: skip
 @click.option("--documents", type=click.Choice(["held-out", "all"]), default="held-out",
@@ -140,9 +158,11 @@ def analyze_subsets(**options: Any) -> None:
 
 
 @analyze.command("spatiality")
-@click.option("--lobes", type=int, required=True, help="Run of `analyze lobes`.")
+@click.option("--lobes", type=int, required=True,
+              help="Run of `analyze lobes` or `ingest clustering`.")  # fmt: skip
 @click.option("--geometry", type=int, required=True, help="Run of `analyze geometry`.")
-@AFFINITIES
+@LEVELS
+@COUNT
 @click.option("--k", "ks", callback=numbers, metavar="K,K,...",
               help="Only these numbers of lobes.  [default: all that --geometry has too]",
               )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from saeatlas.commands.console import bars, catalog, resumable
 from saeatlas.commands.ingest import ingest
-from saeatlas.commands.options import options
+from saeatlas.commands.options import options, pairs
 
 
 @ingest.command("table")
@@ -27,13 +26,14 @@ from saeatlas.commands.options import options
     "--column",
     "columns",
     multiple=True,
+    callback=pairs,
     metavar="NAME=COLUMN",
     help="Name of a column in the file, such as feature=latent.",
 )
 @click.option(
     "--corpus", type=int, help="Number of the corpus whose documents and blocks these are."
 )
-def ingest_table(path: Path, columns: tuple[str, ...], **options: Any) -> None:
+def ingest_table(path: Path, columns: dict[str, str], **options: Any) -> None:
     """Ingest activations computed elsewhere: Parquet, CSV, or Delphi's latent cache.
 
     A table has the columns document, feature and activation; without a column block each document
@@ -43,10 +43,9 @@ def ingest_table(path: Path, columns: tuple[str, ...], **options: Any) -> None:
     """
     from saeatlas.ingest import tables
 
-    renamed = _pairs(columns)
     engine = catalog()
     with bars() as report:
-        done = tables.ingest_table(engine, path, columns=renamed, report=report, **options)
+        done = tables.ingest_table(engine, path, columns=columns, report=report, **options)
     click.echo(done.summary)
 
 
@@ -119,18 +118,6 @@ def ingest_simulated(
     with resumable(), bars() as report:
         done = job.simulate(engine, params, blocks=blocks, report=report, **names)
     click.echo(done.summary)
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Read options NAME=COLUMN."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        ours, equals, theirs = text.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{text!r} is not NAME=COLUMN, such as feature=latent.")
-        if pairs.setdefault(ours, theirs) != theirs:
-            raise click.BadParameter(f"{ours} is given twice: {pairs[ours]} and {theirs}.")
-    return pairs
 
 
 @ingest.command("cooccurrence")

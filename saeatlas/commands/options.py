@@ -31,6 +31,19 @@ def numbers(_context: Any, _parameter: Any, text: str | None) -> list[int]:
     return numbers
 
 
+def pairs(_context: Any, _parameter: Any, texts: tuple[str, ...]) -> dict[str, str]:
+    """Read options NAME=COLUMN; a column alone is its own name."""
+    found: dict[str, str] = {}
+    for text in texts:
+        ours, equals, theirs = text.partition("=")
+        if not ours:
+            raise click.BadParameter(f"{text!r} is not NAME=COLUMN, such as feature=latent.")
+        theirs = theirs if equals else ours
+        if found.setdefault(ours, theirs) != theirs:
+            raise click.BadParameter(f"{ours} is given twice: {found[ours]} and {theirs}.")
+    return found
+
+
 KS = click.option(
     "--k", "ks", callback=numbers, metavar="K,K,...",
     help="Numbers of lobes.  [default: 2,3,4,8,16,...,1024]",
@@ -44,6 +57,23 @@ AFFINITIES = click.option(
     type=click.Choice([name.replace("_", "-") for name in affinities.AFFINITIES]),
     help="Measure of co-occurrence; repeatable.  [default: all]",
 )  # fmt: skip
+LEVELS = click.option(
+    "--affinity", "affinities", multiple=True, metavar="NAME",
+    callback=lambda _context, _parameter, names: [_affinity(name) for name in names],
+    help="Only lobes by this affinity, or this level of a published clustering; repeatable.  "
+    "[default: all]",
+)  # fmt: skip
+COUNT = click.option(
+    "--cooccurrence", type=int,
+    help="Published clustering only: count with the frequencies of its features.  "
+    "[default: over most blocks]",
+)  # fmt: skip
+
+
+def _affinity(name: str) -> str:
+    """Write an affinity as the catalog does; the name of a level stays as it is."""
+    plain = name.replace("-", "_")
+    return plain if plain in affinities.AFFINITIES else name
 
 
 def parse_layers(text: str) -> tuple[int, ...]:

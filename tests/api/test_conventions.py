@@ -11,7 +11,7 @@ import pytest
 from saeatlas.analyses.counting import params as counting
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.analyses.crystals import params as crystals
-from saeatlas.analyses.lobes import geometry
+from saeatlas.analyses.lobes import agreement, geometry
 from saeatlas.analyses.lobes import params as lobes
 from saeatlas.analyses.maps import maps
 from saeatlas.analyses.relations import relations
@@ -27,6 +27,7 @@ PARAMS: dict[str, type[Params]] = {
     "cooccurrence": counting.Params,
     "lobes": lobes.Params,
     "geometry": geometry.Params,
+    "agreement": agreement.Params,
     "spatiality": spatiality.Params,
     "subsets": subsets.Params,
     "spectra": spectra.Params,
@@ -35,6 +36,10 @@ PARAMS: dict[str, type[Params]] = {
     "relations": relations.Params,
 }
 """The parameters of each analysis, by the name of its method."""
+
+
+REQUIRED = ("sae", "recording", "cooccurrence", "lobes", "geometry", "space", "run", "other")
+"""What an analysis cannot guess."""
 
 
 def _methods(kind: type) -> list[Any]:
@@ -100,7 +105,7 @@ def test_defaults_are_those_of_the_parameters(name: str) -> None:
         elif (name, one.name) == ("cooccurrence", "threshold"):
             assert Threshold.parse(str(default)) == one.default
         elif default is inspect.Parameter.empty:
-            assert one.name in ("sae", "recording", "cooccurrence", "lobes", "geometry", "space")
+            assert one.name in REQUIRED
         else:
             assert default == one.default
 

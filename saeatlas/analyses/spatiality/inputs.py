@@ -14,7 +14,7 @@ from saeatlas.analyses import run_driver
 from saeatlas.analyses.spatiality.params import Params
 from saeatlas.progress import Report, silent
 from saeatlas.schema import tables
-from saeatlas.schema.rows import clusterings, pair_counts, sae_vectors
+from saeatlas.schema.rows import clusterings, pair_counts, published, sae_vectors
 from saeatlas.schema.rows.clusterings import Labels
 
 MIN_FEATURES = 10
@@ -29,7 +29,8 @@ class Pair(run_driver.Source):
     ----------
     sae : int
     count : int or None
-        The run of co-occurrence that knows how often features are active; None if it was removed.
+        The run of co-occurrence that knows how often features are active; None if it was removed,
+        or a published clustering's SAE has none.
     tested : dict
         Affinities, ks and nulls, once defaults are looked up.
     missing : sequence of int
@@ -107,6 +108,8 @@ def identify(connection: sa.Connection, params: Params, _report: Report = silent
     theirs = clusterings.find(connection, params.geometry)
     run = _run(connection, params.lobes, "lobes")
     sae = _run(connection, params.geometry, "geometry").sae
+    counted = published.count_for(connection, run, params.cooccurrence)
+    count = run.input_run if counted is None else counted.id
     if sae != run.sae:
         raise errors.InputError(
             f"Lobes {params.lobes} are of SAE {run.sae}, geometry {params.geometry} is of SAE "
@@ -125,12 +128,14 @@ def identify(connection: sa.Connection, params: Params, _report: Report = silent
     stored = {
         "affinities": sorted({each.affinity for each in tested}),
         "ks": sorted(common),
-        "nulls": params.draws(frequency=run.input_run is not None),
+        "nulls": params.draws(frequency=count is not None),
     }
     facts = stored | {"clusterings": [each.id for each in tested]}
+    if counted is not None:
+        facts["cooccurrence"] = stored["cooccurrence"] = counted.id
     columns = {"sae": run.sae, "recording": run.recording, "input_run": run.id}
     missing = sorted({each.k for each in ours} - common)
-    return Pair(columns, facts, run.sae, run.input_run, stored, missing)
+    return Pair(columns, facts, run.sae, count, stored, missing)
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
@@ -39,6 +40,9 @@ class Params(run_driver.Params):
         Features of about the same frequency among which the frequency null shuffles. Below a
         thousand features take fewer, as 16: with coarse strata frequency still shows through.
     seed : int, default=0
+    cooccurrence : int, optional
+        Of a published clustering: ``run.id`` of the count that knows how often its features are
+        active. Default: the one over most blocks, if there is one.
 
     Raises
     ------
@@ -56,6 +60,12 @@ class Params(run_driver.Params):
     classify_up_to: int = 8
     stratum: int = 32
     seed: int = 0
+    cooccurrence: int | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All parameters; the count is a fact of what is tested."""
+        return {k: v for k, v in super().identity.items() if k != "cooccurrence"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

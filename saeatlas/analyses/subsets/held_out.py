@@ -13,7 +13,7 @@ from saeatlas.analyses.counting.bitmaps import Bitmap
 from saeatlas.analyses.counting.block_selection import select_counted
 from saeatlas.analyses.counting.threshold import Threshold
 from saeatlas.schema import tables
-from saeatlas.schema.rows import runs
+from saeatlas.schema.rows import published, runs
 
 Documents = Literal["held-out", "all"]
 
@@ -34,6 +34,8 @@ class Origin:
     sae, recording : int
     params : dict
         ``run.params`` of the count.
+    published : bool, default=False
+        Whether they came from a file, and the count only knows where features are active.
     """
 
     lobes_run: int
@@ -41,6 +43,12 @@ class Origin:
     sae: int
     recording: int
     params: dict[str, Any]
+    published: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of published lobes: the count, and that all documents are evaluated."""
+        return {"cooccurrence": self.count, "documents": "all"} if self.published else {}
 
     @property
     def threshold(self) -> Threshold:
@@ -82,7 +90,9 @@ class Evaluated:
         return digest.hexdigest()
 
 
-def find_origin(connection: sa.Connection, lobes_run: int) -> Origin:
+def find_origin(
+    connection: sa.Connection, lobes_run: int, cooccurrence: int | None = None
+) -> Origin:
     """Find the count that lobes come from.
 
     Parameters
@@ -90,6 +100,8 @@ def find_origin(connection: sa.Connection, lobes_run: int) -> Origin:
     connection : sqlalchemy.Connection
     lobes_run : int
         ``run.id`` of lobes.
+    cooccurrence : int, optional
+        Of a published clustering: ``run.id`` of the count to use.
 
     Returns
     -------
@@ -100,9 +112,19 @@ def find_origin(connection: sa.Connection, lobes_run: int) -> Origin:
     UnknownName
         There is no such run of lobes.
     InputError
-        They come from counts made elsewhere, or the count was removed.
+        They come from counts made elsewhere, or the count was removed; or no recording of the SAE
+        of a published clustering was counted.
     """
     row = runs.read(connection, lobes_run, "lobes")
+    count = published.count_for(connection, row, cooccurrence, recorded=True)
+    if count is not None:
+        return Origin(lobes_run, count.id, row.sae, count.recording, count.params, published=True)
+    if published.is_published(row):
+        raise errors.InputError(
+            f"The lobes of run {lobes_run} came from a file, and no recording of SAE {row.sae} was "
+            "counted: it is not known where their features are active.",
+            hint="`saeatlas analyze cooccurrence --recording RECORDING` counts one.",
+        )
     if row.recording is None:
         raise errors.InputError(
             f"The lobes of run {lobes_run} come from counts made elsewhere: there is no recording "

@@ -48,6 +48,9 @@ class Params(run_driver.Params):
         published, the one with the largest share of its features active (`top_lobes.by_share`).
     seed : int, default=0
         Of the resampling of documents.
+    cooccurrence : int, optional
+        Of a published clustering: ``run.id`` of the count whose recording and threshold say where
+        its features are active, and how often. Default: the one over most blocks.
 
     Raises
     ------
@@ -61,6 +64,12 @@ class Params(run_driver.Params):
     documents: Documents = "held-out"
     preset: Preset = "default"
     seed: int = 0
+    cooccurrence: int | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All parameters; the count is a fact of what is assigned."""
+        return {k: v for k, v in super().identity.items() if k != "cooccurrence"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,8 +98,8 @@ class Blocks(run_driver.Source):
 
     @property
     def stored(self) -> dict[str, Any]:
-        """Affinities, ks, and a hash of the blocks."""
-        return self.which | {"blocks_sha256": self.evaluated.sha256()}
+        """Affinities, ks, the count of a published clustering, and a hash of the blocks."""
+        return self.which | self.origin.facts | {"blocks_sha256": self.evaluated.sha256()}
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,8 @@ class Inputs:
         Bits that cover these blocks, ascending; read when it is their turn, once.
     count : int
         ``run.id`` of the count that the lobes come from.
+    held_out : bool, default=True
+        Whether no document built the lobes; not known of published ones.
     """
 
     labels: Sequence[Labels]
@@ -133,6 +144,7 @@ class Inputs:
     evaluated: Evaluated
     slabs: Iterable[Slab]
     count: int = 0
+    held_out: bool = True
 
 
 def identify(connection: sa.Connection, params: Params, report: Report = silent) -> Blocks:
@@ -147,20 +159,25 @@ def identify(connection: sa.Connection, params: Params, report: Report = silent)
         out.
     """
     engine = connection.engine
-    origin = held_out.find_origin(connection, params.lobes)
+    origin = held_out.find_origin(connection, params.lobes, params.cooccurrence)
     ks = params.ks or _small(connection, params.lobes)
     found = clusterings.find(connection, params.lobes, affinities=params.affinities, ks=ks)
     connection.rollback()  # what follows has connections of its own, and takes a while
     bitmap = bitmaps.grow(engine, origin.recording, origin.threshold, report)
-    evaluated = held_out.choose(engine, origin, bitmap, params.documents)
+    documents: Documents = "all" if origin.published else params.documents
+    evaluated = held_out.choose(engine, origin, bitmap, documents)
     which = {
         "affinities": sorted({one.affinity for one in found}),
         "ks": sorted({one.k for one in found}),
     }
-    facts = which | {
-        "clusterings": [one.id for one in found],
-        "blocks_sha256": evaluated.sha256(),
-    }
+    facts = (
+        which
+        | origin.facts
+        | {
+            "clusterings": [one.id for one in found],
+            "blocks_sha256": evaluated.sha256(),
+        }
+    )
     columns = {"sae": origin.sae, "recording": origin.recording, "input_run": params.lobes}
     return Blocks(columns, facts, origin, bitmap, evaluated, which)
 
@@ -175,6 +192,7 @@ def read(
         source.evaluated,
         _slabs(connection.engine, source.bitmap, source.evaluated.blocks),
         source.origin.count,
+        params.documents == "held-out" and not source.origin.published,
     )
 
 

@@ -63,7 +63,7 @@ def compute(inputs: Inputs, params: Params, report: Report = silent) -> Result:
         "n_clusterings": len(inputs.labels),
         "n_ties": unassigned - n_empty,
         "n_empty": n_empty,
-        "held_out": params.documents == "held-out",
+        "held_out": inputs.held_out,
     }
     rows = list(_subset_rows(inputs, assigned, params.seed))
     return Result(quality=quality, count=inputs.count, assigned=assigned, subset_rows=rows)

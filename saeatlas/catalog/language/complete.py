@@ -13,7 +13,7 @@ from saeatlas.schema.tables import MEASURES
 
 _NO_KEYWORDS = {
     "NAME", "NUMBER", "INTEGER", "TEXT", "PATH", "COMPARISON", "SIGN", "FEATURE",
-    "RELEASE_FEATURE", "SAE_FEATURE", "$END",
+    "RELEASE_FEATURE", "SAE_FEATURE", "ATTRIBUTE", "$END",
 }  # fmt: skip
 
 

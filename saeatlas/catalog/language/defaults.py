@@ -6,6 +6,7 @@ from saeatlas.catalog.language import operands
 from saeatlas.catalog.language.names import CLUSTERED, Clustering, Count, Recording, Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import SelectBuilder
+from saeatlas.schema.rows.attributes import Known
 from saeatlas.wording import counted
 
 COUNT = "`saeatlas analyze cooccurrence --recording N` counts; `saeatlas status` lists recordings."
@@ -88,13 +89,14 @@ def clusterings(
     QueryError
         There is none.
     """
-    if node.affinity.text not in CLUSTERED:
-        raise QueryError(
-            node.affinity.at, f"There are no lobes by {node.affinity.text!r}.",
-            name=node.affinity.text, known=CLUSTERED,
-        )  # fmt: skip
     ids = {sae.id for sae in saes}
     ours = [one for one in builder.names.clusterings if one.sae in ids]
+    names = dict.fromkeys([*CLUSTERED, *(one.affinity for one in ours)])
+    if node.affinity.text not in names:
+        raise QueryError(
+            node.affinity.at, f"There are no lobes by {node.affinity.text!r}.",
+            name=node.affinity.text, known=names,
+        )  # fmt: skip
     runs = {one.clustering for one in builder.names.subset_runs if one.run == run}
     best = {
         one.sae: one
@@ -133,6 +135,51 @@ def known(builder: SelectBuilder, saes: Iterable[Sae]) -> str:
         if one.sae in ids
     )
     return _listed(dict.fromkeys(there)) or "none"
+
+
+def attributes(
+    builder: SelectBuilder, word: operands.Word, name: str, saes: Iterable[Sae]
+) -> list[Known]:
+    """Choose the attribute of a name for each SAE: the newest.
+
+    Parameters
+    ----------
+    builder : SelectBuilder
+    word : Word
+        The field, for messages.
+    name : str
+        Of the attribute.
+    saes : iterable of Sae
+
+    Returns
+    -------
+    list of Known
+        At most one an SAE, at least one, all of one type.
+
+    Raises
+    ------
+    QueryError
+        There is none, or some are numbers and others texts.
+    """
+    ids = {sae.id for sae in saes}
+    there = [one for one in builder.names.attributes if one.sae in ids]
+    best = {one.sae: one for one in there if one.name == name}
+    if not best:
+        raise QueryError(
+            word.at, f"These features have no attribute {name!r}.",
+            name=name, known=[one.name for one in there],
+            hint="`saeatlas ingest attributes FILE --sae SAE` brings some in.",
+        )  # fmt: skip
+    found = [best[number] for number in sorted(best)]
+    if len({one.type for one in found}) > 1:
+        listed = _listed(f"{one.type}s of sae {one.sae}" for one in found)
+        raise QueryError(
+            word.at, f"{word.text} holds numbers and texts.",
+            available=f"It holds {listed}.", hint="Name one SAE: `of sae 1`.",
+        )  # fmt: skip
+    runs_shown = _listed(dict.fromkeys(one.run for one in found))
+    builder.notes.append(f"{word.text} is of run {runs_shown}")
+    return found
 
 
 def recordings(

@@ -1,6 +1,7 @@
 """What is joined to features where a query names it: counts, lobes, shares of document types."""
 
 from collections.abc import Hashable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +19,9 @@ COUNTS = (
     Field("density", "number", "n_active / n_blocks; in [0, 1]. NULL if never counted."),
 )
 """Fields of a feature that come from a count of co-occurrence."""
+
+ATTRIBUTE = "attribute."
+"""What the name of a field begins with that is an attribute."""
 
 LOBE = Field("lobe", "integer", "Number of a lobe, from 0: `lobe = 2 of phi k 3`.")
 """A feature has one lobe in each clustering: name the clustering."""
@@ -79,8 +83,25 @@ class FeatureJoins:
                 available=f"Available: {defaults.known(self.builder, self.saes)}.",
                 hint="Say of which: `lobe = 2 of phi k 3`.",
             )  # fmt: skip
-        if word.text not in self.builder.fields and word.text in {one.name for one in COUNTS}:
+        if word.text in self.builder.fields:
+            return
+        if word.text in {one.name for one in COUNTS}:
             self._count(word.at)
+        elif word.text.startswith(ATTRIBUTE):
+            self._attribute(word)
+
+    def _attribute(self, word: Word) -> None:
+        """Join an attribute: of each SAE the newest of this name."""
+        name = word.text.removeprefix(ATTRIBUTE)
+        found = defaults.attributes(self.builder, word, name, self.saes)
+        called = self._called("attribute_values")
+        values = view("attribute_values", "sae", "attribute", "feature", "number", "text",
+                      called=called)  # fmt: skip
+        numbers = tuple(one.id for one in found)
+        self._join(("attribute_values", numbers), values, among(values.c.attribute, numbers))
+        kind: Any = found[0].type
+        self.builder.columns[word.text] = values.c[kind]
+        self.builder.fields[word.text] = Field(word.text, kind, f"The attribute {name}.")
 
     def _count(self, at: Place) -> None:
         names = ("run", "sae", "feature", *(field.name for field in COUNTS))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from saeatlas.schema import tables
-from saeatlas.schema.rows import vector_index
+from saeatlas.schema.rows import attributes, vector_index
 
 CLUSTERED = (*tables.AFFINITIES, tables.ANGULAR)
 """Affinities that lobes are made of."""
@@ -123,6 +123,11 @@ class Names:
             .order_by(c.run, c.id)
         )
         return [Clustering._make(row) for row in self._all(query)]
+
+    @cached_property
+    def attributes(self) -> list[attributes.Known]:
+        """All attributes of features, the newest run's last."""
+        return attributes.known(self._connection)
 
     @cached_property
     def subset_runs(self) -> list[SubsetRun]:

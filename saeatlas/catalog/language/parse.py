@@ -23,6 +23,7 @@ UNPRINTABLE = "[\0\ud800-\udfff]"
 _SQL = {"select", "with", "values", "table", "explain"}
 _WORDS = {
     "NAME": "a name",
+    "ATTRIBUTE": "a name",
     "NUMBER": "a number",
     "INTEGER": "a whole number",
     "TEXT": "a text in quotes",

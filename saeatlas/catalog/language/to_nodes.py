@@ -28,6 +28,14 @@ def _unquoted(token: Token) -> str:
     return token[1:-1].replace(quote * 2, quote)
 
 
+def _field(token: Token) -> operands.Word:
+    """Read the name of a field; one of an attribute in quotes loses them."""
+    begin, dot, name = str(token).partition(".")
+    quoted = name.startswith('"')
+    text = begin + dot + (name[1:-1].replace('""', '"') if quoted else name)
+    return operands.Word(text, _place(token))
+
+
 @v_args(meta=True)
 class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     """Makes the nodes of one query."""
@@ -116,7 +124,8 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     def lobes(self, meta: Meta, parts: list[Any]) -> operands.Lobes:
         """``phi k 3``."""
         affinity, k = parts
-        word = operands.Word(str(affinity), _place(affinity))
+        name = _unquoted(affinity) if affinity.type == "TEXT" else str(affinity)
+        word = operands.Word(name, _place(affinity))
         return operands.Lobes(word, self._whole(k), _place(meta))
 
     def where(self, _meta: Meta, parts: list[nodes.Condition]) -> nodes.Condition:
@@ -198,7 +207,7 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
     def sorting(self, _meta: Meta, parts: list[Any]) -> nodes.Order:
         """``density desc``."""
         field, direction = parts
-        return nodes.Order(operands.Word(str(field), _place(field)), direction == "desc")
+        return nodes.Order(_field(field), direction == "desc")
 
     def limit(self, _meta: Meta, parts: list[Token]) -> int:
         """``limit 20``."""
@@ -206,8 +215,7 @@ class ToNodes(Transformer_NonRecursive[Token, nodes.Query]):
 
     @staticmethod
     def _test(meta: Meta, field: Token, operator: str, *values: operands.Value) -> nodes.Comparison:
-        word = operands.Word(str(field), _place(field))
-        return nodes.Comparison(word, operator, tuple(values), _place(meta))
+        return nodes.Comparison(_field(field), operator, tuple(values), _place(meta))
 
     @staticmethod
     def _sign(token: Token | None) -> str | None:

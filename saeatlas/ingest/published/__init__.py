@@ -1,1 +1,1 @@
-"""What others published about features: clusterings, maps and attributes, from files of any form."""
+"""What others published of features: clusterings, maps and attributes, from files of any form."""

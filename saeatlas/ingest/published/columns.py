@@ -1,13 +1,13 @@
 """A file as columns: tables, JSON and arrays in one form."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from saeatlas import errors
-from saeatlas.ingest import csv_header
 from saeatlas.ingest.formats import arrow, lines
 from saeatlas.ingest.published import arrays, json_forms
 from saeatlas.ingest.tables import files
@@ -77,7 +77,7 @@ def read_columns(path: Path, d_sae: int, meaning: json_forms.Meaning) -> Columns
         found = _parquet(path, most)
     elif suffix == ".json":
         values = json_forms.read_columns(path, d_sae, meaning)
-        found = Columns(path.name, values, typed=True, in_order=True)
+        found = Columns(path.name, values, typed=True)
     elif suffix in (".npy", ".npz"):
         values, left_out = arrays.read_columns(path, d_sae)
         found = Columns(path.name, values, typed=True, left_out=left_out, in_order=True)
@@ -102,8 +102,8 @@ def _require_rows(file: str, n: int, most: int) -> None:
 def _csv(path: Path, most: int, separator: str) -> Columns:
     with lines.text_lines(path) as text:
         head = next(text, "")
-        separator, names = csv_header.read_header(head, ("feature",), separator)
-        names = _distinct(path.name, names if head.strip() else [])
+        separator, names = _header(head, separator)
+        _distinct(path.name, names)
         values: dict[str, list[Any]] = {name: [] for name in names}
         try:
             reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
@@ -119,6 +119,16 @@ def _csv(path: Path, most: int, separator: str) -> Columns:
     return Columns(path.name, values, typed=False)
 
 
+def _header(line: str, separator: str) -> tuple[str, list[str]]:
+    """Read the names of columns, whichever separator stands between them."""
+    found = {}
+    for one in dict.fromkeys((separator, ",", ";", "\t", "|")):
+        fields = next(csv.reader([line], delimiter=one, skipinitialspace=True), [])
+        found[one] = [name.strip() for name in fields]
+    best = max(found, key=lambda one: ("feature" in found[one], len(found[one])))
+    return best, found[best]
+
+
 def _append(file: str, line: int, values: dict[str, list[Any]], row: Sequence[str]) -> None:
     if len(row) != len(values):
         raise errors.BadFile(
@@ -129,15 +139,12 @@ def _append(file: str, line: int, values: dict[str, list[Any]], row: Sequence[st
         column.append(value.strip() or None)
 
 
-def _distinct(file: str, names: Iterable[str]) -> list[str]:
-    listed = list(names)
-    for name in listed:
-        if listed.count(name) > 1:
+def _distinct(file: str, names: Sequence[str]) -> None:
+    for name, n in Counter(names).items():
+        if n > 1:
             raise errors.BadFile(
-                f"{file} has {listed.count(name)} columns {name!r}.",
-                hint="Rename all but one of them.",
+                f"{file} has {n} columns {name!r}.", hint="Rename all but one of them."
             )
-    return listed
 
 
 def _parquet(path: Path, most: int) -> Columns:
@@ -152,7 +159,8 @@ def _parquet(path: Path, most: int) -> Columns:
             kind = one.type.value_type if types.is_dictionary(one.type) else one.type
             if not (
                 types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-                or types.is_null(kind) or files.is_text(kind)
+                or types.is_null(kind) or types.is_string(kind)
+                or types.is_large_string(kind) or types.is_string_view(kind)
             ):  # fmt: skip
                 left_out[one.name] = str(one.type)
                 continue

@@ -12,6 +12,9 @@ from saeatlas import errors
 from saeatlas.ingest.published.columns import Columns
 
 FEATURE = "feature"
+ATTRIBUTE = "attribute."
+"""What the names of attributes begin with in our own exports."""
+
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
 CONTEXT = frozenset((
@@ -22,8 +25,11 @@ CONTEXT = frozenset((
 """Columns of our own exports and views that say what the catalog knows anyhow."""
 
 _LIKE_FEATURE = re.compile(
-    r"|unnamed.*|index|__index_level_0__|idx|id|.*(feature|latent|neuron|unit|dict).*", re.IGNORECASE
+    r"|unnamed.*|__index_level_0__|i|id|(.*[_ ])?(idx|index|features?|latents?|neurons?|units?)"
+    r"([_ ]?(id|idx|index|no|number|num|i))?",
+    re.IGNORECASE,
 )
+"""Names of columns that probably hold features."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class FeatureColumns:
         Whether the user named the columns.
     left_out : dict of str to str
         As `Columns.left_out`.
+    context : dict of str to list
+        Of a file of our own: its columns of `CONTEXT`.
     """
 
     file: str
@@ -51,6 +59,7 @@ class FeatureColumns:
     typed: bool
     named: bool
     left_out: dict[str, str] = field(default_factory=dict)
+    context: dict[str, list[Any]] = field(default_factory=dict)
 
     def refuse(self, row: int, wrong: str, hint: str | None = None) -> NoReturn:
         """Raise what is wrong with the value of a feature."""
@@ -82,14 +91,16 @@ def choose(columns: Columns, sae: sa.Row[Any], wanted: Mapping[str, str]) -> Fea
     named = {name: column for name, column in wanted.items() if name != FEATURE}
     for column in [*named.values(), *([theirs] if FEATURE in wanted else [])]:
         _require(columns, column)
+    _require_own(columns, sae)
     if theirs in columns.values:
         features = _features(columns, theirs, sae.d_sae)
     else:
         features = _by_place(columns, sae.d_sae)
-    _require_own(columns, sae)
-    if not named:
-        ours = {"release", "layer"} <= columns.values.keys()
-        skipped = CONTEXT | {theirs} if ours else {theirs}
+    ours = {"release", "layer"} <= columns.values.keys()
+    context = {name: columns.values[name] for name in CONTEXT & columns.values.keys() if ours}
+    by_user = bool(named)
+    if not by_user:
+        skipped = {theirs, *context}
         named = {name: name for name in columns.values if name not in skipped}
     if not named:
         raise errors.BadFile(
@@ -98,9 +109,8 @@ def choose(columns: Columns, sae: sa.Row[Any], wanted: Mapping[str, str]) -> Fea
         )
     values = {name: columns.values[column] for name, column in named.items()}
     return FeatureColumns(
-        columns.file, features, values, columns.typed, len(wanted.keys() - {FEATURE}) > 0,
-        columns.left_out,
-    )  # fmt: skip
+        columns.file, features, values, columns.typed, by_user, columns.left_out, context
+    )
 
 
 def require_once(chosen: FeatureColumns, rows: Sequence[int] | None = None) -> None:
@@ -190,23 +200,25 @@ def _by_place(columns: Columns, d_sae: int) -> list[int]:
     alike = [name for name in columns.values if _LIKE_FEATURE.fullmatch(name)]
     if columns.n_rows == d_sae and (columns.in_order or not alike):
         return list(range(d_sae))
+    guess = alike[0] if alike else "COLUMN"
     near = f"{alike[0]!r} may have them" if alike else f"it has {columns.n_rows:,} rows"
     raise errors.BadFile(
         f"{columns.file} has no column 'feature', and {near}.",
         available=f"Without one there must be a row for each of the {d_sae:,} features, in their "
         f"order. Columns: {', '.join(map(repr, columns.values))}.",
-        hint=f"Say which column has the features: --column feature={alike[0] if alike else 'COLUMN'}",
+        hint=f"Say which column has the features: --column feature={guess}",
     )
 
 
 def _require_own(columns: Columns, sae: sa.Row[Any]) -> None:
     """Refuse rows of our own exports that are of another SAE."""
-    ours = {"release": sae.release, "sae_id": sae.sae_id}
+    ours = {"release": sae.release, "sae_id": sae.sae_id, "layer": sae.layer}
     if not {"release", "layer"} <= columns.values.keys():
         return
     for name, own in ours.items():
         for row, value in enumerate(columns.values.get(name, ()), 1):
-            if value != own:
+            same = whole(value) == own if name == "layer" else value == own
+            if not same:
                 raise errors.BadFile(
                     f"{columns.file}, row {row:,}: its {name} is {value!r:.60}.",
                     available=f"That of SAE {sae.id} is {own!r}.",

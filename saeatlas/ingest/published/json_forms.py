@@ -48,9 +48,7 @@ def read_columns(path: Path, d_sae: int, meaning: Meaning) -> dict[str, list[Any
     elif isinstance(found, dict) and found:
         columns = _of_object(found, d_sae, meaning)
     if not columns or len({len(column) for column in columns.values()}) != 1:
-        raise errors.BadFile(
-            f"{path.name} holds no values of features.", available=_FORMS[meaning]
-        )
+        raise errors.BadFile(f"{path.name} holds no values of features.", available=_FORMS[meaning])
     for name, values in columns.items():
         for i, value in enumerate(values):
             if not (value is None or isinstance(value, bool | int | float | str)):
@@ -71,9 +69,7 @@ def _of_list(found: list[Any], d_sae: int, meaning: Meaning) -> dict[str, list[A
     return {"value": found}
 
 
-def _of_object(
-    found: dict[str, Any], d_sae: int, meaning: Meaning
-) -> dict[str, list[Any]] | None:
+def _of_object(found: dict[str, Any], d_sae: int, meaning: Meaning) -> dict[str, list[Any]] | None:
     if all(isinstance(one, list) for one in found.values()):
         if "feature" in found:
             return found

@@ -20,8 +20,9 @@ class Map:
     Parameters
     ----------
     run : int
-    method : {'pca', 'tsne'}
-    source : {'decoder', 'encoder'}
+    method : str
+        pca or tsne; of a published map, what its user says.
+    source : {'decoder', 'encoder', 'published'}
     features : ndarray of shape (n,), int64
         Ascending.
     points : ndarray of shape (n, 2) or (n, 3), float32

@@ -27,7 +27,10 @@ def remove_run(connection: sa.Connection, run: int) -> None:
     """
     _require(connection, tables.run, run)
     table = tables.run.c
-    dependent = (table.input_run == run) & table.analysis.in_(["subsets", "spatiality", "spectra"])
+    analyses = ["subsets", "spatiality", "spectra", "agreement"]
+    dependent = (table.input_run == run) & table.analysis.in_(analyses)
+    other = table.params["other"].as_integer() == run
+    dependent |= (table.analysis == "agreement") & other
     for other in _numbers(connection, tables.run, dependent):
         remove_run(connection, other)
     for parent in (tables.cooccurrence, tables.block_lobe):

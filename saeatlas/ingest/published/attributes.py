@@ -1,0 +1,124 @@
+"""Attributes of features that others published: numbers and texts."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.formats import texts
+from saeatlas.ingest.published import features, job, values
+from saeatlas.ingest.published.features import FeatureColumns
+from saeatlas.progress import Report, silent
+from saeatlas.schema.rows import attributes
+from saeatlas.schema.rows.attributes import Attribute
+from saeatlas.wording import counted
+
+LONGEST = 1 << 16
+"""Most bytes of a text."""
+
+
+def ingest_attributes(
+    engine: sa.Engine,
+    path: Path,
+    *,
+    sae: str,
+    columns: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> job.Published:
+    """Ingest attributes: numbers and texts of features, a column each.
+
+    Writes a row of ``run`` (analysis ``attributes``), of ``attribute`` for each column and of
+    ``attribute_value`` for each value. The same again changes nothing.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    path : Path
+        CSV, Parquet, JSON, .npy or .npz.
+    sae : str
+        Name or number of the SAE.
+    columns : mapping of str to str, optional
+        The file's column by attribute, ``feature`` that of the features. Default: all columns.
+    report : callable, optional
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    BadTable
+        The file has impossible values.
+    UnknownName
+        No such SAE.
+
+    Notes
+    -----
+    In CSV a column is of numbers if all its values are. true and false are the numbers 1 and 0,
+    but in CSV texts. Whole numbers above 2**53 cannot be stored exactly and are refused.
+    """
+
+    def read(row: sa.Row[Any]) -> job.Content:
+        chosen = job.read_features(path, row, columns or {}, "values")
+        features.require_once(chosen)
+        made = [_attribute(chosen, name, column) for name, column in _wanted(chosen)]
+        shown = ", ".join(f"{one.name} ({one.type}s)" for one in made)
+        n = len(set().union(*(one.values for one in made)))
+        return job.Content(
+            params={"attributes": [one.name for one in made]},
+            quality={"n_features": n},
+            values=[[one.name, one.type, sorted(one.values.items())] for one in made],
+            write=lambda connection, run: attributes.write(connection, run, made),
+            summary=f"{shown}, of {counted(n, 'feature')}.",
+        )
+
+    return job.ingest(engine, "attributes", path, sae, read, report)
+
+
+def _wanted(chosen: FeatureColumns) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the columns: of our own exports those of attributes, unless they are named."""
+    ours = bool(chosen.context) and not chosen.named
+    found = False
+    for name, column in chosen.values.items():
+        if not ours or name.startswith(features.ATTRIBUTE):
+            found = True
+            yield name.removeprefix(features.ATTRIBUTE), column
+    if not found:
+        raise errors.BadFile(
+            f"{chosen.file} was exported from a catalog, and has no attributes.",
+            hint="Name the columns to take: --column NAME=COLUMN.",
+        )
+
+
+def _attribute(chosen: FeatureColumns, name: str, column: list[Any]) -> Attribute:
+    texts.require_name(name, "An attribute")
+    given = [(row, value) for row, value in enumerate(column) if not features.is_missing(value)]
+    if not given:
+        raise errors.BadFile(
+            f"The column {name!r} of {chosen.file} has no value.",
+            hint="Name the columns to take: --column NAME=COLUMN.",
+        )
+    read = [values.number(value) for _, value in given]
+    is_text = [isinstance(value, str) for _, value in given]
+    if all(is_text) and (chosen.typed or None in read):
+        return Attribute(name, "text", {
+            chosen.features[row]: _text(chosen, row, name, value) for row, value in given
+        })  # fmt: skip
+    for (row, value), number, text in zip(given, read, is_text, strict=True):
+        if number is None or (text and chosen.typed):
+            chosen.refuse(
+                row,
+                f"its {name} is {value!r:.60}, not a finite number.",
+                "A column holds numbers or texts; leave out what is not known.",
+            )
+    numbers = {chosen.features[row]: number for (row, _), number in zip(given, read, strict=True)}
+    return Attribute(name, "number", numbers)
+
+
+def _text(chosen: FeatureColumns, row: int, name: str, value: str) -> str:
+    texts.require_storable(value, f"{name} of feature {chosen.features[row]}", "Correct it.")
+    if len(value.encode()) > LONGEST:
+        chosen.refuse(row, f"its {name} has more than {LONGEST:,} bytes.")
+    return value

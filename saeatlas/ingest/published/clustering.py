@@ -1,0 +1,207 @@
+"""Clusterings of features that others published: a run of lobes with a clustering a level."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from saeatlas import errors
+from saeatlas.ingest.formats import texts
+from saeatlas.ingest.published import features, job
+from saeatlas.ingest.published import values as values_of
+from saeatlas.ingest.published.features import FeatureColumns
+from saeatlas.progress import Report, silent
+from saeatlas.schema import tables
+from saeatlas.schema.rows import clusterings
+from saeatlas.schema.rows.clusterings import Clustering
+from saeatlas.wording import counted
+
+NOISE = -1
+"""What many programs call the features that they put into no cluster."""
+
+_LONG = {"clustering", "affinity", "k"}
+"""Columns of view ``lobe_features``: clusterings stand below one another."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A clustering of a file.
+
+    Parameters
+    ----------
+    name : str
+    features : list of int
+        Those that have a cluster.
+    clusters : list of int or str
+        Their clusters.
+    """
+
+    name: str
+    features: list[int]
+    clusters: list[Any]
+
+
+def ingest_clustering(
+    engine: sa.Engine,
+    path: Path,
+    *,
+    sae: str,
+    columns: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> job.Published:
+    """Ingest a clustering of features, at one level or several.
+
+    Writes a row of ``run`` (analysis ``lobes``), and for each level one of ``clustering``, with
+    rows of ``lobe`` and ``lobe_member``. The same again changes nothing.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+    path : Path
+        CSV, Parquet, JSON, .npy or .npz: which cluster each feature is in; several columns are
+        several levels. Clusters are whole numbers or texts; -1, null, NaN and the empty text are
+        none.
+    sae : str
+        Name or number of the SAE.
+    columns : mapping of str to str, optional
+        The file's column by level, ``feature`` that of the features. Default: all columns.
+    report : callable, optional
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    BadTable
+        The file has impossible values.
+    UnknownName
+        No such SAE.
+    """
+
+    def read(row: sa.Row[Any]) -> job.Content:
+        chosen = job.read_features(path, row, columns or {}, "members")
+        levels = _levels(chosen)
+        made = [_clustering(chosen.file, level) for level in levels]
+        n = max(len(one.features) for one in made)
+        shown = ", ".join(f"{one.affinity} ({counted(one.k, 'cluster')})" for one in made)
+        return job.Content(
+            params={
+                "affinities": [one.affinity for one in made],
+                "ks": sorted({one.k for one in made}),
+            },
+            quality={"n_features": n, "n_left_out": row.d_sae - n},
+            values=[[one.affinity, one.features.tolist(), one.lobes.tolist(), one.each["name"]]
+                    for one in made],
+            write=lambda connection, run: clusterings.write(connection, run, made),
+            summary=f"{shown}; {counted(n, 'feature')} of {row.d_sae:,} have one.",
+        )  # fmt: skip
+
+    return job.ingest(engine, "lobes", path, sae, read, report)
+
+
+def _levels(chosen: FeatureColumns) -> list[Level]:
+    if chosen.values.keys() == {"lobe"} and chosen.context.keys() >= _LONG:
+        return _long(chosen)
+    features.require_once(chosen)
+    if not chosen.named:
+        kept = {name: values for name, values in chosen.values.items()
+                if not (chosen.context and name.startswith(features.ATTRIBUTE))}  # fmt: skip
+        values = {_level_name(name): own for name, own in kept.items()}
+    else:
+        values = chosen.values
+    if not values:
+        raise errors.BadFile(
+            f"{chosen.file} has no column of clusters.",
+            hint="Name it: --column NAME=COLUMN.",
+        )
+    return [_level(chosen, name, own) for name, own in values.items()]
+
+
+def _level_name(column: str) -> str:
+    """Name the level of a column that has no name in its file."""
+    if column == "value":
+        return "cluster"
+    return f"level_{column[6:]}" if re.fullmatch(r"value_\d+", column) else column
+
+
+def _long(chosen: FeatureColumns) -> list[Level]:
+    """Take rows of view ``lobe_features`` apart: a level for each clustering."""
+    rows: dict[Any, list[int]] = {}
+    for row, number in enumerate(chosen.context["clustering"]):
+        rows.setdefault(number, []).append(row)
+    levels = []
+    for own in rows.values():
+        features.require_once(chosen, own)
+        name = f"{chosen.context['affinity'][own[0]]}_k{chosen.context['k'][own[0]]}"
+        names = chosen.context.get("name", chosen.values["lobe"])
+        column = chosen.values["lobe"] if features.is_missing(names[own[0]]) else names
+        part = [column[row] for row in own]
+        levels.append(_level(chosen, name, part, own))
+    return levels
+
+
+def _level(
+    chosen: FeatureColumns, name: str, values: Sequence[Any], rows: Sequence[int] | None = None
+) -> Level:
+    """Take one column for a clustering: by whole numbers if all are, else by texts."""
+    rows = range(len(chosen.features)) if rows is None else rows
+    given = [(row, value) for row, value in zip(rows, values, strict=True)
+             if not features.is_missing(value)]  # fmt: skip
+    numbers = [features.whole(value) for _, value in given]
+    if all(number is not None for number in numbers):
+        found: list[tuple[int, Any]] = [
+            (row, number)
+            for (row, _), number in zip(given, numbers, strict=True)
+            if number != NOISE
+        ]
+    else:
+        all_numbers = all(values_of.number(value) is not None for _, value in given)
+        for row, value in given:
+            if isinstance(value, float) or (all_numbers and features.whole(value) is None):
+                chosen.refuse(
+                    row,
+                    f"its {name} is {value}, not a whole number or a text.",
+                    "--column NAME=COLUMN names the columns of clusters.",
+                )
+        found = [(row, str(value)) for row, value in given]
+    if not found:
+        raise errors.BadFile(f"In {chosen.file} no feature has a cluster in column {name!r}.")
+    distinct = {cluster for _, cluster in found}
+    if not chosen.named and len(found) > 2 and 2 * len(distinct) > len(found):
+        raise errors.BadFile(
+            f"The column {name!r} of {chosen.file} has {len(distinct):,} different values for "
+            f"{counted(len(found), 'feature')}: it does not look like clusters.",
+            hint=f"Name the columns that do: --column NAME=COLUMN. If this one does: --column "
+            f"{name}={name}.",
+        )
+    for cluster in distinct:
+        texts.require_name(str(cluster), "A cluster")
+    return Level(name, [chosen.features[row] for row, _ in found], [c for _, c in found])
+
+
+def _clustering(file: str, level: Level) -> Clustering:
+    """Give clusters their numbers: the file's if it counts from 0, else the largest first."""
+    texts.require_name(level.name, "A level")
+    if level.name in (*tables.AFFINITIES, tables.ANGULAR):
+        raise errors.BadFile(
+            f"A level of {file} is called {level.name!r}, like an affinity of the catalog.",
+            hint=f"Give it another name: --column NAME={level.name}.",
+        )
+    own = np.array(level.features, np.int64)
+    order = np.argsort(own)
+    names, codes = np.unique(np.array(level.clusters, object), return_inverse=True)
+    k = len(names)
+    if not isinstance(names[0], int) or names[0] != 0 or names[-1] != k - 1:
+        lowest = np.full(k, own.max(), np.int64)
+        np.minimum.at(lowest, codes, own)
+        ranked = np.lexsort((lowest, -np.bincount(codes)))
+        names, codes = names[ranked], np.argsort(ranked)[codes]
+    return Clustering(
+        level.name, k, own[order], codes[order].astype(np.int64), {},
+        {"name": [str(name) for name in names]},
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""Values of features: numbers and texts, checked."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from saeatlas.ingest.published import features
+from saeatlas.ingest.published.features import FeatureColumns
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_EXACT = 2**53
+
+
+def number(value: Any) -> float | None:
+    """Read a finite number as files write it: 0.5, "0.5", true.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    float or None
+        None if it is none.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return None
+    found = float(value)
+    return found if math.isfinite(found) else None
+
+
+def coordinates(chosen: FeatureColumns, axis: str, column: list[Any]) -> list[float]:
+    """Read the coordinates along an axis.
+
+    Parameters
+    ----------
+    chosen : FeatureColumns
+    axis : str
+    column : list
+        A value a row.
+
+    Returns
+    -------
+    list of float
+
+    Raises
+    ------
+    BadFile
+        One is missing, is no number, or beyond single precision.
+    """
+    found = []
+    for row, value in enumerate(column):
+        if features.is_missing(value):
+            chosen.refuse(row, f"its {axis} is missing.", "Leave out features without a place.")
+        read = number(value)
+        if read is None or not abs(read) <= float(np.finfo(np.float32).max):
+            chosen.refuse(row, f"its {axis} is {value!r:.60}, not a finite number.",
+                          "Coordinates are numbers up to 3.4e38.")  # fmt: skip
+        found.append(read)
+    return found
