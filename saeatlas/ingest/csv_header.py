@@ -15,7 +15,8 @@ def read_header(line: str, wanted: Collection[str], default: str = ",") -> tuple
     wanted : collection of str
         Names of columns that the reader knows.
     default : str, default=','
-        The separator that counts unless another one gives more of these names.
+        The separator that counts unless another one gives more of these names; or more names, if
+        none of these is there.
 
     Returns
     -------
@@ -27,5 +28,7 @@ def read_header(line: str, wanted: Collection[str], default: str = ",") -> tuple
     for separator in dict.fromkeys((default, *SEPARATORS)):
         fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
         found[separator] = [name.strip() for name in fields]
-    best = max(found, key=lambda separator: len(set(wanted) & set(found[separator])))
+    known = {separator: len(set(wanted) & set(names)) for separator, names in found.items()}
+    counts = known if any(known.values()) else {one: len(names) for one, names in found.items()}
+    best = max(counts, key=lambda separator: counts[separator])
     return best, found[best]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from saeatlas import errors
+from saeatlas.ingest import csv_header
 from saeatlas.ingest.formats import arrow, lines
 from saeatlas.ingest.published import arrays, json_forms
 from saeatlas.ingest.tables import files
@@ -102,7 +103,7 @@ def _require_rows(file: str, n: int, most: int) -> None:
 def _csv(path: Path, most: int, separator: str) -> Columns:
     with lines.text_lines(path) as text:
         head = next(text, "")
-        separator, names = _header(head, separator)
+        separator, names = csv_header.read_header(head, ("feature",), separator)
         _distinct(path.name, names)
         values: dict[str, list[Any]] = {name: [] for name in names}
         try:
@@ -117,16 +118,6 @@ def _csv(path: Path, most: int, separator: str) -> Columns:
                 hint="Put texts with commas or line breaks in double quotes.",
             ) from error
     return Columns(path.name, values, typed=False)
-
-
-def _header(line: str, separator: str) -> tuple[str, list[str]]:
-    """Read the names of columns, whichever separator stands between them."""
-    found = {}
-    for one in dict.fromkeys((separator, ",", ";", "\t", "|")):
-        fields = next(csv.reader([line], delimiter=one, skipinitialspace=True), [])
-        found[one] = [name.strip() for name in fields]
-    best = max(found, key=lambda one: ("feature" in found[one], len(found[one])))
-    return best, found[best]
 
 
 def _append(file: str, line: int, values: dict[str, list[Any]], row: Sequence[str]) -> None:

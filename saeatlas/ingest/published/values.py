@@ -1,15 +1,14 @@
 """Values of features: numbers and texts, checked."""
 
 import math
-import re
 from typing import Any
 
 import numpy as np
 
+from saeatlas.ingest.formats import numerals
 from saeatlas.ingest.published import features
 from saeatlas.ingest.published.features import FeatureColumns
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _EXACT = 2**53
 
 
@@ -26,8 +25,10 @@ def number(value: Any) -> float | None:
         None if it is none.
     """
     if isinstance(value, str):
-        text = value.strip()
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        try:
+            value = numerals.real(value)
+        except ValueError:
+            return None
     if isinstance(value, int) and abs(value) > _EXACT:
         return None
     found = float(value)

@@ -41,7 +41,7 @@ def runs(engine: sa.Engine, tmp_path: Path) -> dict[str, int]:
 
 def _rows(connection: sa.Connection, query: str, run: int) -> pd.DataFrame:
     return pd.DataFrame(
-        connection.execute(sa.text(query.format(run).replace("from ", "from atlas.")))
+        connection.execute(sa.text(query.format(run)))
     )
 
 
