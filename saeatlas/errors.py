@@ -35,7 +35,6 @@ handler and prints these three lines as they are.
 """
 
 import difflib
-import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -150,24 +149,7 @@ class UnsupportedSae(InputError):
 
 
 class WithoutWeights(InputError):
-    """The SAE was ingested without weights.
-
-    Parameters
-    ----------
-    sae : int
-        ``sae.id``.
-    release, sae_id : str
-        Its name.
-    """
-
-    def __init__(self, sae: int, release: str, sae_id: str) -> None:
-        super().__init__(
-            f"SAE {sae} ({release}/{sae_id}) was ingested without weights: it has no vectors.",
-            available="Labels, activations, clusterings, maps and attributes of its features can "
-            "be used.",
-            hint="Add the weights: `saeatlas ingest sae --path FOLDER "
-            f"{shlex.join(['--release', release, '--sae-id', sae_id])}`",
-        )
+    """The SAE was ingested without weights."""
 
 
 class ModelMismatch(InputError):

@@ -6,11 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC
 
-from saeatlas import errors
 from saeatlas.catalog.language import named_saes, nodes, operands
 from saeatlas.catalog.language.names import Sae
 from saeatlas.catalog.language.query_errors import QueryError
 from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, view, whole
+from saeatlas.schema.rows import saes
 from saeatlas.wording import counted
 
 ROUNDING = 1e-6
@@ -219,7 +219,7 @@ def candidates(sae: Sae, near: nodes.Near, saes: Sequence[Sae], n: int) -> Any:
 
 def _require_weights(sae: Sae, at: operands.Place) -> None:
     if sae.d_in is None:
-        without = errors.WithoutWeights(sae.id, sae.release, sae.sae_id)
+        without = saes.without_weights(sae.id, sae.release, sae.sae_id)
         raise QueryError(at, without.wrong, available=without.available, hint=without.hint)
 
 

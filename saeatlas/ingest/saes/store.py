@@ -116,23 +116,7 @@ def store_sae(
     texts.require_name(loaded.release, "The release", "Give another --release.")
     texts.require_name(loaded.sae_id, "The SAE", "Give another --sae-id.")
     table = tables.sae
-    row = {
-        "release": loaded.release,
-        "sae_id": loaded.sae_id,
-        "hook_name": loaded.hook_name,
-        "layer": loaded.layer,
-        "site": loaded.site,
-        "d_in": loaded.decoder.shape[1],
-        "d_sae": loaded.d_sae,
-        "architecture": loaded.architecture,
-        "l0": loaded.l0,
-        "explained_variance": loaded.explained_variance,
-        "neuronpedia_id": loaded.neuronpedia_id,
-        "prepend_bos": loaded.prepend_bos,
-        "config": loaded.config,
-        "source": loaded.source,
-        "weights_sha256": bytes.fromhex(loaded.weights_sha256),
-    }
+    row = _row(loaded)
     number = connection.execute(
         insert(table).values(row).on_conflict_do_nothing().returning(table.c.id)
     ).scalar_one_or_none()
@@ -152,6 +136,27 @@ def store_sae(
         number, loaded.release, loaded.sae_id, loaded.d_sae, width, created, added, filled, page,
         loaded.left_out,
     )  # fmt: skip
+
+
+def _row(loaded: "LoadedSae") -> dict[str, Any]:
+    """Gather the columns of table ``sae``."""
+    return {
+        "release": loaded.release,
+        "sae_id": loaded.sae_id,
+        "hook_name": loaded.hook_name,
+        "layer": loaded.layer,
+        "site": loaded.site,
+        "d_in": loaded.decoder.shape[1],
+        "d_sae": loaded.d_sae,
+        "architecture": loaded.architecture,
+        "l0": loaded.l0,
+        "explained_variance": loaded.explained_variance,
+        "neuronpedia_id": loaded.neuronpedia_id,
+        "prepend_bos": loaded.prepend_bos,
+        "config": loaded.config,
+        "source": loaded.source,
+        "weights_sha256": bytes.fromhex(loaded.weights_sha256),
+    }
 
 
 def _fill(connection: sa.Connection, number: int, loaded: "LoadedSae") -> None:

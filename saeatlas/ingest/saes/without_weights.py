@@ -63,16 +63,10 @@ def store_names(
     parts = [f"layer_{layer}", *([site] if site else []), str(features)]
     default = None if layer is None else "_".join(parts)
     row: dict[str, Any] = {
-        "release": release or model_name,
-        "sae_id": sae_id or default,
-        "hook_name": hook_name,
-        "layer": layer,
-        "site": site,
-        "d_sae": features,
-        "neuronpedia_id": named_page(neuronpedia_id),
-        "config": {},
-        "source": SOURCE,
-    }
+        "release": release or model_name, "sae_id": sae_id or default, "hook_name": hook_name,
+        "layer": layer, "site": site, "d_sae": features,
+        "neuronpedia_id": named_page(neuronpedia_id), "config": {}, "source": SOURCE,
+    }  # fmt: skip
     if not (row["release"] and row["sae_id"]):
         raise errors.InputError(
             "An SAE without weights needs a name.",

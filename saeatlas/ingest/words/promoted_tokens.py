@@ -116,9 +116,8 @@ def find_tokens(
     params = {"model_sha256": files.model_fingerprint(model, config), "top": top}
     with engine.connect() as connection:
         row = saes.read(connection, sae)
-        weights = saes.weights(row)
+        key = _key(saes.weights(row), tokenizer.fingerprint, params)
         _require_residual(row, model, int(config.hidden_size))
-        key = runs.input_hash(weights=weights, tokenizer=tokenizer.fingerprint, **params)
         older = _runs(connection, sae)
     if key in older:
         return TokensOutcome(older[key], created=False)
@@ -141,6 +140,11 @@ def find_tokens(
             tokenizer=tokenizer, top=top, report=report,
         )  # fmt: skip
     return TokensOutcome(run, created=True, **quality)
+
+
+def _key(weights: str, tokenizer: str, params: dict[str, Any]) -> bytes:
+    """Hash what the tokens depend on."""
+    return runs.input_hash(weights=weights, tokenizer=tokenizer, **params)
 
 
 def _write(

@@ -1,5 +1,6 @@
 """The rows of SAEs, by number or by any of their names."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,9 +61,32 @@ def weights(row: sa.Row[Any]) -> str:
         It was ingested without them.
     """
     if row.weights_sha256 is None:
-        raise errors.WithoutWeights(row.id, row.release, row.sae_id)
+        raise without_weights(row.id, row.release, row.sae_id)
     digest: str = row.weights_sha256.hex()
     return digest
+
+
+def without_weights(sae: int, release: str, sae_id: str) -> errors.WithoutWeights:
+    """Return the error about an SAE that has no vectors.
+
+    Parameters
+    ----------
+    sae : int
+        ``sae.id``.
+    release, sae_id : str
+        Its name.
+
+    Returns
+    -------
+    WithoutWeights
+    """
+    name = shlex.join(["--release", release, "--sae-id", sae_id])
+    return errors.WithoutWeights(
+        f"SAE {sae} ({release}/{sae_id}) was ingested without weights: it has no vectors.",
+        available="Labels, activations, clusterings, maps and attributes of its features can be "
+        "used.",
+        hint=f"Add the weights: `saeatlas ingest sae --path FOLDER {name}`",
+    )
 
 
 def find_saes(connection: sa.Connection, names: Sequence[str]) -> list[sa.Row[Any]]:

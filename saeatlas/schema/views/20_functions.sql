@@ -4,6 +4,11 @@ create function atlas.direction(vector vector, longest double precision)
 returns vector language plpgsql immutable parallel safe
 as $$
 begin
+    if vector is null then
+        raise exception 'This SAE was ingested without weights: it has no vectors'
+            using errcode = 'invalid_parameter_value',
+            hint = '`saeatlas ingest sae --path FOLDER` with its --release and --sae-id adds them.';
+    end if;
     if vector_norm(vector) <= 1e-6 * longest then
         raise exception 'This vector has length 0, or its terms cancel out: nothing is near to nothing'
             using errcode = 'invalid_parameter_value';
@@ -24,7 +29,6 @@ begin atomic
         select atlas.direction(feature.decoder, feature.decoder_norm) as decoder
         from atlas.feature
         where feature.sae = neighbours.sae and feature.feature = neighbours.feature
-            and feature.decoder is not null
     )
     select other.feature, 1 - (other.decoder <=> self.decoder)
     from self
@@ -34,5 +38,4 @@ begin atomic
     limit neighbours.k;
 end;
 comment on function atlas.neighbours(integer, integer, integer) is
-    'The k features of the same SAE whose decoder vectors are nearest by cosine: an exact scan. '
-    'No rows for an SAE without weights.';
+    'The k features of the same SAE whose decoder vectors are nearest by cosine: an exact scan.';

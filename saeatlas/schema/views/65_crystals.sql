@@ -80,7 +80,6 @@ begin atomic
         join atlas.feature as ends on ends.sae = starts.sae and ends.feature = analogy.b
         join atlas.feature as others on others.sae = starts.sae and others.feature = analogy.c
         where starts.sae = analogy.sae and starts.feature = analogy.a
-            and starts.decoder is not null
     )
     select candidate.feature, 1 - (candidate.decoder <=> goal.vector)
     from goal
@@ -125,7 +124,6 @@ begin atomic
     join atlas.function_vectors as near
         on (near.sae = self.sae or near.sae is null)
             and vector_dims(near.direction) = vector_dims(self.decoder)
-    where self.decoder is not null
     order by abs(1 - (near.direction <=> self.decoder)) desc, near.run, near.function_vector
     limit function_vectors_near.k;
 end;

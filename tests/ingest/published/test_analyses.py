@@ -40,9 +40,7 @@ def runs(engine: sa.Engine, tmp_path: Path) -> dict[str, int]:
 
 
 def _rows(connection: sa.Connection, query: str, run: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        connection.execute(sa.text(query.format(run)))
-    )
+    return pd.DataFrame(connection.execute(sa.text(query.format(run))))
 
 
 def test_subsets(engine: sa.Engine, runs: dict[str, int]) -> None:

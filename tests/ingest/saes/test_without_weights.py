@@ -112,8 +112,9 @@ def test_near_in_an_sae_without_weights(engine: sa.Engine, tmp_path: Path) -> No
                   "features near 1:3 - 0:3"):  # fmt: skip
         with pytest.raises(errors.BadQuery, match=r"without weights(.|\n)*Add the weights"):
             saeatlas.connect().query(query)
-    for call in ("neighbors(2, 3, 5)", "analogy(2, 1, 2, 3, 5)", "function_vectors_near(2, 3)"):
-        assert saeatlas.connect().sql(f"select * from {call}").empty
+    for call in ("neighbours(2, 3, 5)", "analogy(2, 1, 2, 3, 5)", "function_vectors_near(2, 3)"):
+        with pytest.raises(errors.QueryFailed, match=r"without weights(.|\n)*--path FOLDER"):
+            saeatlas.connect().sql(f"select * from {call}")
     with pytest.raises(errors.WithoutWeights):
         saeatlas.connect().decoder(2)
 
