@@ -119,7 +119,7 @@ def _opened(inner: Any) -> Any:
     """Return the object that a text of JSON or a map holds; anything else as it is."""
     if isinstance(inner, list) and inner and all(_is_entry(entry) for entry in inner):
         return dict(inner)
-    if not isinstance(inner, str) or not inner.lstrip().startswith("{"):
+    if not isinstance(inner, str | bytes) or inner.lstrip()[:1] not in ("{", b"{"):
         return inner
     try:
         return json.loads(inner)

@@ -25,8 +25,8 @@ _LENS = {
     "ln2.hook_normalized": "mlp_normalized",
     "hook_mlp_in": "resid_mid",  # what the norm before the MLP reads
 }
-_LENS_NAME = re.compile(r"blocks\.(\d+)\.(.+)")
-_MODULE_NAME = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.(\d+)(?:\.(.+))?")
+_LENS_NAME = re.compile(r"blocks\.([0-9]+)\.(.+)")
+_MODULE_NAME = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.([0-9]+)(?:\.(.+))?")
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def lens_hook_name(hook_name: str | None, module: str | None) -> str | None:
 
 def layer_of_hook(hook_name: str | None) -> int | None:
     """Read the decoder layer from a hook's name, whether or not it is known where that is."""
-    found = re.search(r"(?:blocks|layers|h)\.(\d+)(?:\.|$)", hook_name or "")
+    found = re.search(r"(?:blocks|layers|h)\.([0-9]+)(?:\.|$)", hook_name or "")
     return int(found[1]) if found else None
 
 
@@ -182,7 +182,7 @@ def region_of_hook(hook_name: str | None) -> Region | None:
         ("resid|hook_mlp_in", "resid"),
         ("mlp|ln2", "mlp"),
         ("attn|hook_z", "att"),
-        (r"(?:layers|h)\.\d+$", "resid"),
+        (r"(?:layers|h)\.[0-9]+$", "resid"),
     )
     return next((region for p, region in regions if re.search(p, hook_name or "")), None)
 

@@ -371,6 +371,13 @@ def test_a_map_in_parquet_is_an_object(tmp_path: Path) -> None:
     assert found[0].metadata == {"meta": {"x": "y"}}
 
 
+def test_an_object_as_json_in_bytes(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a"], "meta": pa.array([b'{"set": "A", "n": 1}'])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    (found,) = read(tmp_path / "x.parquet", subset_field="meta.set")
+    assert (found.subset, found.metadata) == ("A", {"meta": {"n": 1}})
+
+
 def test_text_that_is_bytes_says_how_to_write_strings(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": pa.array([b"a"])}), tmp_path / "x.parquet")
     with pytest.raises(errors.BadDocument) as error:

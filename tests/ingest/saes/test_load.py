@@ -651,6 +651,26 @@ def test_the_page_that_a_configuration_names(folder: Path, said: Any, page: str 
     assert load_sae(path=folder).neuronpedia_id == page
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("hook_name", 5), ("hook_name", ["blocks.1.hook_resid_post"]), ("hf_hook_name", 5),
+        ("model_name", ["tiny"]), ("model_name", 5), ("prepend_bos", "false"), ("prepend_bos", []),
+        ("prepend_bos", 1), ("prepend_bos", 0.0), ("model_from_pretrained_kwargs", ["fold_ln"]),
+        ("model_from_pretrained_kwargs", "fold_ln"),
+    ],
+)  # fmt: skip
+def test_entries_of_another_type(folder: Path, entry: str, value: Any) -> None:
+    _edit_config(folder, metadata={entry: value})
+    with pytest.raises(errors.AtlasError, match=entry):
+        load_sae(path=folder)
+
+
+def test_a_layer_in_digits_of_another_script_is_unknown(folder: Path) -> None:
+    _edit_config(folder, metadata={"hook_name": "blocks.\u0661.hook_resid_post"})
+    assert load_sae(path=folder).layer is None
+
+
 def test_a_page_in_a_configuration_of_sae_lens_before_6(folder: Path) -> None:
     _old_config(folder, neuronpedia_id="gpt2-small/8-res-jb", architecture="jumprelu")
     assert load_sae(path=folder).neuronpedia_id == "gpt2-small/8-res-jb"
