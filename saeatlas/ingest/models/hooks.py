@@ -172,7 +172,7 @@ def lens_hook_name(hook_name: str | None, module: str | None) -> str | None:
 
 def layer_of_hook(hook_name: str | None) -> int | None:
     """Read the decoder layer from a hook's name, whether or not it is known where that is."""
-    found = re.search(r"(?:blocks|layers|h)\.([0-9]+)(?:\.|$)", hook_name or "")
+    found = re.search(r"(?:blocks|layers|h)\.([0-9]{1,4})(?:\.|$)", hook_name or "")
     return int(found[1]) if found else None
 
 

@@ -143,7 +143,8 @@ def damage() -> tuple[type[Exception], ...]:
 
     return (
         OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, EOFError,
-        AssertionError, BadZipFile, zlib.error, SafetensorError, UnpicklingError,
+        AssertionError, ArithmeticError, MemoryError, BadZipFile, zlib.error, SafetensorError,
+        UnpicklingError,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from saeatlas import errors
-from saeatlas.ingest.saes import files, reading, registry
+from saeatlas.ingest.saes import config_types, files, reading, registry
 from saeatlas.ingest.saes.folders import sae_lens, sae_lens_fields
 from saeatlas.ingest.saes.raw_sae import RawSae, of_sae, quiet
 
@@ -55,7 +55,8 @@ def _from_registry(release: str, sae_id: str) -> RawSae:
             said.update(reading.read_config(Path(file)) | terms["cfg_overrides"])
         sae_lens.require_architecture(name, said)
         sae_lens_fields.require_known_activation(name, said)
-        return sae_lens_fields.in_form_of_version_6(config), weights, sparsity
+        config = sae_lens_fields.in_form_of_version_6(config)
+        return config_types.checked(name, config), weights, sparsity
 
     with quiet():
         sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32", converter=convert)

@@ -40,12 +40,6 @@ _FOLDING = {
 }
 """By normalisation, sae-lens' method that puts it into the weights."""
 
-_TYPES: dict[str, type] = {
-    "hook_name": str, "hf_hook_name": str, "model_name": str, "prepend_bos": bool,
-    "model_from_pretrained_kwargs": dict,
-}  # fmt: skip
-_TYPE_NAMES = {str: "a string", bool: "true or false", dict: "an object"}
-
 PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
 """What TransformerLens does to a model's weights on demand that moves activations."""
 
@@ -142,7 +136,6 @@ def _described(
     said = {} if sae is None else sae.cfg.to_dict() | found.extra
     config: dict[str, Any] = document.json_safe(said)
     metadata = config.get("metadata", {})
-    _require_types(f"{release}/{sae_id}", metadata)
     hook = hook_name or hooks.lens_hook_name(
         metadata.get("hook_name"), metadata.get("hf_hook_name")
     )
@@ -172,18 +165,6 @@ def _described(
         neuronpedia_id=neuronpedia_page(metadata.get("neuronpedia_id")),
         prepend_bos=metadata.get("prepend_bos"),
     )
-
-
-def _require_types(name: str, metadata: dict[str, Any]) -> None:
-    """Refuse entries of a configuration that are read here and are of another type."""
-    for entry, kind in _TYPES.items():
-        value = metadata.get(entry)
-        if not isinstance(value, kind | None):
-            raise errors.BadWeights(
-                f"The configuration of SAE {name} has {value!r:.60} as its {entry}.",
-                available=f"Expected is {_TYPE_NAMES[kind]}.",
-                hint="Correct its cfg.json.",
-            )
 
 
 def _hub_name(model: str | None) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.saes import config_types
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -114,6 +115,11 @@ def built(where: str, config: dict[str, Any], weights: Arrays) -> "SAE[Any]":
     -------
     sae_lens.SAE
         In float32 on the CPU.
+
+    Raises
+    ------
+    BadWeights
+        An entry of the configuration cannot be used.
     """
     import torch
     from sae_lens import SAE
@@ -121,7 +127,7 @@ def built(where: str, config: dict[str, Any], weights: Arrays) -> "SAE[Any]":
     tensors = {
         name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()
     }
-    full = config | {"dtype": "float32", "device": "cpu"}
+    full = config_types.checked(where, config) | {"dtype": "float32", "device": "cpu"}
     with quiet():
         return SAE.load_from_disk(
             Path(where), device="cpu", dtype="float32", converter=lambda *_, **__: (full, tensors)

@@ -486,7 +486,7 @@ def test_features_without_direction(folder: Path, tmp_path: Path) -> None:
         ({"d_sae": 95}, errors.BadWeights, "size mismatch for W_dec.*96.*95"),
         ({"d_in": 25}, errors.BadWeights, "size mismatch"),
         ({"d_sae": "many"}, errors.BadWeights, "'d_sae' should be a valid integer"),
-        ({"d_sae": -1}, errors.BadWeights, "cannot be read"),
+        ({"d_sae": -1}, errors.BadWeights, "'d_sae' should be greater than 0"),
         ({"architecture": "gated"}, errors.BadWeights, "Missing key.*b_gate"),
         ({"architecture": "crosscoder"}, errors.UnsupportedSae, "architecture 'crosscoder'"),
         ({"architecture": "batchtopk"}, errors.UnsupportedSae, "architecture 'batchtopk'"),

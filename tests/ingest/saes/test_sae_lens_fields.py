@@ -143,6 +143,38 @@ def test_entries_that_change_nothing(folder: Path, changes: dict[str, Any]) -> N
     torch.testing.assert_close(loaded.sae.encode(x), _expected(folder, x))
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("hook_name", 7), ("hook_name", ["blocks.1.hook_resid_post"]), ("hook_name", "a\0b"),
+        ("hook_name", "\ud800"), ("hook_name", "x" * 5000), ("model_name", True),
+        ("prepend_bos", "yes"), ("prepend_bos", 1), ("model_from_pretrained_kwargs", [1]),
+        ("hf_hook_name", 1.5), ("d_in", "24"), ("d_sae", -1), ("d_sae", 10**40),
+        ("architecture", 7), ("apply_b_dec_to_input", "no"), ("reshape_activations", "heads"),
+        ("normalize_activations", 3),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["flat", "with metadata"])
+def test_entries_of_another_type(folder: Path, form: str, entry: str, value: Any) -> None:
+    new = json.loads((folder / "cfg.json").read_text())
+    said: dict[str, Any] = new if form == "with metadata" else dict(FLAT)
+    (said["metadata"] if entry in said.get("metadata", {}) else said)[entry] = value
+    with pytest.raises((errors.BadWeights, errors.UnsupportedSae)) as caught:
+        load_sae(path=_say(folder, said))
+    assert caught.value.hint and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("k", [0, -3, 97, 10**30, 2.5, "5", [5], True, None])
+def test_a_k_that_is_none(tmp_path: Path, k: Any) -> None:
+    folder = tiny.make_sae(tmp_path / "topk", "topk")
+    said = json.loads((folder / "cfg.json").read_text())
+    with pytest.raises((errors.BadWeights, errors.UnsupportedSae)):
+        load_sae(path=_say(folder, said | {"k": k}))
+    del said["k"]  # sae-lens would take 100
+    with pytest.raises(errors.UnsupportedSae, match="'topk' without k"):
+        load_sae(path=_say(folder, said))
+
+
 def test_a_topk_sae_of_sae_lens_before_6(folder: Path) -> None:
     said = FLAT | {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 4}}
     loaded = load_sae(path=_say(folder, said))

@@ -102,7 +102,8 @@ def in_form_of_version_6(said: dict[str, Any]) -> dict[str, Any]:
     else:
         config.setdefault("architecture", "standard")
         beside = {name: config[name] for name in loaders.LLM_METADATA_KEYS if name in config}
-        config["metadata"] = beside | config["metadata"]
+        inside = {k: v for k, v in config["metadata"].items() if v is not None or k not in beside}
+        config["metadata"] = beside | inside
     version = config.pop("sae_lens_version", None) or config["metadata"].get("sae_lens_version")
     config["metadata"]["sae_lens_version"] = str(version) if _is_of_6(version) else "6.0.0"
     return config
@@ -141,6 +142,8 @@ def require_known_activation(where: str, said: dict[str, Any]) -> None:
             raise _refusal(where, [f"{entry} 'topk' without k"])
     elif named != "relu":
         raise _refusal(where, [f"{entry} {named!r}"])
+    if architecture in ("topk", "abstopk") and said.get("k") is None and not kwargs:
+        raise _refusal(where, [f"architecture {architecture!r} without k"])
     others = dict(kwargs) if isinstance(kwargs, dict) else {"": kwargs}
     if named == "topk" or architecture == "topk":
         others.pop("k", None)
