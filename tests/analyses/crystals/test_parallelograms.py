@@ -40,13 +40,17 @@ def _plain(points: Array, corners: Array) -> tuple[float, float, float]:
 def _brute(points: Array, ends: Array, least: float) -> dict[tuple[int, ...], float]:
     """Compare all pairs of pairs, one after another."""
     found = {}
-    for (a, b), (c, d) in itertools.combinations(ends.tolist(), 2):
-        if len({a, b, c, d}) == 4:
-            back = (points[b] - points[a]) @ (points[d] - points[c]) < 0
+    sides = points[ends[:, 1]] - points[ends[:, 0]]
+    sides /= np.linalg.norm(sides, axis=1, keepdims=True)
+    cosines = sides @ sides.T
+    for i, j in itertools.combinations(range(len(ends)), 2):
+        (a, b), (c, d) = ends[i].tolist(), ends[j].tolist()
+        if abs(cosines[i, j]) > least - 0.01 and len({a, b, c, d}) == 4:  # 0.01: rounding
+            back = cosines[i, j] < 0
             corners = np.array([a, b, d, c] if back else [a, b, c, d])
-            sides, legs, _ = _plain(points, corners)
-            if min(sides, legs) >= least:
-                found[tuple(corners.tolist())] = min(sides, legs)
+            quality = min(_plain(points, corners)[:2])
+            if quality >= least:
+                found[tuple(corners.tolist())] = quality
     return found
 
 

@@ -111,7 +111,7 @@ def test_noise_has_no_distractors(n: int, d: int, k: int) -> None:
         distractors.within_relation_axes(
             rng.standard_normal((n, d)).astype(np.float32), np.arange(n) % k, 5
         )[0].shape[1]
-        for _ in range(40)
+        for _ in range(20)
     ]
     assert sum(found) <= 2
 

@@ -181,7 +181,7 @@ def test_pairs_that_share_a_word_are_not_evidence_each() -> None:
 @pytest.mark.slow
 def test_noise_in_more_dimensions_than_pairs() -> None:
     p = []
-    for seed in range(100):
+    for seed in range(60):
         x, labels = _draw(seed, 60, 90, 3, signal=0)
         p.append(separations(x, labels, np.arange(60), folds=3, trials=19, seed=seed)[2].p)
     assert _uniform(np.array(p), 20) > 0.01
