@@ -63,7 +63,8 @@ class AtlasError(Exception):
         self.wrong = printable(wrong or (self.__doc__ or "").strip().splitlines()[0])
         self.available = available and printable(available)
         self.hint = hint and printable(hint)
-        super().__init__("\n".join(part for part in (self.wrong, available, hint) if part))
+        parts = (self.wrong, self.available, self.hint)
+        super().__init__("\n".join(part for part in parts if part))
 
 
 class MissingExtra(AtlasError):

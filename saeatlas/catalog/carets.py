@@ -1,8 +1,13 @@
 """A line of a query with carets under a part of it."""
 
+import re
 import unicodedata
 
 _NO_WIDTH = {"Mn", "Me", "Cf"}
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+BEFORE, AFTER = 70, 80
+"""Characters of a long line that are shown before the place, and from it on."""
 
 
 def width(text: str) -> int:
@@ -42,10 +47,15 @@ def caret(text: str, start: int, end: int | None = None) -> str:
     Returns
     -------
     str
-        The line, and carets below it.
+        The line, and carets below it. Of a long line a part; U+FFFD for control characters.
     """
     first = text.rfind("\n", 0, start) + 1
-    line = text[first:].split("\n", 1)[0].rstrip("\r")
-    before, marked = line[: start - first], line[start - first : (end or start + 1) - first]
+    line = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[first:].split("\n", 1)[0].rstrip("\r"))
+    start, end = start - first, (end or start + 1) - first
+    cut = max(0, start - BEFORE) if len(line) > BEFORE + AFTER else 0
+    left = "... " if cut else ""
+    right = " ..." if len(line) > cut + BEFORE + AFTER else ""
+    before, marked = left + line[cut:start], line[start : min(end, cut + BEFORE + AFTER)]
     space = "".join("\t" if each == "\t" else " " * width(each) for each in before)
-    return f"{line}\n{space}{'^' * max(1, width(marked))}"
+    shown = f"{left}{line[cut : cut + BEFORE + AFTER]}{right}"
+    return f"{shown}\n{space}{'^' * max(1, width(marked))}"

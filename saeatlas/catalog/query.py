@@ -1,6 +1,5 @@
 """Ask in the query language."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -129,8 +128,7 @@ def _located(text: str) -> Iterator[None]:
     try:
         yield
     except QueryError as error:
-        shown = re.sub(parsing.UNPRINTABLE, "\N{REPLACEMENT CHARACTER}", text)
-        place = caret(shown, *error.at) if error.at else None
+        place = caret(text, *error.at) if error.at else None
         available = "\n".join(part for part in (place, error.available) if part)
         raise errors.BadQuery(
             error.wrong, available=available or None, hint=error.hint
