@@ -203,7 +203,7 @@ class Recorder:
             raise self._nothing_recorded()
 
     def _nothing_recorded(self) -> errors.EmptyCorpus:
-        """Say why no document gave a block: unreadable, too short, or some of each."""
+        """Say why no document gave a block: unreadable, empty, too short, or some of each."""
         done, first = self.outcome, self.unreadable
         if first is not None and done.unreadable == done.documents:
             return errors.EmptyCorpus(
@@ -211,11 +211,18 @@ class Recorder:
                 available=f"The first: {first.reason}",
                 hint=first.remedy or "Correct the documents.",
             )
+        unread = f"{done.unreadable:,} of them could not be read"
+        unread += f"; the first: {first.reason}" if first else "."
+        if not done.tokens:
+            return errors.EmptyCorpus(
+                f"None of the {done.documents:,} documents has any text.",
+                available=unread,
+                hint="Check that --text-field is the field that holds the text.",
+            )
         return errors.EmptyCorpus(
             f"None of the {done.documents:,} documents read gave a block of "
             f"{self.options.min_tokens} tokens or more.",
-            available=f"{done.unreadable:,} of them could not be read"
-            + (f"; the first: {first.reason}" if first else "."),
+            available=unread,
             hint="Use a smaller --block, or --tail keep.",
         )
 

@@ -11,7 +11,7 @@ from saeatlas.ingest.formats import arrow, numerals, texts
 from saeatlas.ingest.formats import files as formats
 from saeatlas.ingest.tables import columns as naming
 from saeatlas.ingest.tables import csv_table
-from saeatlas.ingest.tables.stage import Int, Named, Rows
+from saeatlas.ingest.tables.stage import Float, Int, Named, Rows
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".tsv")
@@ -139,7 +139,7 @@ class TableFile:
         )
         fits = types.is_integer(kind)
         if ours == "activation":
-            fits = fits or types.is_floating(kind)
+            fits = fits or types.is_floating(kind) or types.is_decimal(kind)
         elif ours in ("document", "subset"):
             fits = fits or is_text or (ours == "subset" and types.is_null(kind))
         if not fits:
@@ -165,7 +165,7 @@ class TableFile:
             self._numbered(columns["document"], is_csv),
             _integers(columns["block"]) if "block" in columns else np.zeros(len(batch), np.int64),
             _integers(columns["feature"]),
-            columns["activation"].to_numpy(zero_copy_only=False),
+            _reals(columns["activation"]),
         )
         if "subset" in columns:
             self._note_subsets(rows, columns["subset"])
@@ -234,6 +234,16 @@ def _integers(column: Any) -> Int:
 
     integers: Int = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return integers
+
+
+def _reals(column: Any) -> Float:
+    """Return numbers; halves as they are, which the message about infinity needs."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    plain = column.cast(pa.float64()) if types.is_decimal(column.type) else column
+    reals: Float = plain.to_numpy(zero_copy_only=False)
+    return reals
 
 
 def _number_or_name(text: str) -> int | str:

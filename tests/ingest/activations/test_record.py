@@ -375,9 +375,8 @@ def test_when_no_document_can_be_read_the_first_says_why(
     lines, reason, remedy = UNREADABLE[case]
     path = tmp_path / "x.jsonl"
     path.write_bytes(b"\n".join(lines))
-    source = open_corpus(str(path), on_bad_document="skip")
     with pytest.raises(errors.EmptyCorpus) as error:
-        record(engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**PARAMS))
+        _record_plain(engine, model, path)
     said = str(error.value)
     assert f"None of the {len(lines)} documents can be read" in said
     assert "The first: x.jsonl:1: " in said and reason in said and remedy in said
@@ -391,9 +390,25 @@ def test_documents_too_short_beside_unreadable_ones(
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "the"}\n{"text": 7}\n')
-    source = open_corpus(str(path), on_bad_document="skip")
     with pytest.raises(errors.EmptyCorpus, match=r"1 of them (.|\n)*x.jsonl:2(.|\n)*--tail keep"):
-        record(engine, model=str(model), corpus=source, saes=["one"], options=Options.of(**PARAMS))
+        _record_plain(engine, model, path)
+
+
+def test_documents_without_any_text(engine: sa.Engine, model: Path, tmp_path: Path) -> None:
+    _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": ""}\n' * 3)
+    for tail in ("drop", "keep"):
+        with pytest.raises(errors.EmptyCorpus, match=r"None of the 3 .* text(.|\n)*--text-field"):
+            _record_plain(engine, model, path, tail=tail)
+    assert _nothing_is_stored(engine)
+
+
+def _record_plain(engine: sa.Engine, model: Path, corpus: Path, **changes: Any) -> RecordOutcome:
+    """Record documents that have no subsets, without those that cannot be read."""
+    source = open_corpus(str(corpus), on_bad_document="skip")
+    options = Options.of(**(PARAMS | changes))
+    return record(engine, model=str(model), corpus=source, saes=["one"], options=options)
 
 
 def _without_bos(folder: Path) -> None:

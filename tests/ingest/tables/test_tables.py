@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,13 @@ def test_every_type_of_text_in_parquet(engine: sa.Engine, tmp_path: Path, kind: 
     assert _stored(engine, done) == [{1: 1}, {3: 3}, {2: 2}]
     subsets = [row.subset for row in _rows(engine, tables.document, "document")]
     assert subsets == ["a" * 40, "b"]
+
+
+def test_decimals_in_parquet(engine: sa.Engine, tmp_path: Path) -> None:
+    kinds = {"activation": pa.array([Decimal("2.50")], pa.decimal128(5, 2))}
+    table = pa.table(kinds | {"document": [1], "block": [0], "feature": [3]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    assert _stored(engine, _ingest(engine, tmp_path / "t.parquet")) == [{3: 2.5}]
 
 
 def test_the_same_again_changes_nothing(engine: sa.Engine, tmp_path: Path) -> None:
