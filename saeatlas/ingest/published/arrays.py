@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
-from saeatlas.ingest.formats import arrays
+from saeatlas.ingest.formats import arrays, files
 
-WIDEST = 4_096
-"""Columns of an array, at most."""
+VALUES = 1 << 23
+"""Values of an array, at most: as lists they take half a GB."""
+
+_BYTES = 1 << 28
 
 
 def read_columns(path: Path, d_sae: int) -> tuple[dict[str, list[Any]], dict[str, str]]:
@@ -37,6 +39,8 @@ def read_columns(path: Path, d_sae: int) -> tuple[dict[str, list[Any]], dict[str
         It is damaged, or no array has a value for each feature.
     """
     if path.suffix.lower() == ".npy":
+        if files.require_file(path) > _BYTES:
+            raise _too_many(path.name, "The array")
         found = {"value": arrays.read_npy(path)}
         return _columns(path.name, found, d_sae, {})
     with arrays.open_npz(path) as file:
@@ -48,6 +52,9 @@ def read_columns(path: Path, d_sae: int) -> tuple[dict[str, list[Any]], dict[str
             for name, header in headers.items()
             if not (header.shape[:1] == (n,) and len(header.shape) <= 2)
         }
+        for name in headers.keys() - left_out.keys():
+            if headers[name].n_bytes > _BYTES:
+                raise _too_many(path.name, name)
         found = {
             "feature" if name == features else name: file.read(name)
             for name in headers.keys() - left_out.keys()
@@ -62,8 +69,8 @@ def _columns(
     for name, array in found.items():
         if array.ndim not in (1, 2) or len(array) != n:
             raise _unfit(file, f"The array has shape {array.shape}.", n)
-        if array.ndim == 2 and array.shape[1] > WIDEST:
-            raise _unfit(file, f"{name} has {array.shape[1]:,} columns.", n)
+        if array.size > VALUES:
+            raise _too_many(file, name)
         kind = array.dtype.kind
         if kind not in "biufU":
             left_out[name] = f"type {array.dtype}"
@@ -77,6 +84,13 @@ def _columns(
         shapes = ", ".join(f"{name} of {what}" for name, what in left_out.items())
         raise _unfit(file, f"It holds {shapes or 'no values'}.", n)
     return values, left_out
+
+
+def _too_many(file: str, name: str) -> errors.BadFile:
+    return errors.BadFile(
+        f"{name} in {file} has more than {VALUES:,} values.",
+        hint="Save an array with a value, or a few, for each feature.",
+    )
 
 
 def _unfit(file: str, available: str, n: int) -> errors.BadFile:

@@ -172,7 +172,8 @@ def _level(
     if not found:
         raise errors.BadFile(f"In {chosen.file} no feature has a cluster in column {name!r}.")
     distinct = {cluster for _, cluster in found}
-    if not chosen.named and len(found) > 2 and 2 * len(distinct) > len(found):
+    unsure = not chosen.named and (len(chosen.values) > 1 or isinstance(found[0][1], str))
+    if unsure and len(found) > 2 and 2 * len(distinct) > len(found):
         raise errors.BadFile(
             f"The column {name!r} of {chosen.file} has {len(distinct):,} different values for "
             f"{counted(len(found), 'feature')}: it does not look like clusters.",

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,12 @@ from saeatlas.ingest.published import arrays, json_forms
 from saeatlas.ingest.tables import files
 
 KNOWN = ".csv, .tsv (also as .gz, .zst, .bz2), .parquet, .json, .npy and .npz"
+
+VALUES = 1 << 23
+"""Values that are read at once, at most: half a GB."""
+
+OWN = frozenset(("feature", "release", "sae_id", "layer"))
+"""Columns that say whose rows they are."""
 
 ROWS = 200
 """Rows for each feature, at most: as many clusterings, one below the other."""
@@ -35,6 +41,8 @@ class Columns:
         Columns that hold something else, and what.
     in_order : bool, default=False
         Whether a row's place is its feature, where no column says it.
+    names : tuple of str, optional
+        All columns of the file, where only some were read.
     """
 
     file: str
@@ -42,6 +50,7 @@ class Columns:
     typed: bool
     left_out: dict[str, str] = field(default_factory=dict)
     in_order: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -49,7 +58,9 @@ class Columns:
         return len(next(iter(self.values.values()), ()))
 
 
-def read_columns(path: Path, d_sae: int, meaning: json_forms.Meaning) -> Columns:
+def read_columns(
+    path: Path, d_sae: int, meaning: json_forms.Meaning, wanted: Collection[str] = ()
+) -> Columns:
     """Read a file of any form as columns.
 
     Parameters
@@ -59,6 +70,8 @@ def read_columns(path: Path, d_sae: int, meaning: json_forms.Meaning) -> Columns
         Features of the SAE.
     meaning : {'members', 'points', 'values'}
         What lists within JSON are.
+    wanted : collection of str, optional
+        Of a table, only these columns and those that say whose rows they are. Default: all.
 
     Returns
     -------
@@ -68,14 +81,15 @@ def read_columns(path: Path, d_sae: int, meaning: json_forms.Meaning) -> Columns
     Raises
     ------
     BadFile
-        It is of no known form, is damaged, has no row, or many more rows than the SAE has features.
+        It is of no known form, is damaged, has no row, many more rows than the SAE has features, or
+        more values than are read at once.
     """
     most = ROWS * d_sae
     suffix = files.plain_suffix(path)
     if suffix in files.CSV:
-        found = _csv(path, most, "\t" if suffix == ".tsv" else ",")
+        found = _csv(path, most, "\t" if suffix == ".tsv" else ",", wanted)
     elif suffix in files.PARQUET:
-        found = _parquet(path, most)
+        found = _parquet(path, most, wanted)
     elif suffix == ".json":
         values = json_forms.read_columns(path, d_sae, meaning)
         found = Columns(path.name, values, typed=True)
@@ -88,11 +102,17 @@ def read_columns(path: Path, d_sae: int, meaning: json_forms.Meaning) -> Columns
         )
     if not found.n_rows:
         raise errors.BadFile(f"{path.name} holds no rows.", hint="Give it a row for each feature.")
-    _require_rows(path.name, found.n_rows, most)
+    _require_few(path.name, found.n_rows, len(found.values), most)
     return found
 
 
-def _require_rows(file: str, n: int, most: int) -> None:
+def _require_few(file: str, n: int, n_columns: int, most: int) -> None:
+    """Refuse more rows than can be of the SAE's features, and more values than memory allows."""
+    if n * n_columns > VALUES:
+        raise errors.BadFile(
+            f"{file} has more than {VALUES:,} values in {n_columns:,} columns.",
+            hint="Name the columns to take: --column NAME=COLUMN.",
+        )
     if n > most:
         raise errors.BadFile(
             f"{file} has more than {most:,} rows, {ROWS} for each feature of the SAE.",
@@ -100,34 +120,44 @@ def _require_rows(file: str, n: int, most: int) -> None:
         )
 
 
-def _csv(path: Path, most: int, separator: str) -> Columns:
+def _csv(path: Path, most: int, separator: str, wanted: Collection[str]) -> Columns:
     with lines.text_lines(path) as text:
         head = next(text, "")
         separator, names = csv_header.read_header(head, ("feature",), separator)
         _distinct(path.name, names)
-        values: dict[str, list[Any]] = {name: [] for name in names}
+        kept = [(i, name) for i, name in enumerate(names) if _is_wanted(name, wanted)]
+        values: dict[str, list[Any]] = {name: [] for _, name in kept}
+        n = 0
         try:
             reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
             for row in reader:
                 if row:
-                    _append(path.name, reader.line_num + 1, values, row)
-                    _require_rows(path.name, len(values[names[0]]), most)
+                    n += 1
+                    _append(f"{path.name}, line {reader.line_num + 1:,}", values, kept, row, names)
+                    _require_few(path.name, n, len(kept), most)
         except csv.Error as error:
             raise errors.BadFile(
                 f"{path.name} cannot be read as CSV: {error}.",
                 hint="Put texts with commas or line breaks in double quotes.",
             ) from error
-    return Columns(path.name, values, typed=False)
+    return Columns(path.name, values, typed=False, names=tuple(names))
 
 
-def _append(file: str, line: int, values: dict[str, list[Any]], row: Sequence[str]) -> None:
-    if len(row) != len(values):
+def _is_wanted(name: str, wanted: Collection[str]) -> bool:
+    return not wanted or name in wanted or name in OWN
+
+
+def _append(
+    where: str, values: dict[str, list[Any]], kept: Sequence[tuple[int, str]],
+    row: Sequence[str], names: Sequence[str],
+) -> None:  # fmt: skip
+    if len(row) != len(names):
         raise errors.BadFile(
-            f"{file}, line {line:,}: this row has {len(row)} fields, the header {len(values)}.",
+            f"{where}: this row has {len(row)} fields, the header {len(names)}.",
             hint="Put texts that hold the separator in double quotes.",
         )
-    for column, value in zip(values.values(), row, strict=True):
-        column.append(value.strip() or None)
+    for i, name in kept:
+        values[name].append(row[i].strip() or None)
 
 
 def _distinct(file: str, names: Sequence[str]) -> None:
@@ -138,15 +168,16 @@ def _distinct(file: str, names: Sequence[str]) -> None:
             )
 
 
-def _parquet(path: Path, most: int) -> Columns:
+def _parquet(path: Path, most: int, wanted: Collection[str]) -> Columns:
     from pyarrow import types
 
     values: dict[str, list[Any]] = {}
     left_out = {}
     with arrow.open_parquet(path) as file:
-        _require_rows(path.name, file.metadata.num_rows, most)
         _distinct(path.name, file.schema_arrow.names)
-        for one in file.schema_arrow:
+        kept = [one for one in file.schema_arrow if _is_wanted(one.name, wanted)]
+        _require_few(path.name, file.metadata.num_rows, len(kept), most)
+        for one in kept:
             kind = one.type.value_type if types.is_dictionary(one.type) else one.type
             if not (
                 types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
@@ -157,4 +188,5 @@ def _parquet(path: Path, most: int) -> Columns:
                 continue
             with arrow.arrow_understood(path):
                 values[one.name] = file.read([one.name]).column(0).to_pylist()
-    return Columns(path.name, values, typed=True, left_out=left_out)
+    names = tuple(file.schema_arrow.names)
+    return Columns(path.name, values, typed=True, left_out=left_out, names=names)

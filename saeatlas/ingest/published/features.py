@@ -170,7 +170,7 @@ def _require(columns: Columns, name: str) -> None:
     if name not in columns.values:
         raise errors.BadFile(
             f"{columns.file} has no column {name!r}.",
-            available=errors.nearest(name, columns.values),
+            available=errors.nearest(name, columns.names or columns.values),
             hint="Name one of them: --column NAME=COLUMN.",
         )
 
@@ -205,7 +205,7 @@ def _by_place(columns: Columns, d_sae: int) -> list[int]:
     raise errors.BadFile(
         f"{columns.file} has no column 'feature', and {near}.",
         available=f"Without one there must be a row for each of the {d_sae:,} features, in their "
-        f"order. Columns: {', '.join(map(repr, columns.values))}.",
+        f"order. Columns: {', '.join(map(repr, columns.names or columns.values))}.",
         hint=f"Say which column has the features: --column feature={guess}",
     )
 

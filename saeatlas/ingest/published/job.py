@@ -146,6 +146,6 @@ def read_features(
     ------
     BadFile
     """
-    return features.choose(
-        reading.read_columns(path.expanduser(), row.d_sae, meaning), row, columns
-    )
+    wanted = set(columns.values()) if columns.keys() - {features.FEATURE} else set()
+    found = reading.read_columns(path.expanduser(), row.d_sae, meaning, wanted)
+    return features.choose(found, row, columns)

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 import saeatlas
 from saeatlas import errors
-from saeatlas.ingest.published import clustering
+from saeatlas.ingest.published import arrays, clustering, columns
 from saeatlas.ingest.saes import without_weights
 from saeatlas.schema import tables
 from saeatlas.schema.rows.remove import remove_run
@@ -178,6 +178,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "feature,c\n" + "".join(f"{f},x{f}\n" for f in range(N)),
         "does not look like clusters",
     ),
+    "two ids": ("feature,a,b\n" + "".join(f"{f},{f},1\n" for f in range(N)), "does not look like"),
     "affinity": ("feature,phi\n1,0\n2,1\n", "called 'phi', like an affinity"),
     "nul": ("feature,c\n1,a\0b\n2,a\0b\n", "NUL"),
     "quote": ('feature,c\n1,"a\n', "CSV|several|fields"),
@@ -297,3 +298,28 @@ def test_agreement_equals_sklearns(engine: sa.Engine, tmp_path: Path) -> None:
     run = atlas.analyze.agreement(run=rare, other=_ingest(engine, few).run)
     empty = atlas.sql(f"select n, ami from agreements where run = {run}")
     assert empty["n"].tolist() == [0] and empty["ami"].isna().all()
+
+
+def test_only_the_named_columns_are_read(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wide file does not fill the memory, and says what to do."""
+    wide = pd.DataFrame({f"c{i}": LABELS for i in range(30)}).assign(feature=np.arange(N))
+    monkeypatch.setattr(columns, "VALUES", 200)
+    for name in ("w.csv", "w.parquet"):
+        path = _write(tmp_path / name, wide)
+        with pytest.raises(errors.BadTable, match=r"more than 200 values in 31(.|\n)*--column"):
+            _ingest(engine, path)
+        assert _ingest(engine, path, columns={"mine": "c7"}).content.startswith("mine (3 clusters)")
+        with pytest.raises(errors.BadTable, match=r"no column 'c99'(.|\n)*Nearest: c9"):
+            _ingest(engine, path, columns={"mine": "c99"})
+    monkeypatch.setattr(arrays, "VALUES", 50)
+    np.save(tmp_path / "w.npy", np.zeros((N, 4), int))
+    np.savez(tmp_path / "w.npz", a=np.zeros((N, 4), int))
+    for name in ("w.npy", "w.npz"):
+        with pytest.raises(errors.BadTable, match="has more than 50 values"):
+            _ingest(engine, tmp_path / name)
+    monkeypatch.setattr(columns, "ROWS", 2)
+    (tmp_path / "long.csv").write_text("feature,c\n" + "0,1\n" * (2 * N + 1))
+    with pytest.raises(errors.BadTable, match="more than 40 rows, 2 for each feature"):
+        _ingest(engine, tmp_path / "long.csv")
