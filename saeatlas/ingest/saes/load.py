@@ -141,7 +141,6 @@ def _described(
     )
     if hook is not None:
         config["metadata"] = metadata | {"hook_name": hook}
-    model = model_name or metadata.get("model_name")
     threshold = getattr(sae, "threshold", None)
     if sae is not None:
         _require_honoured(f"{release}/{sae_id}", sae)
@@ -161,7 +160,7 @@ def _described(
         hook_name=hook,
         layer=hooks.layer_of_hook(hook),
         site=hooks.region_of_hook(hook),
-        model_name=_hub_name(model),
+        model_name=_hub_name(model_name or metadata.get("model_name")),
         neuronpedia_id=neuronpedia_page(metadata.get("neuronpedia_id")),
         prepend_bos=metadata.get("prepend_bos"),
     )
