@@ -40,6 +40,9 @@ _FOLDING = {
 }
 """By normalisation, sae-lens' method that puts it into the weights."""
 
+MIN_NORM, MAX_NORM = 1e-15, 1e15
+"""Lengths of decoder vectors: squares of their components are normal float32 numbers."""
+
 PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
 """What TransformerLens does to a model's weights on demand that moves activations."""
 
@@ -217,6 +220,16 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
             f"vector; the first is {zero[0]}.",
             available="They have no direction, so no cosine and no neighbours.",
             hint="If that is meant, say --allow-zero-rows.",
+        )
+    norms = loaded.decoder_norm
+    extreme = np.flatnonzero((norms > 0) & ((norms < MIN_NORM) | (norms > MAX_NORM)))
+    if len(extreme):
+        raise errors.BadWeights(
+            f"The decoder vector of feature {extreme[0]} of SAE {name} has length "
+            f"{norms[extreme[0]]:.3g}.",
+            available=f"Cosines can be computed for lengths from {MIN_NORM:g} to {MAX_NORM:g}: the "
+            "database squares single-precision numbers.",
+            hint="Multiply W_dec by a constant, and divide the activations by it.",
         )
 
 

@@ -139,5 +139,6 @@ class LoadedSae:
     @property
     def decoder_norm(self) -> npt.NDArray[np.float32]:
         """Euclidean length of each decoder vector, float32 of shape (d_sae,)."""
-        norms: npt.NDArray[np.float32] = np.linalg.norm(self.decoder.astype(np.float64), axis=1)
-        return norms.astype(np.float32)
+        squares = np.einsum("fd,fd->f", self.decoder, self.decoder, dtype=np.float64)
+        norms: npt.NDArray[np.float32] = np.sqrt(squares).astype(np.float32)
+        return norms
