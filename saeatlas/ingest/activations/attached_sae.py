@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sae_lens import SAE
 
 
+_WHOLE = "Ingest its whole folder under another name, with cfg.json or what its trainer wrote."
+
 InputSite = tuple[str, bool]
 """Hook name, and whether the mean is taken out: all that decides an SAE's input activations."""
 
@@ -118,8 +120,14 @@ def hook_name_of(row: "sa.Row[Any]") -> str:
     Raises
     ------
     UnsupportedSae
-        It is not known.
+        It is not known, or nothing but vectors is.
     """
+    if row.hook_name is None and row.weights_sha256 is not None and not row.config:
+        raise errors.UnsupportedSae(
+            f"SAE {row.release}/{row.sae_id} is a file of vectors without a configuration, such as "
+            "a bare decoder: its activations cannot be computed.",
+            hint=_WHOLE,
+        )
     if row.hook_name is None:
         raise errors.UnsupportedSae(
             f"The input site of SAE {row.release}/{row.sae_id} is not known.",
@@ -185,7 +193,6 @@ def load_weights(row: "sa.Row[Any]") -> "SAE[Any]":
             "whether b_dec is taken from its input, is not known."
             if loaded.encoder is not None
             else f"SAE {name} is a bare decoder: without an encoder it has no activations.",
-            hint="Ingest its whole folder under another name, with cfg.json or what its trainer "
-            "wrote.",
+            hint=_WHOLE,
         )
     return loaded.sae

@@ -513,6 +513,10 @@ def test_a_bare_decoder_has_no_activations(
         store_sae(connection, load_sae(path=path, hook_name="blocks.1.hook_resid_post"))
     with pytest.raises(errors.UnsupportedSae, match="bare decoder"):
         _record(engine, model, corpus_file, ["bare"])
+    with engine.begin() as connection:
+        store_sae(connection, load_sae("r", "siteless", path))
+    with pytest.raises(errors.UnsupportedSae, match=r"bare decoder(.|\n)*whole folder"):
+        _record(engine, model, corpus_file, ["siteless"])
 
 
 @pytest.mark.parametrize(
