@@ -17,12 +17,15 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 import zstandard
+from psycopg.types.json import Jsonb
 from safetensors.numpy import save_file
 
 from saeatlas.ingest import cooccurrence_file, labels, tables
 from saeatlas.ingest.corpora import Document, open_corpus
 from saeatlas.ingest.saes import load, store
 from saeatlas.ingest.words import relations, words
+from saeatlas.schema import tables as catalog
+from saeatlas.schema.database.copy import copy_rows
 from tests.support import tiny
 
 D_SAE, D_IN = tiny.D_SAE, tiny.D_MODEL
@@ -44,13 +47,17 @@ class Form:
     ingest : callable
         Brings it in, from the folder.
     kind : str
-        json, npy or none of them.
+        How `meaningful.spoiled` changes its meaning; empty if it does not.
+    unpack, pack : callable, optional
+        Of a compressed file.
     """
 
     file: str
     write: Callable[[Path], object]
     ingest: Callable[[sa.Engine, Path], object]
     kind: str = ""
+    unpack: Callable[[bytes], bytes] | None = None
+    pack: Callable[[bytes], bytes] = bytes
 
 
 def _sae(name: str) -> Callable[[sa.Engine, Path], object]:
@@ -99,7 +106,7 @@ VOCABULARY = [pair[key] for pair in PAIRS for key in ("input", "output")]
 VECTORS = RANDOM.normal(size=(len(VOCABULARY), 5)).astype(np.float32)
 
 
-def _vectors(name: str, content: Callable[[], bytes]) -> Form:
+def _vectors(name: str, content: Callable[[], bytes], kind: str = "") -> Form:
     def write(folder: Path) -> None:
         (folder / name).write_bytes(content())
 
@@ -109,7 +116,7 @@ def _vectors(name: str, content: Callable[[], bytes]) -> Form:
             engine, [folder / "pairs.json"], folder / name, name=folder.name
         )
 
-    return Form(name, write, ingest)
+    return Form(name, write, ingest, kind)
 
 
 def _rows(*, head: str = "") -> bytes:
@@ -236,16 +243,17 @@ def _documents(folder: Path, name: str = "x.jsonl", pack: Callable[[bytes], byte
 def _corpus(name: str) -> Callable[[sa.Engine, Path], object]:
     def ingest(engine: sa.Engine, folder: Path) -> object:
         found = open_corpus(str(folder / name), subset_field="meta.pile_set_name")
-        stored = [
-            (one.text.replace("\0", ""), one.subset, json.dumps(one.metadata))
-            for one in found.documents()
-            if isinstance(one, Document)
-        ]
-        with engine.connect() as connection:  # the server takes them all
-            for text, subset, metadata in stored:
-                query = sa.text("select cast(:a as text), cast(:b as text), cast(:c as jsonb)")
-                connection.execute(query, {"a": text, "b": subset, "c": metadata})
-        return stored
+        with engine.begin() as connection:
+            row = {"name": found.name, "source": str(folder)}
+            insert = sa.insert(catalog.corpus).values(row).returning(catalog.corpus.c.id)
+            number = connection.execute(insert).scalar_one()
+            columns = ["corpus", "document", "subset", "metadata", "n_blocks"]
+            rows = (
+                (number, i, one.subset, Jsonb(one.metadata), 0)
+                for i, one in enumerate(found.documents())
+                if isinstance(one, Document)
+            )
+            return copy_rows(connection, catalog.document, columns, rows)
 
     return ingest
 
@@ -256,32 +264,33 @@ def _saved(name: str, save: Callable[..., object], **arrays: Any) -> Callable[[P
 
 FORMS: dict[str, Form] = {
     "decoder.npy": Form("w.npy", lambda f: np.save(f / "w.npy", DECODER), _sae("w.npy"), "npy"),
-    "decoder.npz": Form("w.npz", _saved("w.npz", np.savez, W_dec=DECODER), _sae("w.npz")),
+    "decoder.npz": Form("w.npz", _saved("w.npz", np.savez, W_dec=DECODER), _sae("w.npz"), "npz"),
     "decoder packed.npz": Form(
-        "w.npz", _saved("w.npz", np.savez_compressed, W_dec=DECODER), _sae("w.npz")
+        "w.npz", _saved("w.npz", np.savez_compressed, W_dec=DECODER), _sae("w.npz"), "npz"
     ),
     "decoder.safetensors": Form(
         "w.safetensors", lambda f: save_file({"W_dec": DECODER}, f / "w.safetensors"),
-        _sae("w.safetensors"),
+        _sae("w.safetensors"), "safetensors",
     ),
     "sae-lens cfg.json": Form("cfg.json", _sae_lens, _sae(""), "json"),
-    "sae-lens weights": Form("sae_weights.safetensors", _sae_lens, _sae("")),
-    "Gemma Scope params.npz": Form("params.npz", _gemma, _sae("")),
-    "co-occurrence.npz": Form("x.npz", _counts, _cooccurrence),
+    "sae-lens weights": Form("sae_weights.safetensors", _sae_lens, _sae(""), "safetensors"),
+    "Gemma Scope params.npz": Form("params.npz", _gemma, _sae(""), "npz"),
+    "co-occurrence.npz": Form("x.npz", _counts, _cooccurrence, "npz"),
     "word pairs": Form("pairs.json", _pairs, _relation, "json"),
     "word2vec text": _vectors("v.txt", lambda: _rows(head=f"{len(VOCABULARY)} 5\n")),
     "word2vec binary": _vectors("v.bin", _binary),
     "GloVe": _vectors("v.txt", _rows),
     "GloVe.gz": _vectors("v.txt.gz", lambda: gzip.compress(_rows(), mtime=0)),
-    "words.npz": _vectors("v.npz", _npz_words),
-    "frequencies": Form("f.csv", _frequencies, _with_frequencies),
+    "words.npz": _vectors("v.npz", _npz_words, "npz"),
+    "frequencies": Form("f.csv", _frequencies, _with_frequencies, "csv"),
     "Neuronpedia": Form(
         "b.jsonl", lambda f: _explanations(f, "b.jsonl"), _labels(neuronpedia="b.jsonl"), "json"
     ),
     "Neuronpedia.gz": Form(
-        "b.jsonl.gz", lambda f: _explanations(f, "b.jsonl.gz"), _labels(neuronpedia="b.jsonl.gz")
+        "b.jsonl.gz", lambda f: _explanations(f, "b.jsonl.gz"), _labels(neuronpedia="b.jsonl.gz"),
+        "json", gzip.decompress, gzip.compress,
     ),
-    "labels.csv": Form("l.csv", _label_table, _labels(csv="l.csv")),
+    "labels.csv": Form("l.csv", _label_table, _labels(csv="l.csv"), "csv"),
     "Delphi explanation": Form(
         "explanations/layers.1_latent1.txt", _delphi_run, _labels(delphi="."), "json"
     ),
@@ -289,30 +298,35 @@ FORMS: dict[str, Form] = {
         "scores/detection/layers.1_latent1.txt", _delphi_run, _labels(delphi="."), "json"
     ),
     "Delphi run_config": Form("run_config.json", _delphi_run, _labels(delphi="."), "json"),
-    "table.csv": Form("t.csv", lambda f: TABLE.to_csv(f / "t.csv", index=False), _table("t.csv")),
-    "table.parquet": Form(
-        "t.parquet", lambda f: TABLE.to_parquet(f / "t.parquet"), _table("t.parquet")
+    "table.csv": Form(
+        "t.csv", lambda f: TABLE.to_csv(f / "t.csv", index=False), _table("t.csv"), "csv"
     ),
-    "Delphi cache": Form(f"0_{D_SAE - 1}.safetensors", _cache, _table(".")),
+    "table.parquet": Form(
+        "t.parquet", lambda f: TABLE.to_parquet(f / "t.parquet"), _table("t.parquet"), "parquet"
+    ),
+    "Delphi cache": Form(f"0_{D_SAE - 1}.safetensors", _cache, _table("."), "safetensors"),
     "Delphi cache config": Form("config.json", _cache, _table("."), "json"),
     "documents.jsonl": Form("x.jsonl", _documents, _corpus("x.jsonl"), "json"),
     "documents.gz": Form(
-        "x.jsonl.gz", lambda f: _documents(f, "x.jsonl.gz", gzip.compress), _corpus("x.jsonl.gz")
+        "x.jsonl.gz", lambda f: _documents(f, "x.jsonl.gz", gzip.compress), _corpus("x.jsonl.gz"),
+        "json", gzip.decompress, gzip.compress,
     ),
     "documents.zst": Form(
         "x.jsonl.zst", lambda f: _documents(f, "x.jsonl.zst", zstandard.compress),
-        _corpus("x.jsonl.zst"),
+        _corpus("x.jsonl.zst"), "json", zstandard.decompress, zstandard.compress,
     ),
     "documents.xz": Form(
-        "x.jsonl.xz", lambda f: _documents(f, "x.jsonl.xz", lzma.compress), _corpus("x.jsonl.xz")
+        "x.jsonl.xz", lambda f: _documents(f, "x.jsonl.xz", lzma.compress), _corpus("x.jsonl.xz"),
+        "json", lzma.decompress, lzma.compress,
     ),
     "documents.bz2": Form(
-        "x.jsonl.bz2", lambda f: _documents(f, "x.jsonl.bz2", bz2.compress), _corpus("x.jsonl.bz2")
+        "x.jsonl.bz2", lambda f: _documents(f, "x.jsonl.bz2", bz2.compress), _corpus("x.jsonl.bz2"),
+        "json", bz2.decompress, bz2.compress,
     ),
     "documents.parquet": Form(
         "x.parquet",
         lambda f: pd.DataFrame(map(json.loads, DOCUMENTS.splitlines())).to_parquet(f / "x.parquet"),
-        _corpus("x.parquet"),
+        _corpus("x.parquet"), "parquet",
     ),
 }  # fmt: skip
 """Forms of files by name."""

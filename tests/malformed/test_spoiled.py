@@ -24,11 +24,11 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import sae_vectors
 from tests.conftest import create_database, drop_database
-from tests.malformed import mutations, seeds
+from tests.malformed import meaningful, seeds
 from tests.malformed.conftest import COUNTS
 from tests.support import tiny
 
-EXAMPLES = 5 if os.environ.get("HYPOTHESIS_PROFILE") == "quick" else 20
+EXAMPLES = 5 if os.environ.get("HYPOTHESIS_PROFILE") == "quick" else 30
 SECONDS = 20
 _numbers = count()
 
@@ -106,15 +106,14 @@ def test_a_spoiled_file_is_read_right_or_refused(
         max_examples=EXAMPLES, derandomize=True, database=None, deadline=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(mutations.spoiled(content, kind=form.kind))
+    @given(meaningful.spoiled(content, form.kind, form.unpack, form.pack))
     def spoil(changed: bytes) -> None:
         folder = tmp_path / f"{name.replace(' ', '-')}-{next(_numbers)}"
         shutil.copytree(tmp_path / "whole", folder)
         (folder / form.file).write_bytes(changed)
         outcome = _outcome(catalog, form, folder)
         counts[outcome] += 1
-        if os.environ.get("SPOILED_KEEP") is None or outcome in ("read", "refused"):
-            shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
     assert _outcome(catalog, form, Path(shutil.copytree(tmp_path / "whole", tmp_path / name))) == (
         "read"
@@ -124,3 +123,40 @@ def test_a_spoiled_file_is_read_right_or_refused(
     assert counts.keys() <= {"read", "refused"}, dict(counts)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
     assert grown < 2**20, f"{grown:,} KiB of memory"
+
+
+TEXTS = [
+    name
+    for name, form in seeds.FORMS.items()
+    if (form.kind in ("json", "csv") and form.unpack is None) or name in ("GloVe", "word2vec text")
+]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_byte_order_mark_is_no_part_of_a_text(
+    catalog: sa.Engine, tmp_path: Path, name: str
+) -> None:
+    form = seeds.FORMS[name]
+    folder = tmp_path / f"marked-{name.replace(' ', '-')}"
+    folder.mkdir()
+    form.write(folder)
+    path = folder / form.file
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert _outcome(catalog, form, folder) == "read"
+
+
+@pytest.mark.parametrize("name", seeds.FORMS)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_waited_for(
+    catalog: sa.Engine, tmp_path: Path, name: str, kind: str
+) -> None:
+    form = seeds.FORMS[name]
+    form.write(tmp_path)
+    path = tmp_path / form.file
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)  # to which nobody writes
+    else:
+        path.symlink_to("/dev/zero")
+    signal.signal(signal.SIGALRM, _stop)
+    assert _outcome(catalog, form, tmp_path) == "refused"

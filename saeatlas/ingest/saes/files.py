@@ -9,6 +9,7 @@ from pickle import UnpicklingError
 from zipfile import BadZipFile
 
 from saeatlas import errors
+from saeatlas.ingest.formats import files as formats
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders import (
     dictionary_learning,
@@ -73,6 +74,8 @@ def read_sae_files(path: Path) -> RawSae:
             hint="Give --path an SAE's folder, or a file with W_dec.",
         )
     with understood(path), errors.raised_as(errors.BadWeights):
+        if not path.is_dir():
+            formats.require_file(path)
         folder = path.parent if path.name in INNER_NAMES else path
         read = _reader(folder)
         if read is not None:
