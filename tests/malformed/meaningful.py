@@ -83,12 +83,12 @@ def spoiled_npz(draw: st.DrawFn, whole: bytes) -> bytes:
     with zipfile.ZipFile(packed, "w", method) as archive:
         for name, content in [*members.items(), *extra]:
             archive.writestr(name.encode("utf-8", "replace").decode(), content)
-    content = bytearray(packed.getvalue())
+    changed = bytearray(packed.getvalue())
     if way in ("flag", "method"):  # of the first member, where both tables name it
-        at = content.index(b"PK\x01\x02")
+        at = changed.index(b"PK\x01\x02")
         for place in (6, at + 8) if way == "flag" else (8, at + 10):
-            content[place] = draw(st.sampled_from((1, 9, 99)))
-    return bytes(content)
+            changed[place] = draw(st.sampled_from((1, 9, 99)))
+    return bytes(changed)
 
 
 ARRAYS: tuple[Any, ...] = (
