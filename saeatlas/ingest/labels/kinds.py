@@ -8,6 +8,7 @@ from saeatlas.ingest.labels.delphi import Explanations
 from saeatlas.ingest.labels.neuronpedia import Export
 from saeatlas.ingest.labels.source import Source
 from saeatlas.ingest.labels.table import LabelTable
+from saeatlas.ingest.saes.loaded_sae import named_page
 
 
 def open_labels(
@@ -25,7 +26,8 @@ def open_labels(
     neuronpedia : sequence of Path, optional
         Files or folders of Neuronpedia's explanations.
     neuronpedia_id : str, optional
-        ``model/source`` whose labels are taken for those of an SAE that names no page itself.
+        ``model/source``, or its address, whose labels are taken for those of an SAE that names no
+        page itself.
     delphi : Path, optional
         Folder of a run of Delphi.
     hookpoint : str, optional
@@ -40,7 +42,7 @@ def open_labels(
     Raises
     ------
     InputError
-        None is named, or several; or an option that belongs to another kind.
+        None is named, or several; an option that belongs to another kind; or no page's name.
     BadLabels
         There are no such files.
     """
@@ -56,4 +58,4 @@ def open_labels(
         return Explanations(delphi, hookpoint=hookpoint)
     if csv is not None:
         return LabelTable(csv)
-    return Export(neuronpedia, source_id=neuronpedia_id)
+    return Export(neuronpedia, source_id=named_page(neuronpedia_id))

@@ -92,7 +92,8 @@ class Export:
                 raise errors.BadLabels(
                     f"{sae.release}/{sae.sae_id} is {sae.neuronpedia_id} on Neuronpedia, "
                     f"not {self._source_id}.",
-                    hint="Leave --neuronpedia-id out, or name another SAE.",
+                    hint="Leave --neuronpedia-id out, or name another SAE. If its page is wrong: "
+                    f"saeatlas ingest sae ... --neuronpedia-id {self._source_id}",
                 )
             return {self._source_id: [sae]}
         wanted: dict[str, list[sa.Row[Any]]] = {}

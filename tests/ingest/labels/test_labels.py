@@ -317,7 +317,10 @@ def test_an_sae_without_a_page_needs_to_be_told(engine: sa.Engine, tmp_path: Pat
         _ingest(engine, neuronpedia=[path], neuronpedia_id=source_id)
     with pytest.raises(errors.BadLabels, match=f"r/paper is {MODEL}/{PAPER} on Neuronpedia, not"):
         _ingest(engine, "paper", neuronpedia=[path], neuronpedia_id=source_id)
-    done = _ingest(engine, "local", neuronpedia=[path], neuronpedia_id=source_id)
+    with pytest.raises(errors.InputError, match="'12-gemmascope' is not the name of a page"):
+        _ingest(engine, "local", neuronpedia=[path], neuronpedia_id="12-gemmascope")
+    address = f"https://www.neuronpedia.org/{source_id}"
+    done = _ingest(engine, "local", neuronpedia=[path], neuronpedia_id=address)
     assert done.left == {f"{MODEL}/{PAPER}"}
     page = f"https://www.neuronpedia.org/{source_id}/1"
     assert _stored(engine, "sae", "text", "url") == [(3, "apes", page)]
