@@ -6,6 +6,7 @@ The only place, with them, that parses arguments, shows progress, prints and exi
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -27,6 +28,9 @@ from saeatlas.commands.ingest import ingest
 
 def main() -> None:
     """Run the command line; an error that a user can cause ends in a sentence, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with errors.extras():
             cli.main(prog_name="saeatlas", standalone_mode=False)

@@ -53,9 +53,10 @@ def select(
         with failures.translated():
             # prepared: the server takes one statement, so the condition cannot begin another
             return [row[0] for row in driver.execute(whole, values, prepare=True)]
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeEncodeError) as error:
+        said = error.diag.message_primary if isinstance(error, psycopg.Error) else "it is no text"
         raise errors.QueryFailed(
-            f"The condition {condition!r} does not run: {error.diag.message_primary or error}",
+            f"The condition {condition!r} does not run: {said or error}",
             hint=f"It is SQL on the columns of view {view}: {errors.DOCS}/schema.md.",
         ) from error
     finally:
