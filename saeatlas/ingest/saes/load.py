@@ -211,7 +211,7 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
             raise errors.BadWeights(
                 f"SAE {name} has {len(bad):,} NaN or infinite numbers in {tensor}.",
                 available=f"The first is at {tuple(bad[0].tolist())}.",
-                hint="The file is damaged or the training diverged; take another.",
+                hint="The training diverged, or the file was written wrong; take another.",
             )
     zero = np.flatnonzero(~loaded.decoder.any(axis=1))
     if len(zero) and not allow_zero_rows:

@@ -124,9 +124,10 @@ def built(where: str, config: dict[str, Any], weights: Arrays) -> "SAE[Any]":
     import torch
     from sae_lens import SAE
 
-    tensors = {
-        name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()
-    }
+    with np.errstate(over="ignore"):  # infinity is found out later
+        tensors = {
+            name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()
+        }
     full = config_types.checked(where, config) | {"dtype": "float32", "device": "cpu"}
     with quiet():
         return SAE.load_from_disk(

@@ -162,12 +162,15 @@ def test_sparsifys_folder_with_a_decoder_alone_elsewhere(tmp_path: Path, w: Any)
     ("said", "kind", "message"),
     [
         ({"activation": "relu"}, errors.UnsupportedSae, "activation 'relu'"),
-        ({"activation": ["topk"]}, errors.UnsupportedSae, "activation"),
+        ({"activation": ["topk"]}, errors.BadWeights, "'activation' should be a valid string"),
         ({"temperature": 2.0}, errors.UnsupportedSae, "temperature"),
         ({"skip_connection": True}, errors.UnsupportedSae, "skip_connection"),
         ({"k": 0}, errors.BadWeights, "k = 0"),
         ({"k": 13}, errors.BadWeights, "k = 13"),
-        ({"k": "3"}, errors.BadWeights, "k = '3'"),
+        ({"k": "3"}, errors.BadWeights, "'k' should be a valid integer"),
+        ({"d_in": 7}, errors.BadWeights, "says 7 dimensions; the weights have 6"),
+        ({"num_latents": 13}, errors.BadWeights, "says 13 features"),
+        ({"transcode": "no"}, errors.BadWeights, "'transcode'"),
         ({"k": 5, "activation": "groupmax"}, errors.BadWeights, "k = 5"),
     ],
 )
@@ -290,6 +293,17 @@ def test_dictionaries_that_are_refused(tmp_path: Path, w: Any) -> None:
     with pytest.raises(errors.BadWeights, match="dict_class"):
         load_sae(path=tmp_path / "a")
     with pytest.raises(errors.BadWeights, match="holds no threshold"):
+        load_sae(path=_dictionary(tmp_path / "a", "BatchTopKSAE", arrays, k=K))
+
+
+@pytest.mark.parametrize("missing", ["encoder.bias", "b_dec", "encoder.weight", "threshold"])
+def test_a_missing_array_is_not_taken_for_zero(tmp_path: Path, w: Any, missing: str) -> None:
+    arrays = {
+        "encoder.weight": w["E"], "encoder.bias": w["e"], "decoder.weight": w["D"].T,
+        "b_dec": w["d"], "threshold": w["t"],
+    }  # fmt: skip
+    del arrays[missing]
+    with pytest.raises(errors.BadWeights, match="holds no "):
         load_sae(path=_dictionary(tmp_path / "a", "BatchTopKSAE", arrays, k=K))
 
 
@@ -429,6 +443,21 @@ def test_language_model_saes_that_are_refused(
     _json(folder / "config.json", **(content | said))
     with pytest.raises(errors.UnsupportedSae, match=message):
         load_sae(path=folder)
+
+
+@pytest.mark.parametrize("entry", ["act_fn", "norm_activation"])
+def test_language_model_saes_that_do_not_say_their_formula(
+    tmp_path: Path, w: Any, entry: str
+) -> None:
+    path = _openmoss(tmp_path / "a", w) / "config.json"
+    content = json.loads(path.read_text())
+    del content[entry]
+    _json(path, **content)
+    with pytest.raises(errors.BadWeights, match=f"'{entry}' should be"):
+        load_sae(path=path)
+    _json(path, **(content | {entry: 7}))
+    with pytest.raises(errors.BadWeights, match=f"'{entry}' should be"):
+        load_sae(path=path)
 
 
 def test_language_model_saes_without_their_norm(tmp_path: Path, w: Any) -> None:

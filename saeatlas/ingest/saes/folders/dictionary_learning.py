@@ -8,11 +8,14 @@ is above the threshold. JumpReluAutoEncoder: what is above the threshold of x W 
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Required
 
 import numpy as np
+import numpy.typing as npt
+from typing_extensions import TypedDict
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders.matrices import Weights, read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
@@ -27,6 +30,17 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "JumpReluAutoEncoder": ("jumprelu", ("b_enc", "b_dec", "threshold"), False),
 }
 """By dict_class: sae-lens' architecture, its vectors, and whether b_dec is taken from x."""
+
+
+class _Trainer(TypedDict, total=False):
+    dict_class: Required[str]
+    activation_dim: int | None
+    dict_size: int | None
+    k: int | None
+    layer: int | str | None
+    lm_name: str | None
+    submodule_name: str | None
+
 
 _SITES = {"resid_post": "hook_resid_post", "resid": "hook_resid_post", "mlp_out": "hook_mlp_out"}
 _SUBMODULE = re.compile(r"(resid_post|resid|mlp_out)_layer_?(\d+)|layer_?(\d+)_(resid_post|resid)")
@@ -51,6 +65,7 @@ def read_dictionary(folder: Path) -> RawSae:
     UnsupportedSae
         A class that is not known here.
     """
+    where = str(folder / "config.json")
     said = reading.read_config(folder / "config.json").get("trainer")
     if not isinstance(said, dict) or not isinstance(said.get("dict_class"), str):
         raise errors.BadWeights(
@@ -58,6 +73,7 @@ def read_dictionary(folder: Path) -> RawSae:
             available="It decides what the weights of ae.pt compute.",
             hint="Take config.json from the folder that its trainer wrote.",
         )
+    json_text.typed(_Trainer, said, where, "Take it from the folder of the weights.")
     name = said["dict_class"].rpartition(".")[2].removesuffix("'>")
     if name not in _CLASSES:
         raise errors.UnsupportedSae(
@@ -68,6 +84,7 @@ def read_dictionary(folder: Path) -> RawSae:
     architecture, vectors, subtracts = _CLASSES[name]
     arrays = reading.read_arrays(folder / "ae.pt")
     found = read_weights("ae.pt", arrays)
+    found.require_sizes(where, said.get("activation_dim"), said.get("dict_size"))
     weights = found.sae_lens(*vectors)
     config: dict[str, Any] = {
         "architecture": architecture,
@@ -77,15 +94,15 @@ def read_dictionary(folder: Path) -> RawSae:
     if architecture == "topk":
         config["k"] = _k(folder, said.get("k"), arrays, found)
     if architecture == "jumprelu":
-        weights["threshold"] = _threshold(folder, found)
+        _require_threshold(folder, weights["threshold"])
     extra = {"dict_class": name}
     return of_sae(str(folder), build(str(folder), config, weights), extra)
 
 
-def _k(folder: Path, said: Any, arrays: Arrays, found: Weights) -> int:
+def _k(folder: Path, said: int | None, arrays: Arrays, found: Weights) -> int:
     in_file = arrays.get("k")
     values: set[int] = {in_file.item()} if in_file is not None and in_file.size == 1 else set()
-    if isinstance(said, int) and not isinstance(said, bool):
+    if said is not None:
         values.add(said)
     if len(values) != 1 or not 0 < min(values) <= len(found.decoder):
         raise errors.BadWeights(
@@ -96,25 +113,23 @@ def _k(folder: Path, said: Any, arrays: Arrays, found: Weights) -> int:
     return values.pop()
 
 
-def _threshold(folder: Path, found: Weights) -> Any:
-    threshold = found.vectors["threshold"]
+def _require_threshold(folder: Path, threshold: npt.NDArray[np.float32]) -> None:
     if np.any(threshold < 0):  # its classes begin with -1 and set it late in the training
         raise errors.BadWeights(
             f"The threshold in {folder}/ae.pt is {float(threshold.min()):g}: it was never set.",
             available="A BatchTopK SAE without a threshold needs a whole batch to choose features.",
             hint="Train it beyond threshold_start_step, or take a later checkpoint.",
         )
-    return np.broadcast_to(threshold, (len(found.decoder),))
 
 
 def _metadata(said: dict[str, Any]) -> dict[str, Any]:
     """Say which model and site the training's configuration names."""
     layer, submodule, model = said.get("layer"), said.get("submodule_name"), said.get("lm_name")
     hook = None
-    found = _SUBMODULE.fullmatch(submodule) if isinstance(submodule, str) else None
+    found = _SUBMODULE.fullmatch(submodule) if submodule is not None else None
     if found:
         hook = f"blocks.{found[2] or found[3]}.{_SITES[found[1] or found[4]]}"
     elif submodule is None and isinstance(layer, int):  # the layer's own output, then
         hook = f"blocks.{layer}.hook_resid_post"
-    known = {"hook_name": hook, "model_name": model if isinstance(model, str) else None}
+    known = {"hook_name": hook, "model_name": model}
     return {name: value for name, value in known.items() if value is not None}

@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
+
+
+class _Config(TypedDict, total=False):
+    architecture: str
+    model_name: str | None
+    hf_hook_point_in: str | None
+    hf_hook_point_out: str | None
+    affine_connection: bool | None
+
 
 _NEEDED = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
 _FIRST_PATH = re.compile(
@@ -113,6 +124,7 @@ def read_second(folder: Path) -> RawSae:
     where = f"{folder}/params.safetensors"
     path = folder / "config.json"
     said = reading.read_config(path) if path.is_file() else {}
+    json_text.typed(_Config, said, str(path), "Take it from the folder of the weights.")
     kind = said.get("architecture", "jump_relu")
     if kind != "jump_relu":
         raise errors.UnsupportedSae(
@@ -151,14 +163,14 @@ def _is_transcoder(folder: Path, said: dict[str, Any]) -> bool:
 def _second_metadata(path: str, said: dict[str, Any]) -> dict[str, Any]:
     hook_in = said.get("hf_hook_point_in")
     layer = _LAYER.search(path)
-    if not isinstance(hook_in, str):
+    if hook_in is None:
         part = next((module for name, module in _PARTS.items() if name in path), None)
         hook_in = f"model.layers.{layer[1]}.{part}" if layer and part else ""
     found = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", hook_in)
     hook = f"blocks.{found[1]}.{_SITES[found[2]]}" if found and found[2] in _SITES else None
     model = said.get("model_name")
     in_path = _SECOND_PATH.search(path)
-    if not isinstance(model, str):
+    if model is None:
         model = f"gemma-3-{in_path[1]}-{in_path[2]}" if in_path else None
     if model is not None:
         model = "google/" + model.removeprefix("google/").replace("-v3", "-3")

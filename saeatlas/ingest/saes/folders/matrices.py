@@ -57,26 +57,33 @@ class Weights:
     def sae_lens(self, *names: str) -> dict[str, npt.NDArray[np.float32]]:
         """Return W_enc, W_dec and the vectors of these names, as sae-lens has them.
 
-        b_enc and b_dec that a file does not hold are zero, as in a Linear without bias.
+        A threshold may be one number for all features.
         """
+        missing = [name for name in names if name not in self.vectors]
         if self.encoder is None:
-            raise errors.BadWeights(
-                "The file holds no encoder, which its configuration needs.",
-                hint="Give the whole folder as its trainer wrote it.",
-            )
-        zeros = {
-            "b_enc": np.zeros(len(self.decoder), np.float32),
-            "b_dec": np.zeros(self.decoder.shape[1], np.float32),
-        }
-        known = zeros | self.vectors
-        missing = [name for name in names if name not in known]
-        if missing:
+            missing.insert(0, "encoder")
+        numbers = [name for name in set(names) - {"threshold"} if name not in missing]
+        missing += [name for name in numbers if self.vectors[name].ndim != 1]
+        if self.encoder is None or missing:
             raise errors.BadWeights(
                 f"The file holds no {', '.join(missing)}, which its configuration needs.",
                 hint="Give the whole folder as its trainer wrote it.",
             )
-        vectors = {name: known[name] for name in names}
+        vectors = {name: self.vectors[name] for name in names}
+        if "threshold" in names:
+            vectors["threshold"] = np.broadcast_to(vectors["threshold"], (len(self.decoder),))
         return {"W_enc": np.ascontiguousarray(self.encoder.T), "W_dec": self.decoder} | vectors
+
+    def require_sizes(self, where: str, d_in: int | None, d_sae: int | None = None) -> None:
+        """Refuse weights of other widths than a configuration names; None is any."""
+        shape = self.decoder.shape if self.encoder is None else self.encoder.shape
+        for name, said, found in (("features", d_sae, shape[0]), ("dimensions", d_in, shape[1])):
+            if said is not None and said != found:
+                raise errors.BadWeights(
+                    f"The configuration in {where} says {said:,} {name}; the weights have "
+                    f"{found:,}.",
+                    hint="Take weights and configuration from the same place.",
+                )
 
 
 def read_weights(name: str, arrays: Arrays) -> Weights:

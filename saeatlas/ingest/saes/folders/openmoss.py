@@ -5,21 +5,45 @@ pre = x W_E + b_E, and what stays is decided by pre * |W_D| where sparsity_inclu
 set: all above zero (relu), above the threshold (jumprelu), or the k largest (topk).
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Required
 
 import numpy as np
+from annotated_types import Ge
+from typing_extensions import TypedDict
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders.matrices import Weights, read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
+
+
+class _Config(TypedDict, total=False):
+    act_fn: Required[str]
+    norm_activation: Required[str]
+    hook_point_in: str | None
+    hook_point_out: str | None
+    sae_type: str
+    d_model: int
+    d_sae: int | None
+    top_k: int
+    use_decoder_bias: bool
+    use_glu_encoder: bool
+    apply_decoder_bias_to_pre_encoder: bool
+    sparsity_include_decoder_norm: bool
+    jump_relu_threshold: Annotated[float, Ge(0)]
+    dataset_average_activation_norm: dict[str, float] | None
+
 
 _WEIGHTS = (
     "sae_weights.safetensors", "sae_weights.pt", "checkpoints/pruned.safetensors",
     "checkpoints/pruned.pt", "checkpoints/final.safetensors", "checkpoints/final.pt",
 )  # fmt: skip
 """In the order in which its own loader looks for them."""
+
+_NORMALISATIONS = ("dataset-wise", "token-wise", "inference", "none")
 
 _NORM = "dataset_average_activation_norm"
 
@@ -56,7 +80,11 @@ def read_openmoss(folder: Path, configuration: str) -> RawSae:
     loader folds the norms into the weights.
     """
     said = reading.read_config(folder / configuration)
+    where = str(folder / configuration)
+    json_text.typed(_Config, said, where, "Take it from the folder of the weights.")
     _require_supported(folder, said)
+    if configuration == "hyperparams.json":  # whose versions took b_dec from x unless told
+        said = {"apply_decoder_bias_to_pre_encoder": True} | said
     path = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if path is None:
         raise errors.BadWeights(
@@ -68,18 +96,20 @@ def read_openmoss(folder: Path, configuration: str) -> RawSae:
     norms = {key: value for key, value in arrays.items() if key.startswith(_NORM)}
     rest = {key: value for key, value in arrays.items() if key not in norms}
     found = read_weights(path.name, rest)
+    found.require_sizes(where, said.get("d_model"), said.get("d_sae"))
     scaled = _folded if configuration == "hyperparams.json" else _in_training
     weights, threshold = scaled(folder, said, found, norms)
     return _built(folder, said, weights, threshold)
 
 
 def _require_supported(folder: Path, said: dict[str, Any]) -> None:
-    kind, act_fn = said.get("sae_type", "sae"), str(said.get("act_fn", "relu")).lower()
+    kind, act_fn = said.get("sae_type", "sae"), said["act_fn"].lower()
+    norm = said["norm_activation"]
     reasons = {
         f"sae_type {kind!r}": kind != "sae",
         f"act_fn {act_fn!r}": act_fn not in ("relu", "jumprelu", "topk"),
         "use_glu_encoder": bool(said.get("use_glu_encoder")),
-        "norm_activation 'batch-wise'": said.get("norm_activation") == "batch-wise",
+        f"norm_activation {norm!r}": norm not in _NORMALISATIONS,
     }
     wrong = [reason for reason, holds in reasons.items() if holds]
     if wrong:
@@ -94,10 +124,9 @@ def _factors(
     folder: Path, said: dict[str, Any], found: Weights, norms: Arrays
 ) -> tuple[float, float]:
     """Return by what the training multiplied input and output."""
-    if said.get("norm_activation", "dataset-wise") != "dataset-wise":
+    if said["norm_activation"] != "dataset-wise":
         return 1.0, 1.0
-    averages = said.get(_NORM) if isinstance(said.get(_NORM), dict) else {}
-    assert isinstance(averages, dict)
+    averages = said.get(_NORM) or {}
     hook_in = said.get("hook_point_in")
     hooks = {"in": hook_in, "out": said.get("hook_point_out") or hook_in}
     factors = []
@@ -124,7 +153,9 @@ def _in_training(
     if "log_threshold" in found.vectors:
         threshold = np.exp(found.vectors["log_threshold"])
         if said.get("sparsity_include_decoder_norm", True):
-            threshold = threshold / np.linalg.norm(found.decoder, axis=1)
+            lengths = np.linalg.norm(found.decoder, axis=1)
+            never = np.full(len(lengths), np.finfo(np.float32).max)
+            threshold = np.divide(threshold, lengths, out=never, where=lengths > 0)
     weights["W_dec"] = weights["W_dec"] / np.float32(scale_out)
     weights["b_dec"] = weights["b_dec"] / np.float32(scale_out)
     return weights, threshold
@@ -136,23 +167,24 @@ def _folded(
     """Put scales and decoder norms into the weights, as its loader for hyperparams.json does."""
     scale_in, scale_out = _factors(folder, said, found, norms)
     decoder = found.decoder * np.float32(scale_in / scale_out)
-    vectors = dict(found.vectors)
-    vectors["b_enc"] = vectors.get("b_enc", np.zeros(len(decoder), np.float32)) / np.float32(
-        scale_in
-    )
-    if "b_dec" in vectors:
-        vectors["b_dec"] = vectors["b_dec"] / np.float32(scale_out)
+    scales = {"b_enc": np.float32(scale_in), "b_dec": np.float32(scale_out)}
+    vectors = found.vectors | {
+        name: found.vectors[name] / scale for name, scale in scales.items() if name in found.vectors
+    }
     weights = _with_bias(said, Weights(decoder, found.encoder, vectors, ()))
     if said.get("sparsity_include_decoder_norm", True):
         lengths = np.linalg.norm(decoder, axis=1).astype(np.float32)
         weights["W_enc"] = weights["W_enc"] * lengths
         weights["b_enc"] = weights["b_enc"] * lengths
-        weights["W_dec"] = weights["W_dec"] / lengths[:, None]
-    return weights, np.float32(said.get("jump_relu_threshold", 0.0))
+        weights["W_dec"] = weights["W_dec"] / np.where(lengths > 0, lengths, 1)[:, None]
+    return weights, said.get("jump_relu_threshold")
 
 
 def _with_bias(said: dict[str, Any], found: Weights) -> dict[str, Any]:
     """Return sae-lens' weights, with b_dec of the input in b_enc where it is taken from x."""
+    if not said.get("use_decoder_bias", True):
+        zeros = np.zeros(found.decoder.shape[1], np.float32)
+        found = replace(found, vectors=found.vectors | {"b_dec": zeros})
     weights: dict[str, Any] = found.sae_lens("b_enc", "b_dec")
     if said.get("use_decoder_bias", True) and said.get("apply_decoder_bias_to_pre_encoder"):
         weights["b_enc"] = weights["b_enc"] - weights["b_dec"] @ weights["W_enc"]
@@ -162,7 +194,7 @@ def _with_bias(said: dict[str, Any], found: Weights) -> dict[str, Any]:
 def _built(folder: Path, said: dict[str, Any], weights: dict[str, Any], threshold: Any) -> RawSae:
     import torch
 
-    act_fn = str(said.get("act_fn", "relu")).lower()
+    act_fn = said["act_fn"].lower()
     hook_in, hook_out = said.get("hook_point_in"), said.get("hook_point_out")
     is_transcoder = hook_out is not None and hook_out != hook_in
     d_sae = len(weights["W_dec"])
@@ -181,7 +213,7 @@ def _built(folder: Path, said: dict[str, Any], weights: dict[str, Any], threshol
         architecture = "jumprelu_transcoder" if act_fn == "jumprelu" else "transcoder"
     extra: dict[str, Any] = {}
     if act_fn == "topk":
-        config["k"] = extra["k"] = k = _k(folder, said.get("top_k"), d_sae)
+        config["k"] = extra["k"] = k = _k(folder, said.get("top_k", 0), d_sae)
         extra["architecture"] = f"topk_{architecture}" if is_transcoder else "topk"
     sae = build(str(folder), config | {"architecture": architecture}, weights)
     if act_fn == "topk":
@@ -194,10 +226,10 @@ def _built(folder: Path, said: dict[str, Any], weights: dict[str, Any], threshol
     return of_sae(str(folder), sae, extra)
 
 
-def _k(folder: Path, k: Any, d_sae: int) -> int:
-    if not isinstance(k, int) or isinstance(k, bool) or not 0 < k <= d_sae:
+def _k(folder: Path, k: int, d_sae: int) -> int:
+    if not 0 < k <= d_sae:
         raise errors.BadWeights(
-            f"{folder} says top_k = {k!r:.40}, which does not fit {d_sae:,} features.",
+            f"{folder} says top_k = {k:,}, which does not fit {d_sae:,} features.",
             hint="Take weights and configuration from the same place.",
         )
     return k

@@ -7,11 +7,13 @@ with their sign. A transcoder reads x as it is, and may add W_skip x to what it 
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
@@ -19,11 +21,21 @@ from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
 if TYPE_CHECKING:
     from sae_lens import SAE
 
+
+class _Config(TypedDict, total=False):
+    d_in: Required[int]
+    k: Required[int]
+    expansion_factor: float
+    num_latents: int | None
+    activation: str
+    signed: bool
+    multi_topk: bool
+    normalize_decoder: bool
+    skip_connection: bool
+    transcode: bool
+
+
 _LAYER = re.compile(r"(?:.*\.)?(?:layers|h)\.(\d+)")
-_HARMLESS = {
-    "activation", "expansion_factor", "normalize_decoder", "num_latents", "k", "multi_topk",
-    "skip_connection", "transcode", "d_in", "signed",
-}  # fmt: skip
 
 
 def is_sparsify(said: dict[str, Any]) -> bool:
@@ -51,7 +63,9 @@ def read_sparsify(folder: Path) -> RawSae:
         It has an activation function or an entry that is not known here.
     """
     said = reading.read_config(folder / "cfg.json")
-    unknown = [key for key, value in said.items() if key not in _HARMLESS and value]
+    where = str(folder / "cfg.json")
+    json_text.typed(_Config, said, where, "Take it from the folder of the weights.")
+    unknown = [key for key, value in said.items() if key not in _Config.__annotations__ and value]
     activation = said.get("activation", "topk")
     if activation not in ("topk", "groupmax") or unknown:
         what = ", ".join(unknown[:6]) or f"activation {activation!r}"
@@ -62,7 +76,8 @@ def read_sparsify(folder: Path) -> RawSae:
         )
     arrays = reading.read_arrays(folder / "sae.safetensors")
     found = read_weights("sae.safetensors", arrays)
-    k = _k(folder, said.get("k"), len(found.decoder), activation)
+    found.require_sizes(where, said["d_in"], said.get("num_latents") or None)
+    k = _k(folder, said["k"], len(found.decoder), activation)
     weights = found.sae_lens("b_enc", "b_dec")
     sae = _built(folder, said, weights, arrays, k)
     name = str(sae.cfg.architecture())
@@ -92,6 +107,11 @@ def _built(
     from sae_lens.saes.topk_sae import TopK
 
     skip = arrays.get("W_skip") if said.get("skip_connection") else None
+    if said.get("skip_connection") and skip is None:
+        raise errors.BadWeights(
+            f"{folder}/cfg.json has a skip_connection, and sae.safetensors no W_skip.",
+            hint="Take both from the same folder.",
+        )
     if skip is not None:
         weights["W_skip"] = np.asarray(skip, np.float32)
     config["architecture"] = "transcoder" if skip is None else "skip_transcoder"
@@ -100,14 +120,13 @@ def _built(
     return sae
 
 
-def _k(folder: Path, k: Any, d_sae: int, activation: str) -> int:
-    fits = isinstance(k, int) and not isinstance(k, bool) and 0 < k <= d_sae
-    if not fits or (activation == "groupmax" and d_sae % k):
+def _k(folder: Path, k: int, d_sae: int, activation: str) -> int:
+    if not 0 < k <= d_sae or (activation == "groupmax" and d_sae % k):
         raise errors.BadWeights(
-            f"{folder}/cfg.json says k = {k!r:.40}, which does not fit {d_sae:,} features.",
+            f"{folder}/cfg.json says k = {k:,}, which does not fit {d_sae:,} features.",
             hint="Take cfg.json and sae.safetensors from the same folder.",
         )
-    return int(k)
+    return k
 
 
 def _metadata(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from saeatlas import errors
 from saeatlas.ingest.saes import reading
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import RawSae, build, of_sae
@@ -42,6 +43,8 @@ def read_layer_of_set(path: Path) -> RawSae:
     ------
     BadWeights
         Its shapes contradict each other, or it has no encoder.
+    UnsupportedSae
+        A threshold below zero.
     """
     said = reading.read_yaml(path.parent / "config.yaml")
     arrays = reading.read_arrays(path)
@@ -52,8 +55,12 @@ def read_layer_of_set(path: Path) -> RawSae:
         architecture = "jumprelu_transcoder"
         names.append("threshold")
     weights = found.sae_lens(*names)
-    if "threshold" in weights:
-        weights["threshold"] = np.broadcast_to(weights["threshold"], (len(found.decoder),))
+    if np.any(weights.get("threshold", np.zeros(1)) < 0):
+        raise errors.UnsupportedSae(
+            f"{path} has a threshold below zero, and so activations below zero.",
+            available="An SAE's activations are at least zero here.",
+            hint="Take its decoder alone: numpy.save(file, W_dec).",
+        )
     skip = arrays.get("W_skip")
     if skip is not None:
         architecture = architecture.replace("transcoder", "skip_transcoder")
