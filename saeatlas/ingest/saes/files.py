@@ -66,23 +66,23 @@ def read_sae_files(path: Path) -> RawSae:
     UnsupportedSae
         What its files say cannot be computed exactly.
     """
-    if not path.exists():
-        near = path.parent.iterdir() if path.parent.is_dir() else ()
-        raise errors.UnknownName(
-            f"There is no {path}.",
-            available=errors.nearest(path.name, (p.name for p in near)),
-            hint="Give --path an SAE's folder, or a file with W_dec.",
-        )
     with understood(path), errors.raised_as(errors.BadWeights):
+        if not path.exists():
+            near = path.parent.iterdir() if path.parent.is_dir() else ()
+            raise errors.UnknownName(
+                f"There is no {path}.",
+                available=errors.nearest(path.name, (p.name for p in near)),
+                hint="Give --path an SAE's folder, or a file with W_dec.",
+            )
         if not path.is_dir():
             formats.require_file(path)
         folder = path.parent if path.name in INNER_NAMES else path
         read = _reader(folder)
         if read is not None:
             return read(folder)
-        if path.is_file():
+        if not path.is_dir():
             return _file(path)
-    names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
     raise errors.UnknownName(
         f"{path} holds no SAE that is read whole.",
         available=f"It holds {names}. {_FOLDERS}",

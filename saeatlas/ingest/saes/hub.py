@@ -61,7 +61,7 @@ def _from_registry(release: str, sae_id: str) -> RawSae:
     with quiet():
         sae = SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32", converter=convert)
     if loader == "sae_lens":  # the others' configurations are written by sae-lens itself
-        sae_lens_fields.require_honoured(name, said, sae)
+        sae_lens_fields.require_honoured(name, said, sae, published=True)
     return of_sae(name, sae)
 
 

@@ -140,7 +140,7 @@ def _registered(put: Put, tmp_path: Path, **changes: Any) -> tuple[str, str]:
         ({"activation_fn_str": "tanh-relu"}, "tanh-relu"),
         ({"activation_fn_str": "topk"}, "topk' without k"),
         ({"finetuning_scaling_factor": True}, "finetuning_scaling_factor"),
-        ({"temperature": 2}, "temperature = 2"),
+        ({"hook_point_head_index": 2}, "hook_head_index = 2"),
         ({"architecture": "crosscoder"}, "crosscoder"),
     ],
 )
@@ -150,6 +150,11 @@ def test_entries_that_the_registrys_saes_have_and_sae_lens_drops(
     with pytest.raises(errors.UnsupportedSae, match=named) as caught:
         load_sae(*_registered(put, tmp_path, **changes))
     assert "gpt2-small-res-jb/blocks.8" in caught.value.wrong
+
+
+def test_entries_that_only_the_registrys_makers_know(put: Put, tmp_path: Path) -> None:
+    loaded = load_sae(*_registered(put, tmp_path, ajt_variant="sce", e2e=True))
+    assert loaded.architecture == "standard"
 
 
 def test_the_new_form_without_its_version_in_the_registry(put: Put, tmp_path: Path) -> None:

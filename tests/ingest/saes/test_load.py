@@ -320,6 +320,20 @@ def test_a_folder_without_any_known_file(tmp_path: Path) -> None:
         load_sae(path=tmp_path / "weights.h5")
 
 
+@pytest.mark.parametrize("name", ["W.npy", "sae.npz", "cfg.json", "ae.pt", "x.safetensors", "pipe"])
+def test_pipes_are_not_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(errors.AtlasError) as caught:
+        load_sae(path=tmp_path / name)
+    assert "pipe" in str(caught.value)
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    for path in (Path("a\0b"), Path("/dev/null"), tmp_path / ("x" * 5000), Path("\ud800")):
+        with pytest.raises(errors.AtlasError):
+            load_sae(path=path)
+
+
 def test_neither_name_nor_path() -> None:
     given: tuple[dict[str, Any], ...] = ({}, {"release": "gpt2-small-res-jb"}, {"sae_id": "x"})
     for names in given:

@@ -226,6 +226,18 @@ def test_every_architecture_as_sae_lens_saves_it(tmp_path: Path, kind: str) -> N
     assert (loaded.architecture, loaded.hook_name) == (kind, "blocks.1.hook_resid_post")
 
 
+def test_a_transcoder_in_the_old_form(tmp_path: Path) -> None:
+    folder = tiny.make_sae(tmp_path / "one", "transcoder")
+    said = FLAT | {
+        "architecture": "transcoder", "apply_b_dec_to_input": False, "d_out": tiny.D_MODEL,
+        "hook_name": "blocks.1.ln2.hook_normalized", "hook_name_out": "blocks.1.hook_mlp_out",
+        "hook_layer_out": 1, "hook_head_index_out": None, "adam_beta3": 0.1, "aux_loss_coeff": 3,
+    }  # fmt: skip
+    loaded = load_sae(path=_say(folder, said))
+    assert (loaded.hook_name, loaded.architecture) == (said["hook_name"], "transcoder")
+    assert loaded.config["metadata"]["hook_name_out"] == "blocks.1.hook_mlp_out"
+
+
 def test_a_factor_among_the_weights(folder: Path) -> None:
     path = folder / "sae_weights.safetensors"
     weights = load_file(path)

@@ -38,6 +38,7 @@ _TRAINING = frozenset(  # one text, as a list would be of a hundred lines
     total_training_tokens train_batch_size train_batch_size_samples train_batch_size_tokens
     training_tokens type unique_id use_cached_activations use_chat_formatting use_ghost_grads
     use_matryoshka_aux_loss use_sparse_activations verbose
+    epochs grad_clip optimizer scheduler steps warmup weight_decay
     """.split()  # noqa: SIM905
 )
 """Entries of training configurations of sae-lens 0 to 6 that do not change what is computed."""
@@ -51,11 +52,13 @@ _ABOUT = frozenset(
 )
 """Entries that people add to describe an SAE."""
 
-_PREFIXES = re.compile(
+_OF_TRAINING = re.compile(
     r"(?:adam|checkpoint|dataset|eval|hf|jumprelu|l0|l1|log|lr|model|neuronpedia|resume|sae_lens|"
-    r"train|wandb)_"
+    r"train|wandb)_.*"
+    r"|.*_(?:batch_size|batches|coeff|coefficient|dir|epochs|frequency|loss|lr|path|seed|steps|"
+    r"tokens|url|version|window)"
 )
-"""Beginnings of further names of both kinds. jumprelu_, l0_ and l1_ are of losses."""
+"""Beginnings and ends of further names of both kinds. jumprelu_, l0_ and l1_ are of losses."""
 
 _RENAMED = {
     "hook_point": "hook_name",
@@ -65,7 +68,8 @@ _RENAMED = {
 
 _UNDERSTOOD = {
     "architecture", "metadata", "normalize_activations", "activation_fn", "activation_fn_kwargs",
-    "hook_name", "hook_head_index", "prepend_bos", "finetuning_scaling_factor",
+    "hook_name", "hook_name_out", "hook_head_index", "hook_head_index_out", "hook_layer_out",
+    "prepend_bos", "finetuning_scaling_factor",
 }  # fmt: skip
 
 _TOPK = ("standard", "topk")
@@ -152,7 +156,9 @@ def require_known_activation(where: str, said: dict[str, Any]) -> None:
         raise _refusal(where, unknown)
 
 
-def require_honoured(where: str, said: dict[str, Any], sae: "SAE[Any]") -> None:
+def require_honoured(
+    where: str, said: dict[str, Any], sae: "SAE[Any]", *, published: bool = False
+) -> None:
     """Compare a cfg.json with the SAE that was made of it, entry by entry.
 
     Parameters
@@ -162,6 +168,8 @@ def require_honoured(where: str, said: dict[str, Any], sae: "SAE[Any]") -> None:
     said : dict
         The content of cfg.json.
     sae : sae_lens.SAE
+    published : bool, default=False
+        Whether sae-lens' registry names it: its makers know the entries that are not known here.
 
     Raises
     ------
@@ -169,7 +177,7 @@ def require_honoured(where: str, said: dict[str, Any], sae: "SAE[Any]") -> None:
         An entry that may change activations is not honoured; the message names it.
     """
     renamed = {_RENAMED.get(name, name): value for name, value in said.items()}
-    lost = list(_lost(renamed, sae))
+    lost = [*_lost(renamed, sae), *([] if published else _unknown(renamed, sae))]
     if lost:
         raise _refusal(where, lost)
 
@@ -188,15 +196,28 @@ def _lost(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
     if architecture != sae.cfg.architecture() and not is_topk:
         yield f"architecture = {architecture}"
     for name, value in said.items():
-        if name in _UNDERSTOOD or name in _TRAINING or name in _ABOUT or _PREFIXES.match(name):
-            continue
-        if name in loaded:
-            if value is not None and value != loaded[name]:
-                yield f"{name} = {_short(value)}"
-        elif name == "d_out" and value == sae.cfg.d_in:
-            continue
-        elif value not in (None, False, "", "none", [], {}, 0):
+        if name in loaded and not _is_other(name) and value is not None and value != loaded[name]:
             yield f"{name} = {_short(value)}"
+
+
+def _unknown(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
+    """Yield the entries that the SAE has no field for and that are not known to change nothing."""
+    own = {f.name for f in fields(sae.cfg)}
+    for name, value in said.items():
+        if name in own or _is_other(name) or (name == "d_out" and value == sae.cfg.d_in):
+            continue
+        if value not in (None, False, "", "none", [], {}, 0):
+            yield f"{name} = {_short(value)}"
+
+
+def _is_other(name: str) -> bool:
+    """Say whether an entry is understood elsewhere, or known to change no activation."""
+    return (
+        name in _UNDERSTOOD
+        or name in _TRAINING
+        or name in _ABOUT
+        or _OF_TRAINING.fullmatch(name) is not None
+    )
 
 
 def _short(value: Any) -> str:
