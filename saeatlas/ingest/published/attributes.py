@@ -56,8 +56,9 @@ def ingest_attributes(
 
     Notes
     -----
-    In CSV a column is of numbers if all its values are. true and false are the numbers 1 and 0,
-    but in CSV texts. Whole numbers above 2**53 cannot be stored exactly and are refused.
+    In CSV a column is of numbers if most of its values are; then all must be, and nan is no value.
+    true and false are the numbers 1 and 0, but in CSV texts. Whole numbers above 2**53 cannot be
+    stored exactly and are refused.
     """
 
     def read(row: sa.Row[Any]) -> job.Content:
@@ -95,26 +96,31 @@ def _wanted(chosen: FeatureColumns) -> Iterator[tuple[str, list[Any]]]:
 def _attribute(chosen: FeatureColumns, name: str, column: list[Any]) -> Attribute:
     texts.require_name(name, "An attribute")
     given = [(row, value) for row, value in enumerate(column) if not features.is_missing(value)]
-    if not given:
+    written = given if chosen.typed else values.without_nan(given)
+    if not written:
         raise errors.BadFile(
             f"The column {name!r} of {chosen.file} has no value.",
             hint="Name the columns to take: --column NAME=COLUMN.",
         )
-    read = [values.number(value) for _, value in given]
-    is_text = [isinstance(value, str) for _, value in given]
-    if all(is_text) and (chosen.typed or None in read):
-        return Attribute(name, "text", {
+    kinds = {type(value) for _, value in given}
+    read = [(row, values.number(value)) for row, value in written]
+    n_numbers = sum(number is not None for _, number in read)
+    as_text = kinds == {str} and (chosen.typed or 2 * n_numbers <= len(written))
+    if as_text:
+        found: dict[int, Any] = {
             chosen.features[row]: _text(chosen, row, name, value) for row, value in given
-        })  # fmt: skip
-    for (row, value), number, text in zip(given, read, is_text, strict=True):
-        if number is None or (text and chosen.typed):
+        }
+        return Attribute(name, "text", found)
+    mixed = {str, bool} & kinds and len(kinds) > 1
+    for (row, value), (_, number) in zip(written, read, strict=True):
+        if number is None or (mixed and isinstance(value, str | bool)):
             chosen.refuse(
                 row,
                 f"its {name} is {value!r:.60}, not a finite number.",
-                "A column holds numbers or texts; leave out what is not known.",
+                "A column holds numbers or texts; leave out what is not known. In a CSV file a "
+                "column is taken for numbers if most of its values are.",
             )
-    numbers = {chosen.features[row]: number for (row, _), number in zip(given, read, strict=True)}
-    return Attribute(name, "number", numbers)
+    return Attribute(name, "number", {chosen.features[row]: number for row, number in read})
 
 
 def _text(chosen: FeatureColumns, row: int, name: str, value: str) -> str:

@@ -150,25 +150,14 @@ def _level(
 ) -> Level:
     """Take one column for a clustering: by whole numbers if all are, else by texts."""
     rows = range(len(chosen.features)) if rows is None else rows
-    given = [(row, value) for row, value in zip(rows, values, strict=True)
-             if not features.is_missing(value)]  # fmt: skip
-    numbers = [features.whole(value) for _, value in given]
-    if all(number is not None for number in numbers):
-        found: list[tuple[int, Any]] = [
-            (row, number)
-            for (row, _), number in zip(given, numbers, strict=True)
-            if number != NOISE
-        ]
-    else:
-        all_numbers = all(values_of.number(value) is not None for _, value in given)
-        for row, value in given:
-            if isinstance(value, float) or (all_numbers and features.whole(value) is None):
-                chosen.refuse(
-                    row,
-                    f"its {name} is {value}, not a whole number or a text.",
-                    "--column NAME=COLUMN names the columns of clusters.",
-                )
-        found = [(row, str(value)) for row, value in given]
+    given = [
+        (row, value)
+        for row, value in zip(rows, values, strict=True)
+        if not features.is_missing(value)
+    ]
+    numbered = _by_number(values_of.without_nan(given))
+    found = _by_text(chosen, name, given) if numbered is None else numbered
+    found = [(row, cluster) for row, cluster in found if cluster != NOISE]
     if not found:
         raise errors.BadFile(f"In {chosen.file} no feature has a cluster in column {name!r}.")
     distinct = {cluster for _, cluster in found}
@@ -183,6 +172,29 @@ def _level(
     for cluster in distinct:
         texts.require_name(str(cluster), "A cluster")
     return Level(name, [chosen.features[row] for row, _ in found], [c for _, c in found])
+
+
+def _by_number(given: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]] | None:
+    """Take clusters that are whole numbers; None if some are not."""
+    numbers = [(row, features.whole(value)) for row, value in given]
+    return None if any(number is None for _, number in numbers) else numbers
+
+
+def _by_text(
+    chosen: FeatureColumns, name: str, given: Sequence[tuple[int, Any]]
+) -> list[tuple[int, Any]]:
+    """Take clusters that are texts, unless most look like numbers, of which some are damaged."""
+    kinds = {type(value) for _, value in given}
+    numbers = [row for row, value in given if values_of.number(value) is not None]
+    few = len(numbers) <= len(given) / 2 or (chosen.named and len(numbers) < len(given))
+    if kinds != {bool} and not (kinds == {str} and few):
+        row, value = next(one for one in given if features.whole(one[1]) is None)
+        chosen.refuse(
+            row,
+            f"its {name} is {value!r:.60}, not a whole number.",
+            "Clusters are whole numbers or texts; --column NAME=COLUMN names their columns.",
+        )
+    return [(row, str(value)) for row, value in given]
 
 
 def _clustering(file: str, level: Level) -> Clustering:

@@ -121,14 +121,13 @@ def _require_few(file: str, n: int, n_columns: int, most: int) -> None:
 
 
 def _csv(path: Path, most: int, separator: str, wanted: Collection[str]) -> Columns:
+    n = 0
     with lines.text_lines(path) as text:
-        head = next(text, "")
-        separator, names = csv_header.read_header(head, ("feature",), separator)
-        _distinct(path.name, names)
-        kept = [(i, name) for i, name in enumerate(names) if _is_wanted(name, wanted)]
-        values: dict[str, list[Any]] = {name: [] for _, name in kept}
-        n = 0
         try:
+            separator, names = csv_header.read_header(next(text, ""), ("feature",), separator)
+            _distinct(path.name, names)
+            kept = [(i, name) for i, name in enumerate(names) if _is_wanted(name, wanted)]
+            values: dict[str, list[Any]] = {name: [] for _, name in kept}
             reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
             for row in reader:
                 if row:

@@ -1,6 +1,7 @@
 """Values of features: numbers and texts, checked."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,21 @@ def number(value: Any) -> float | None:
         return None
     found = float(value)
     return found if math.isfinite(found) else None
+
+
+def without_nan(given: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Leave out the rows in which ``nan`` is written, as numbers that are missing.
+
+    Parameters
+    ----------
+    given : sequence of (int, object)
+        Row and value.
+
+    Returns
+    -------
+    list of (int, object)
+    """
+    return [one for one in given if not (isinstance(one[1], str) and one[1].lower() == "nan")]
 
 
 def coordinates(chosen: FeatureColumns, axis: str, column: list[Any]) -> list[float]:
