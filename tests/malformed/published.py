@@ -47,7 +47,7 @@ CLUSTERING, MAP = clustering.ingest_clustering, maps.ingest_map
 ATTRIBUTES = attributes.ingest_attributes
 
 FORMS = {
-    "clustering csv": _form("c.csv", CLUSTERING, _csv(FRAME)),
+    "clustering csv": _form("c.csv", CLUSTERING, _csv(FRAME), "csv"),
     "clustering csv.gz": _form("c.csv.gz", CLUSTERING, _csv(FRAME)),
     "clustering parquet": _form("c.parquet", CLUSTERING, FRAME.to_parquet),
     "clustering npy": _form("c.npy", CLUSTERING, lambda p: np.save(p, LABELS), "npy"),
@@ -61,10 +61,10 @@ FORMS = {
         _json([np.flatnonzero(c == LABELS).tolist() for c in range(5)]),
         "json",
     ),
-    "map csv": _form("m.csv", MAP, _csv(PLACES)),
+    "map csv": _form("m.csv", MAP, _csv(PLACES), "csv"),
     "map npy": _form("m.npy", MAP, lambda p: np.save(p, POINTS), "npy"),
     "map json": _form("m.json", MAP, _json(POINTS.tolist()), "json"),
-    "attributes csv": _form("a.csv", ATTRIBUTES, _csv(SCORES)),
+    "attributes csv": _form("a.csv", ATTRIBUTES, _csv(SCORES), "csv"),
     "attributes parquet": _form("a.parquet", ATTRIBUTES, SCORES.to_parquet),
     "attributes json": _form("a.json", ATTRIBUTES, _json(SCORES.to_dict("records")), "json"),
 }

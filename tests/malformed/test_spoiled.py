@@ -130,7 +130,7 @@ def test_a_spoiled_file_is_read_right_or_refused(
 
 TEXTS = [
     name
-    for name, form in seeds.FORMS.items()
+    for name, form in FORMS.items()
     if (form.kind in ("json", "csv") and form.unpack is None) or name in ("GloVe", "word2vec text")
 ]
 
@@ -139,7 +139,7 @@ TEXTS = [
 def test_a_byte_order_mark_is_no_part_of_a_text(
     catalog: sa.Engine, tmp_path: Path, name: str
 ) -> None:
-    form = seeds.FORMS[name]
+    form = FORMS[name]
     folder = tmp_path / f"marked-{name.replace(' ', '-')}"
     folder.mkdir()
     form.write(folder)
@@ -148,12 +148,12 @@ def test_a_byte_order_mark_is_no_part_of_a_text(
     assert _outcome(catalog, form, folder) == "read"
 
 
-@pytest.mark.parametrize("name", seeds.FORMS)
+@pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_what_is_no_file_is_not_waited_for(
     catalog: sa.Engine, tmp_path: Path, name: str, kind: str
 ) -> None:
-    form = seeds.FORMS[name]
+    form = FORMS[name]
     form.write(tmp_path)
     path = tmp_path / form.file
     path.unlink()
