@@ -113,7 +113,7 @@ def test_a_command_that_needs_an_extra_says_how_to_install_it(
     [
         ("analyze.lobes(cooccurrence=1)", "analyze"),
         ("analyze.maps(sae=1, method='pca')", "analyze"),
-        ("analyze.cooccurrence(recording=1, method='torch')", "ingest"),
+        ("analyze.cooccurrence(recording=1, engine='torch')", "ingest"),
         ("ingest.sae(release='gpt2-small-res-jb', sae_id='blocks.0.hook_resid_pre')", "ingest"),
     ],
 )

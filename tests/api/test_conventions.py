@@ -42,6 +42,13 @@ REQUIRED = ("sae", "recording", "cooccurrence", "lobes", "geometry", "space", "r
 """What an analysis cannot guess."""
 
 
+RENAMED = {
+    ("cooccurrence", "method"): "engine", ("spectra", "source"): "vectors",
+    ("maps", "source"): "vectors",
+}  # fmt: skip
+"""Arguments that have another name than the parameter, which is stored with runs."""
+
+
 def _methods(kind: type) -> list[Any]:
     found = inspect.getmembers(kind, inspect.isfunction)
     return [
@@ -90,7 +97,7 @@ def test_progress_comes_last(method: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_every_parameter_of_an_analysis_is_an_argument(name: str) -> None:
-    wanted = [one.name for one in fields(PARAMS[name])]
+    wanted = [RENAMED.get((name, one.name), one.name) for one in fields(PARAMS[name])]
     arguments = _arguments(getattr(Analyze, name))
     assert [one.name for one in arguments] == [*wanted, "progress"]
 
@@ -99,7 +106,7 @@ def test_every_parameter_of_an_analysis_is_an_argument(name: str) -> None:
 def test_defaults_are_those_of_the_parameters(name: str) -> None:
     given = {one.name: one.default for one in _arguments(getattr(Analyze, name))}
     for one in fields(PARAMS[name]):
-        default = given[one.name]
+        default = given[RENAMED.get((name, one.name), one.name)]
         if (name, one.name) == ("lobes", "seed"):
             assert default is None  # that of the preset
         elif (name, one.name) == ("cooccurrence", "threshold"):
