@@ -27,7 +27,7 @@ TENSORS: dict[str, tuple[Any, ...]] = {
 }
 """What stands in the header of .safetensors."""
 
-_N = 40
+_N = 96
 COLUMNS: tuple[Callable[[], pa.Array], ...] = (
     lambda: pa.array([f"a\0{i}" for i in range(_N)]),
     lambda: pa.array([mutations.LONG] * _N),

@@ -60,7 +60,9 @@ class Form:
     pack: Callable[[bytes], bytes] = bytes
 
 
-def _sae(name: str) -> Callable[[sa.Engine, Path], object]:
+def of_sae(name: str) -> Callable[[sa.Engine, Path], object]:
+    """Return what brings an SAE in: from a file of the folder, or from the folder."""
+
     def ingest(engine: sa.Engine, folder: Path) -> object:
         path = folder / name if name else folder
         loaded = load.load_sae(path=path, release="spoiled", sae_id=folder.name)
@@ -263,18 +265,18 @@ def _saved(name: str, save: Callable[..., object], **arrays: Any) -> Callable[[P
 
 
 FORMS: dict[str, Form] = {
-    "decoder.npy": Form("w.npy", lambda f: np.save(f / "w.npy", DECODER), _sae("w.npy"), "npy"),
-    "decoder.npz": Form("w.npz", _saved("w.npz", np.savez, W_dec=DECODER), _sae("w.npz"), "npz"),
+    "decoder.npy": Form("w.npy", lambda f: np.save(f / "w.npy", DECODER), of_sae("w.npy"), "npy"),
+    "decoder.npz": Form("w.npz", _saved("w.npz", np.savez, W_dec=DECODER), of_sae("w.npz"), "npz"),
     "decoder packed.npz": Form(
-        "w.npz", _saved("w.npz", np.savez_compressed, W_dec=DECODER), _sae("w.npz"), "npz"
+        "w.npz", _saved("w.npz", np.savez_compressed, W_dec=DECODER), of_sae("w.npz"), "npz"
     ),
     "decoder.safetensors": Form(
         "w.safetensors", lambda f: save_file({"W_dec": DECODER}, f / "w.safetensors"),
-        _sae("w.safetensors"), "safetensors",
+        of_sae("w.safetensors"), "safetensors",
     ),
-    "sae-lens cfg.json": Form("cfg.json", _sae_lens, _sae(""), "json"),
-    "sae-lens weights": Form("sae_weights.safetensors", _sae_lens, _sae(""), "safetensors"),
-    "Gemma Scope params.npz": Form("params.npz", _gemma, _sae(""), "npz"),
+    "sae-lens cfg.json": Form("cfg.json", _sae_lens, of_sae(""), "json"),
+    "sae-lens weights": Form("sae_weights.safetensors", _sae_lens, of_sae(""), "safetensors"),
+    "Gemma Scope params.npz": Form("params.npz", _gemma, of_sae(""), "npz"),
     "co-occurrence.npz": Form("x.npz", _counts, _cooccurrence, "npz"),
     "word pairs": Form("pairs.json", _pairs, _relation, "json"),
     "word2vec text": _vectors("v.txt", lambda: _rows(head=f"{len(VOCABULARY)} 5\n")),

@@ -24,13 +24,13 @@ from saeatlas.schema import tables
 from saeatlas.schema.database import connect
 from saeatlas.schema.rows import sae_vectors
 from tests.conftest import create_database, drop_database
-from tests.malformed import meaningful, published, seeds
+from tests.malformed import meaningful, published, seeds, trainers
 from tests.malformed.conftest import COUNTS
 from tests.support import tiny
 
-EXAMPLES = 5 if os.environ.get("HYPOTHESIS_PROFILE") == "quick" else 30
+EXAMPLES = 5 if os.environ.get("HYPOTHESIS_PROFILE") == "quick" else 20
 SECONDS = 20
-FORMS = seeds.FORMS | published.FORMS
+FORMS = seeds.FORMS | published.FORMS | trainers.FORMS
 _numbers = count()
 
 

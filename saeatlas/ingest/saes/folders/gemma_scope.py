@@ -123,7 +123,7 @@ def read_second(folder: Path) -> RawSae:
     """
     where = f"{folder}/params.safetensors"
     path = folder / "config.json"
-    said = reading.read_config(path) if path.is_file() else {}
+    said = reading.read_config(path) if path.exists() else {}
     json_text.typed(_Config, said, str(path), "Take it from the folder of the weights.")
     kind = said.get("architecture", "jump_relu")
     if kind != "jump_relu":

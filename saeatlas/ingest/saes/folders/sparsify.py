@@ -132,7 +132,7 @@ def _k(folder: Path, k: int, d_sae: int, activation: str) -> int:
 def _metadata(folder: Path) -> dict[str, Any]:
     """Say what the folder's name and the training's config.json above it say."""
     path = folder.parent / "config.json"
-    above = reading.read_config(path) if path.is_file() else {}
+    above = reading.read_config(path) if path.exists() else {}
     layer = _LAYER.fullmatch(folder.name)
     hook = f"blocks.{layer[1]}.hook_resid_post" if layer else None
     model = above.get("model")

@@ -21,7 +21,7 @@ _LAYER = re.compile(r"(?:layer|l|transcoder)?_?(\d+)")
 def is_layer_of_set(path: Path) -> bool:
     """Say whether a file stands beside the config.yaml of a set of transcoders."""
     config = path.parent / "config.yaml"
-    if path.suffix != ".safetensors" or not config.is_file():
+    if path.suffix != ".safetensors" or not config.exists():
         return False
     said = reading.read_yaml(config)
     return "feature_input_hook" in said or str(said.get("model_kind")) == "transcoder_set"
