@@ -80,7 +80,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, float]]:
     try:
         with errors.raised_as(errors.BadWords), lines.text_lines(path) as text:
             first = next(text, "")
-            separator = next((mark for mark in "\t,;" if mark in first), ",")
+            separator = _separator(first)
             # with tabs a quotation mark is a word like any other
             quoting: Any = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
             reader = csv.reader(chain([first], text), delimiter=separator, quoting=quoting)
@@ -107,6 +107,15 @@ def _count(row: list[str]) -> float | None:
     except ValueError:
         return None
     return count if 0 < count < math.inf else None
+
+
+def _separator(first: str) -> str:
+    if "\t" in first:
+        return "\t"
+    # "the;1,5" is a word and a count with a comma, and not the word "the;1"
+    if re.search(r";\s*\d[\d.,]*\s*$", first) or ("," not in first and ";" in first):
+        return ";"
+    return ","
 
 
 def _is_header(row: list[str]) -> bool:

@@ -257,6 +257,12 @@ def test_frequencies_as_csv_and_tsv(tmp_path: Path, content: str) -> None:
     assert frequencies.read_frequencies(path, ["the", "US"]) == {}
 
 
+def test_a_semicolon_is_a_word_too(tmp_path: Path) -> None:
+    path = tmp_path / "counts"
+    path.write_text(";,9\nthe,3\n")
+    assert frequencies.read_frequencies(path, [";", "the"]).keys() == {";", "the"}
+
+
 def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> None:
     path = tmp_path / "counts"
     path.write_text('"\t9\nthe\t3\n')
@@ -282,6 +288,8 @@ def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> 
         (b'the,"1,000"\nof,1\n', "line 1"),
         ("the;\u0663\nof;1\n".encode(), "line 1"),
         (b"the\nof,1\n", "line 1"),
+        (b"the;1,5\nof;2,5\n", "line 1: .'the', '1,5'"),
+        (b"word;count\nthe;1.000,5\n", "line 2: .'the', '1.000,5'"),
         (b"the,3\nof,1\nthe,2\n", "line 3: 'the' was there before"),
         (b"the,3\n\xff,2\n", "is not UTF-8"),
     ],
