@@ -198,6 +198,8 @@ def _features(columns: Columns, name: str, d_sae: int) -> list[int]:
 def _by_place(columns: Columns, d_sae: int) -> list[int]:
     """Take a row's place for its feature, where nothing else can be meant."""
     alike = [name for name in columns.values if _LIKE_FEATURE.fullmatch(name)]
+    if not (alike or columns.in_order):  # numbers that differ from row to row name something
+        alike = [name for name, values in columns.values.items() if _are_ids(values)]
     if columns.n_rows == d_sae and (columns.in_order or not alike):
         return list(range(d_sae))
     guess = alike[0] if alike else "COLUMN"
@@ -208,6 +210,11 @@ def _by_place(columns: Columns, d_sae: int) -> list[int]:
         f"order. Columns: {', '.join(map(repr, columns.names or columns.values))}.",
         hint=f"Say which column has the features: --column feature={guess}",
     )
+
+
+def _are_ids(values: list[Any]) -> bool:
+    numbers = [whole(value) for value in values]
+    return len(numbers) > 2 and None not in numbers and len(set(numbers)) == len(numbers)
 
 
 def _require_own(columns: Columns, sae: sa.Row[Any]) -> None:

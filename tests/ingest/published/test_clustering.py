@@ -171,6 +171,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "density": ("feature,c\n1,0.5\n2,0.25\n", "feature 1: its c is .0.5., not a whole number"),
     "no cluster": ("feature,c\n1,-1\n2,\n", "no feature has a cluster in column 'c'"),
     "other name": ("latent,c\n1,0\n2,1\n", r"no column 'feature'(.|\n)*feature=latent"),
+    "misspelt": (
+        "fature,c\n" + "".join(f"{N - f},{f % 2}\n" for f in range(N)),
+        r"no column 'feature', and 'fature' may have them(.|\n)*--column feature=fature",
+    ),
     "index": (",c\n1,0\n2,1\n", "no column 'feature'"),
     "only features": ("feature\n1\n2\n", "a column of features and no other"),
     "short": ("c\n0\n1\n", r"it has 2 rows(.|\n)*each of the 20 features"),
