@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,10 @@ os.environ.setdefault(
 )
 
 from saeatlas.schema.database import connect, embedded
+
+# a suite started in the background ignores Ctrl-C, and so would the commands that tests start
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
 _made: set[str] = set()
