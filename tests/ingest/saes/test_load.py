@@ -292,6 +292,16 @@ def test_the_hash_knows_what_changes_activations(
     assert load_sae(path=folder).weights_sha256 != first
 
 
+@pytest.mark.parametrize(
+    ("repository", "begins"), [("res", "13e30b0bd70f4395"), ("att", "1a350271baf73c57")]
+)
+def test_the_hash_is_that_of_catalogs_there_are(
+    tmp_path: Path, params: dict[str, Any], repository: str, begins: str
+) -> None:
+    path = _write(tmp_path / GEMMA.format(repository) / "params.npz", **params)
+    assert load_sae(path=path).weights_sha256.startswith(begins)
+
+
 def test_processing_that_changes_nothing_is_not_hashed(folder: Path) -> None:
     first = load_sae(path=folder).weights_sha256
     for kwargs in ({}, {"center_writing_weights": False}, {"n_devices": 2}, None):

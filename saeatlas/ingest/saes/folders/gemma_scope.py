@@ -99,7 +99,9 @@ def _first_config(path: str) -> dict[str, Any]:
         config = read(said[1], f"{said[2]}/width_16k", "cpu")  # the weights know the true width
         architecture = config["architecture"]
         metadata = {k: v for k, v in config.items() if k in loaders.LLM_METADATA_KEYS}
-    return {"architecture": architecture, "metadata": metadata}
+    heads = str(metadata.get("hook_name")).endswith("hook_z")  # part of the hash of its weights
+    reshape = "hook_z" if heads else "none"
+    return {"architecture": architecture, "reshape_activations": reshape, "metadata": metadata}
 
 
 def read_second(folder: Path) -> RawSae:
