@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from saeatlas import errors, ranges
 from saeatlas.analyses import run_driver
-from saeatlas.analyses.run_driver import Preset
+from saeatlas.analyses.run_driver import Preset, target
 
 NULLS = ("permuted", "frequency", "directions", "covariance")
 """Null models, as ``lobe_test`` names them."""
@@ -60,12 +59,7 @@ class Params(run_driver.Params):
     classify_up_to: int = 8
     stratum: int = 32
     seed: int = 0
-    cooccurrence: int | None = None
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """All parameters; the count is a fact of what is tested."""
-        return {k: v for k, v in super().identity.items() if k != "cooccurrence"}
+    cooccurrence: int | None = target(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()

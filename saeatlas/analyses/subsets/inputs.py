@@ -64,12 +64,7 @@ class Params(run_driver.Params):
     documents: Documents = "held-out"
     preset: Preset = "default"
     seed: int = 0
-    cooccurrence: int | None = None
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """All parameters; the count is a fact of what is assigned."""
-        return {k: v for k, v in super().identity.items() if k != "cooccurrence"}
+    cooccurrence: int | None = target(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
