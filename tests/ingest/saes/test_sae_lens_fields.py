@@ -175,9 +175,17 @@ def test_a_k_that_is_none(tmp_path: Path, k: Any) -> None:
         load_sae(path=_say(folder, said))
 
 
-def test_a_topk_sae_of_sae_lens_before_6(folder: Path) -> None:
-    said = FLAT | {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 4}}
-    loaded = load_sae(path=_say(folder, said))
+@pytest.mark.parametrize("form", ["flat", "with metadata"])
+@pytest.mark.parametrize("architecture", ["standard", "topk"])
+@pytest.mark.parametrize("beside", [{}, {"k": 4}])
+def test_a_topk_sae_of_sae_lens_before_6(
+    folder: Path, form: str, architecture: str, beside: dict[str, Any]
+) -> None:
+    said = json.loads((folder / "cfg.json").read_text()) if form == "with metadata" else FLAT
+    topk = {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 4}}
+    with pytest.raises(errors.UnsupportedSae, match="k = 5"):
+        load_sae(path=_say(folder, said | topk | {"architecture": architecture, "k": 5}))
+    loaded = load_sae(path=_say(folder, said | topk | beside | {"architecture": architecture}))
     path = folder / "sae_weights.safetensors"
     weights = load_file(path)
     x = 3 * torch.randn(30, tiny.D_MODEL)

@@ -105,6 +105,9 @@ def in_form_of_version_6(said: dict[str, Any]) -> dict[str, Any]:
         config = loaders.handle_pre_6_0_config(config)
     else:
         config.setdefault("architecture", "standard")
+        if config.get("activation_fn") == "topk":
+            k = (config.get("activation_fn_kwargs") or {}).get("k", config.get("k"))
+            config |= {"architecture": "topk", "k": k}
         beside = {name: config[name] for name in loaders.LLM_METADATA_KEYS if name in config}
         inside = {k: v for k, v in config["metadata"].items() if v is not None or k not in beside}
         config["metadata"] = beside | inside
@@ -191,6 +194,11 @@ def _lost(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
         yield f"hook_head_index = {of_head['hook_head_index']}: it reads one head"
     if said.get("finetuning_scaling_factor"):
         yield "finetuning_scaling_factor"
+    kwargs = said.get("activation_fn_kwargs") or {}
+    if kwargs.get("k") is not None and kwargs["k"] != loaded.get("k"):
+        yield f"activation_fn_kwargs.k = {_short(kwargs['k'])}"
+    if said.get("activation_fn") == "topk" and sae.cfg.architecture() != "topk":
+        yield "activation_fn 'topk'"
     architecture = said.get("architecture") or "standard"
     is_topk = architecture in _TOPK and sae.cfg.architecture() == "topk"
     if architecture != sae.cfg.architecture() and not is_topk:
