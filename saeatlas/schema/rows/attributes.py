@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from saeatlas.schema import tables
 from saeatlas.schema.database import statistics
-from saeatlas.schema.database.copy import copy_rows
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,8 @@ def write(connection: sa.Connection, run: int, attributes: Sequence[Attribute]) 
         ``run.id``.
     attributes : sequence of Attribute
     """
+    from saeatlas.schema.database.copy import copy_rows  # with numpy, which queries do without
+
     table = tables.attribute
     for one in attributes:
         row = {"run": run, "name": one.name, "type": one.type, "n_features": len(one.values)}
