@@ -18,6 +18,12 @@ def upgrade() -> None:
         comment="Run that made it: crystals or relations.",
         schema="atlas",
     )
+    op.alter_column(
+        "sae",
+        "architecture",
+        comment="sae-lens' name, such as jumprelu or topk, or its trainer's, such as groupmax. NULL for a bare decoder and without weights.",
+        schema="atlas",
+    )
     # those of vectors as stored would not be used any more; `saeatlas db index` builds new ones
     indices = sa.text(
         "select relname from pg_catalog.pg_class "
