@@ -77,8 +77,8 @@ sae = sa.Table(
     Column(
         "architecture",
         sa.Text,
-        comment="sae-lens' name, such as jumprelu or topk, or its trainer's, such as groupmax. NULL "
-        "for a bare decoder and without weights.",
+        comment="sae-lens' name, such as jumprelu or topk, or its trainer's, such as groupmax. "
+        "NULL for a bare decoder and without weights.",
     ),
     Column(
         "l0",
