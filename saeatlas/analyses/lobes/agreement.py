@@ -151,6 +151,7 @@ def compute(inputs: Inputs, _params: Params, report: Report = silent) -> Result:
         )
         ami = adjusted_mutual_information(ours.lobes[i], theirs.lobes[j]) if len(i) else None
         rows.append({"clustering": a, "other": b, "n": len(i), "ami": ami})
+    report(Progress("compare clusterings", len(rows), len(rows)))
     quality = {"n_pairs": len(rows), "n_features": min(row["n"] for row in rows)}
     notes = []
     if not quality["n_features"]:

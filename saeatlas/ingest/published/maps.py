@@ -93,18 +93,30 @@ def ingest_map(
 
 
 def _axes(chosen: FeatureColumns) -> dict[str, list[Any]]:
-    """Find the columns of coordinates: x, y, z, or the only two or three there are."""
+    """Find the columns of coordinates: x, y, z, or numbered ones, as umap_1 and umap_2."""
     found = chosen.values
+    if not chosen.named:
+        found = {_axis(name, found): values for name, values in found.items()}
     if not {"x", "y"} <= found.keys():
-        unnamed = list(found)
-        if chosen.named or not 2 <= len(unnamed) <= len(AXES):
-            raise errors.BadFile(
-                f"{chosen.file} has no columns x and y.",
-                available=f"It has {', '.join(map(repr, found))}.",
-                hint="Say which they are: --column x=COLUMN --column y=COLUMN.",
-            )
-        found = dict(zip(AXES, found.values(), strict=False))
+        raise errors.BadFile(
+            f"{chosen.file} has no columns x and y.",
+            available=f"It has {', '.join(map(repr, chosen.values))}.",
+            hint="Say which they are: --column x=COLUMN --column y=COLUMN.",
+        )
     axes = {name: found[name] for name in AXES if name in found}
     if "z" in axes and all(map(features.is_missing, axes["z"])):
         del axes["z"]
     return axes
+
+
+def _axis(name: str, columns: Mapping[str, object]) -> str:
+    """Say which axis a column is, if all are numbered one after another; else its own name."""
+    split = [re.fullmatch(r"(.*?)(\d{1,2})", one) for one in columns]
+    if any(match is None for match in split) or not 2 <= len(split) <= len(AXES):
+        return name.strip().lower() if name.strip().lower() in AXES else name
+    stems = {match[1] for match in split if match}
+    numbers = sorted(int(match[2]) for match in split if match)
+    own = re.fullmatch(r"(.*?)(\d{1,2})", name)
+    if own is None or len(stems) > 1 or numbers != list(range(numbers[0], numbers[0] + len(split))):
+        return name
+    return AXES[int(own[2]) - numbers[0]]

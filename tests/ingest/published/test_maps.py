@@ -86,6 +86,15 @@ def test_what_is_stored(engine: sa.Engine, tmp_path: Path) -> None:
     assert "umap" in run_command("status")
 
 
+@pytest.mark.parametrize("names", [("umap_1", "umap_2"), ("X", "Y"), ("PC2", "PC1"), ("0", "1")])
+def test_names_of_axes(engine: sa.Engine, tmp_path: Path, names: tuple[str, str]) -> None:
+    frame = pd.DataFrame({"feature": [3, 4], names[0]: [1.0, 2.0], names[1]: [5.0, 6.0]})
+    frame.to_csv(tmp_path / "m.csv", index=False)
+    found = saeatlas.connect().map(_ingest(engine, tmp_path / "m.csv").run)
+    first, second = ("y", "x") if names[0] == "PC2" else ("x", "y")
+    assert found[first].tolist() == [1.0, 2.0] and found[second].tolist() == [5.0, 6.0]
+
+
 def test_round_trip_of_a_map_made_here(engine: sa.Engine, tmp_path: Path) -> None:
     run_command(f"ingest sae --path {tiny.make_sae(tmp_path / 'one', layer=2)}")
     run_command("analyze maps --sae 2 --method pca")
@@ -115,6 +124,9 @@ BAD: dict[str, tuple[Any, str]] = {
     "high": (f"feature,x,y\n{N},1,1\n", f"there is no feature {N}"),
     "one axis": ("feature,x\n3,1\n", "no columns x and y"),
     "many": ("feature,a,b,c,d\n3,1,1,1,1\n", r"no columns x and y(.|\n)*--column x=COLUMN"),
+    "two scores": ("feature,auc,n\n0,1,2\n", r"no columns x and y(.|\n)*'auc', 'n'"),
+    "other stems": ("feature,a1,b2\n0,1,2\n", "no columns x and y"),
+    "a gap": ("feature,u1,u3\n0,1,2\n", "no columns x and y"),
     "no rows": ("feature,x,y\n", "holds no rows"),
     "nan array": (np.full((N, 2), np.nan), "feature 0: its x is missing"),
     "one column": (np.zeros((N, 1)), "no columns x and y"),
