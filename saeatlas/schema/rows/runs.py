@@ -23,8 +23,6 @@ KINDS = {
     "crystals": ("run of crystals", "`saeatlas analyze crystals --sae SAE`"),
     "relations": ("run of word relations", "`saeatlas analyze crystals --words SPACE`"),
     "maps": ("map", "`saeatlas analyze maps --sae SAE`"),
-    "attributes": ("set of attributes", "`saeatlas ingest attributes FILE --sae SAE`"),
-    "agreement": ("comparison of clusterings", "`saeatlas analyze agreement RUN RUN`"),
     "tokens": ("run of promoted tokens", "`saeatlas ingest tokens --sae SAE --model MODEL`"),
 }
 """By ``run.analysis``: what a run is called, and the command that makes one."""
