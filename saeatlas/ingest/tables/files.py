@@ -1,5 +1,7 @@
 """Tables of activations: Parquet and CSV, read some rows at a time."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ class TableFile:
         self._subsets: dict[int, str | None] = {}
 
     def fingerprint(self) -> bytes:
-        """Hash the file.
+        """Hash the file, and the names of its columns where they differ from ours.
 
         Returns
         -------
@@ -70,7 +72,11 @@ class TableFile:
             It may not be read.
         """
         with errors.raised_as(errors.BadTable):
-            return formats.file_sha256(self.path)
+            content = formats.file_sha256(self.path)
+        renamed = {ours: theirs for ours, theirs in self._theirs.items() if ours != theirs}
+        if not renamed:
+            return content
+        return hashlib.sha256(content + json.dumps(renamed, sort_keys=True).encode()).digest()
 
     def rows(self, d_sae: int) -> Iterator[Rows]:
         """Yield the rows, and note the documents.

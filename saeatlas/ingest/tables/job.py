@@ -111,7 +111,7 @@ def ingest_table(
     UnknownName
         No such SAE or corpus.
     NameTaken
-        This path was ingested before, with other content.
+        This path was ingested before, with other content or `columns`.
     CorpusChanged
         The corpus made from this path has other documents.
     DatabaseError
@@ -198,7 +198,7 @@ def _earlier(
     for row in rows:
         if row.source_sha256 != params["source_sha256"]:
             raise errors.NameTaken(
-                f"{params['source']} was ingested before, with other content.",
+                f"{params['source']} was ingested before, with other content or columns.",
                 available=f"Recording {row.id} of the catalog came from it, on corpus "
                 f"{row.corpus}.",
                 hint=f"`saeatlas remove recording {row.id}` first (`saeatlas remove corpus "

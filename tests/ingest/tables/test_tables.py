@@ -780,6 +780,15 @@ def test_a_column_that_looks_like_blocks(engine: sa.Engine, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_same_file_by_other_columns_is_another_table(engine: sa.Engine, tmp_path: Path) -> None:
+    frame = pd.DataFrame([ROW | {"second": 5.0}])
+    path = _write(tmp_path / "t.parquet", frame)
+    assert _ingest(engine, path).created
+    assert not _ingest(engine, path, columns={"activation": "activation"}).created
+    with pytest.raises(errors.NameTaken, match="with other content or columns"):
+        _ingest(engine, path, columns={"activation": "second"})
+
+
 @pytest.mark.parametrize(
     "columns",
     [
