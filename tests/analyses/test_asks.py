@@ -27,8 +27,8 @@ MODULES = (
 def test_the_advised_sql_runs(
     demo_engine: sa.Engine, analysis: Analysis[Any, Any, Any, Any]
 ) -> None:
-    made = sql.read_sql(
-        demo_engine, "select max(run) as run from runs where analysis = %s", [analysis.name]
-    )
-    assert len(sql.read_sql(demo_engine, analysis.ask.format(run=int(made.run[0]))))
+    made = sql.read_sql(demo_engine, "select run from runs where analysis = %s", [analysis.name])
+    shown = [len(sql.read_sql(demo_engine, analysis.ask.format(run=run))) for run in made.run]
+    assert any(shown) or analysis is crystals.ANALYSIS  # so few texts may have no crystal
+    assert shown
     assert sql.read_sql(demo_engine, analysis.ask.format(run=0)).empty

@@ -222,8 +222,8 @@ def write(connection: sa.Connection, run: int, result: Result) -> None:
 ANALYSIS = Analysis(
     name="cooccurrence",
     what="count of co-occurrence",
-    ask="select * from partners({run}, (select min(feature) from cooccurrence_feature "
-    "where run = {run}))",
+    ask="select * from partners({run}, (select feature from cooccurrence_feature "
+    "where run = {run} order by n desc limit 1))",
     identify=identify,
     read=read,
     compute=compute,
