@@ -779,7 +779,6 @@ def test_a_column_that_looks_like_blocks(engine: sa.Engine, tmp_path: Path, name
     assert _ingest(engine, path, "two", columns={"block": "document"}).blocks == 1
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_same_file_by_other_columns_is_another_table(engine: sa.Engine, tmp_path: Path) -> None:
     frame = pd.DataFrame([ROW | {"second": 5.0}])
     path = _write(tmp_path / "t.parquet", frame)
@@ -789,6 +788,7 @@ def test_the_same_file_by_other_columns_is_another_table(engine: sa.Engine, tmp_
         _ingest(engine, path, columns={"activation": "second"})
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize(
     "columns",
     [
