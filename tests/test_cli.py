@@ -79,6 +79,7 @@ def test_python_m_is_the_command() -> None:
     assert done.stdout == f"saeatlas, version {saeatlas.__version__}\n"
 
 
+@pytest.mark.slow
 def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     model = tiny.make_model(tmp_path / "model")
     tiny.make_sae(tmp_path / "saes" / "one")
@@ -109,6 +110,7 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     assert run("status").stdout.count("none yet") == 5
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_a_sentence_and_the_same_command_goes_on(
     database_url: str, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -160,6 +162,7 @@ def _mistakes(tmp_path: Path) -> dict[str, tuple[str, str]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["no sae", "no recording", "nan", "no file", "no name", "release", "sql", "corpus", "server"],

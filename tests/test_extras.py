@@ -39,6 +39,7 @@ def _simulate() -> None:
     run_command(words)
 
 
+@pytest.mark.slow
 def test_the_base_installation_queries_and_exports(database_url: str, tmp_path: Path) -> None:
     _simulate()
     for words, said in (
@@ -53,6 +54,7 @@ def test_the_base_installation_queries_and_exports(database_url: str, tmp_path: 
         assert done.returncode == 0 and said in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_analyses_need_no_torch(database_url: str, tmp_path: Path) -> None:
     _simulate()
     for words in (
@@ -70,6 +72,7 @@ def test_analyses_need_no_torch(database_url: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_what_needs_no_model_is_ingested_without_torch(database_url: str, tmp_path: Path) -> None:
     _simulate()
     table, labels = tmp_path / "table.csv", tmp_path / "labels.csv"
@@ -108,6 +111,7 @@ def test_a_command_that_needs_an_extra_says_how_to_install_it(
     assert done.stderr.endswith(f"Install it: pip install 'saeatlas[{extra}]'\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "extra"),
     [

@@ -96,6 +96,7 @@ def test_the_label_is_the_best(stored: anndata.AnnData) -> None:
     assert set(stored.obs.label_source.dropna()) == {"people.csv"}
 
 
+@pytest.mark.slow
 def test_affinity_is_that_of_the_pairs(atlas: Atlas, stored: anndata.AnnData) -> None:
     phi = stored.obsp["phi"]
     assert isinstance(phi, matrices.csr_matrix) and phi.dtype == np.float32

@@ -9,6 +9,7 @@ from saeatlas.cli import cli
 from tests.support.commands import run_command
 
 
+@pytest.mark.slow
 def test_from_counts_to_answers(engine: sa.Engine) -> None:
     planted = "--features 150 --d-model 16 --blocks 900 --lobes 3 --preference 0.9 --geometry 0.9"
     run_command(f"ingest simulated {planted} --parallelograms 0 --trapezoids 0")

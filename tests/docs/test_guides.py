@@ -73,6 +73,7 @@ def walk(tmp_path: Path, database_url: str) -> Walk:
     return Walk(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_guides_can_be_followed(walk: Walk) -> None:
     walk.saeatlas("saeatlas ingest simulated --features 150 --d-model 16 --blocks 30 --layer 3")
     printed: list[str] = []

@@ -12,6 +12,7 @@ PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text("utf-8")
 BLOCKS = dict(re.findall(r'^```python title="(\w+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("database_url")
 def test_every_analysis_shown_runs(capsys: pytest.CaptureFixture[str]) -> None:
     words = "ingest simulated --features 200 --d-model 16 --blocks 600".split()

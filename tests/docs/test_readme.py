@@ -5,6 +5,7 @@ import pytest
 from docs import readme
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("database_url")
 def test_the_session_of_the_readme_prints_what_the_page_says() -> None:
     page = readme.README.read_text("utf-8")

@@ -122,6 +122,7 @@ def test_the_rows_are_what_they_say(engine: sa.Engine) -> None:
         assert row.quality_before <= cosine + 1e-5
 
 
+@pytest.mark.slow
 def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> None:
     _simulate(engine)
     first = _find(engine)
@@ -418,6 +419,7 @@ def test_crystals_and_function_vectors_of_a_feature(engine: sa.Engine) -> None:
     np.testing.assert_allclose(near.cosine, cosines[order], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command_line(engine: sa.Engine, tmp_path: Path) -> None:
     _simulate(engine)
     run = CliRunner().invoke

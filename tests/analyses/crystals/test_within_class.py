@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from saeatlas.analyses.crystals import whitening, within_class
 from saeatlas.analyses.crystals.parallelograms import unit_sides
@@ -35,6 +36,7 @@ def test_directions_that_pairs_differ_along_are_found() -> None:
     assert shares.sum() > 0.5
 
 
+@pytest.mark.slow
 def test_nothing_is_removed_where_pairs_differ_by_noise_alone() -> None:
     removed = 0
     for seed in range(10):

@@ -117,6 +117,7 @@ def test_many_vectors_and_some_features(measure: str, monkeypatch: pytest.Monkey
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_rare_and_frequent_features_in_float32(measure: str) -> None:
     """Active once, and in all blocks but one: float32 keeps what the first eigenvector leaves."""
@@ -224,6 +225,7 @@ def planted(engine: sa.Engine) -> int:
     return _count(engine, half="first")
 
 
+@pytest.mark.slow
 def test_lobes_are_those_of_the_matrix(engine: sa.Engine, planted: int) -> None:
     terms: dict[str, Any] = {"affinities": MEASURES, "ks": [2, 4]}
     theirs = _labels(engine, planted, **terms)

@@ -111,6 +111,7 @@ def _counts(measure: str, n_blocks: int) -> Array:
     return dense(Affinity(measure, n_blocks, sparse.counts(active)[1].astype(np.int32)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["phi", "jaccard", "dice", "overlap", "simple_matching"])
 def test_counts_without_structure(measure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # phi and simple matching: the others are a thousandth, or below 0; one far above the rest
@@ -242,6 +243,7 @@ def test_reflections_are_undone_in_panels(monkeypatch: pytest.MonkeyPatch) -> No
         np.testing.assert_allclose(_embed(matrix, 40).points, whole.points, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_same", [2, 60, 200])
 def test_many_features_that_are_the_same(n_same: int) -> None:
     """Many eigenvalues in one place, as of features that are never active."""

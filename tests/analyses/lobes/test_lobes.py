@@ -164,6 +164,7 @@ def _counts(engine: sa.Engine, run: int) -> pair_counts.Counts:
         return pair_counts.read(connection, run)
 
 
+@pytest.mark.slow
 def test_the_same_again_is_found_and_others_stand_beside_it(
     engine: sa.Engine, planted: int
 ) -> None:

@@ -108,6 +108,7 @@ def _held_out(x: Array, labels: Array, dealt: Array, k: int) -> Array:
     return total / len(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d", "k"), [(120, 8, 3), (90, 150, 4)])
 def test_equals_fits_and_scores_one_by_one(n: int, d: int, k: int) -> None:
     x, labels = _draw(3, n, d, k, 0.5)

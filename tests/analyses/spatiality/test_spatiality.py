@@ -83,6 +83,7 @@ def test_planted_relations_are_found_and_absent_ones_are_not() -> None:
                 assert score.p_adjusted >= max(score.p, 0.1), (statistic, null, clustering)
 
 
+@pytest.mark.slow
 def test_arrays_are_tested_without_a_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(geometry_analysis, "cluster_vectors", cluster)
     inputs, steps = _planted(), list[Progress]()
@@ -96,6 +97,7 @@ def test_arrays_are_tested_without_a_catalog(monkeypatch: pytest.MonkeyPatch) ->
     assert {step.stage for step in steps} == {f"null: {name}" for name in NULLS}
 
 
+@pytest.mark.slow
 def test_the_published_procedure_has_two_nulls() -> None:
     world = replace(_planted(80), lobes=_planted(80).lobes[1:3])
     found = _tested(world, _params(preset="paper", trials=7, vector_trials=7))

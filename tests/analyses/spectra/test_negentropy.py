@@ -170,6 +170,7 @@ def test_tilts_are_the_slope_with_variances() -> None:
     assert (np.abs(change) > 0.02).all()
 
 
+@pytest.mark.slow
 def test_draws_in_few_dimensions_are_those_of_all() -> None:
     """Given its covariance the components of Gaussian vectors are as `gaussian` draws them."""
     differences = []

@@ -86,6 +86,7 @@ def test_spectra_of_arrays_without_a_catalog() -> None:
     assert result.quality == {"n_spectra": 1}
 
 
+@pytest.mark.slow
 def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> None:
     _simulate(engine)
     first = _find(engine)
@@ -99,6 +100,7 @@ def test_the_same_again_is_found_and_other_params_are_not(engine: sa.Engine) -> 
     assert layers.run.tolist() == [2]  # the newest of all features
 
 
+@pytest.mark.slow
 def test_a_spectrum_a_lobe(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, geometry=0.9))
     run = performed.cluster_vectors(engine, 1, ks=[2, 3]).run

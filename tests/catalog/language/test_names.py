@@ -239,6 +239,7 @@ def test_an_empty_catalog_says_what_is_missing(engine: sa.Engine) -> None:
     assert len(query.answer(engine, "runs")) == 0
 
 
+@pytest.mark.slow
 def test_too_deep_is_an_error(asked: sa.Engine) -> None:
     deep = "runs where " + "not (run = 1 or " * 2000 + "run = 2" + ")" * 2000
     said = "The query's conditions are nested too deeply, or its vectors are too many."
@@ -246,6 +247,7 @@ def test_too_deep_is_an_error(asked: sa.Engine) -> None:
     assert _said(asked, "features near 12:1" + " + 12:2" * 2000) == said
 
 
+@pytest.mark.slow
 def test_too_many_values_are_an_error(asked: sa.Engine) -> None:
     listed = ", ".join(map(str, range(65_536)))
     assert (

@@ -222,6 +222,7 @@ def test_it_is_the_covariance_of_the_tokens_that_count(
         assert view.scalar_one() == len(x)
 
 
+@pytest.mark.slow
 def test_interrupted_and_continued_equals_undisturbed(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -312,6 +313,7 @@ def test_an_sae_of_a_centred_model(engine: sa.Engine, corpus_file: Path, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_it_cannot_be_added_to_a_recording_begun_without(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -334,6 +336,7 @@ def test_it_cannot_be_added_to_a_recording_begun_without(
     _close(_read(engine, 3), _inputs(model, corpus_file))
 
 
+@pytest.mark.slow
 def test_the_command_line(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:

@@ -456,6 +456,7 @@ def test_a_model_without_bos_and_an_sae_that_says_bos(
     assert _bos_of(engine) == [(1, False)]
 
 
+@pytest.mark.slow
 def test_with_and_without_bos_are_two_recordings(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_subsets(engine: sa.Engine, runs: dict[str, int]) -> None:
     assert len(names) == 27
 
 
+@pytest.mark.slow
 def test_spatiality(engine: sa.Engine, runs: dict[str, int]) -> None:
     analyze: Any = saeatlas.connect().analyze
     geometry = analyze.geometry(sae=1, ks=[3])

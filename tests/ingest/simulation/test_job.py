@@ -263,6 +263,7 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_from_the_command_line(engine: sa.Engine) -> None:
     words = [
         "--features", "96", "--d-model", "16", "--active", "8", "--blocks-per-document", "2",

@@ -130,6 +130,7 @@ def _tables(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60,
     deadline=None,
@@ -813,6 +814,7 @@ def test_the_documents_are_the_subsets_too(engine: sa.Engine, tmp_path: Path, su
     assert [d.subset for d in _rows(engine, tables.document, "document")] == ["17", "4"]
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     path = _write(tmp_path / "t.csv", pd.DataFrame([ROW]).rename(columns={"feature": "latent"}))
     words = ["ingest", "table", str(path), "--sae", "one"]

@@ -76,6 +76,7 @@ def test_a_failed_copy_leaves_nothing(connection: sa.Connection) -> None:
     assert sa.inspect(connection).has_table("activation_1", schema="atlas") is False
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     rows=st.lists(

@@ -195,6 +195,7 @@ def test_more_of_the_words_come_first(
     assert found == _about(engine, " ".join(sorted(asked, reverse=True)), k)
 
 
+@pytest.mark.slow
 def test_labels_and_words_are_found_by_index(engine: sa.Engine) -> None:
     rng = random.Random(0)
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(20_000)]
