@@ -58,8 +58,9 @@ def read_feature_table(
     -------
     FeatureTable
         Of the labels of a feature the one with the highest score. Of each affinity and k the
-        newest lobes: a column ``phi_k3``, the lobe's number, missing for features left out. Of
-        each attribute the newest: a column ``attribute.NAME``.
+        newest lobes: a column ``phi_k3``, the lobe's number, of published clusterings the
+        cluster's name; missing for features left out. Of each attribute the newest: a column
+        ``attribute.NAME``.
 
     Raises
     ------
@@ -79,7 +80,9 @@ def read_feature_table(
     for (affinity, k), run in sorted(newest.items()):
         [labels] = clusterings.read(connection, run, affinities=[affinity], ks=[k])
         runs[f"{affinity}_k{k}"] = run
-        frame[f"{affinity}_k{k}"] = _lobes(len(frame), labels)
+        frame[f"{affinity}_k{k}"] = _lobes(
+            len(frame), labels, clusterings.names(connection, labels.clustering)
+        )
     newest_attributes = {one.name: one for one in names.attributes if one.sae == sae}
     for name, one in sorted(newest_attributes.items()):
         runs[f"attribute.{name}"] = one.run
@@ -127,10 +130,11 @@ def _count(counts: Sequence[Count], run: int | None) -> Count | None:
     return found[0]
 
 
-def _lobes(d_sae: int, labels: clusterings.Labels) -> "pd.Categorical":
+def _lobes(d_sae: int, labels: clusterings.Labels, names: Sequence[str] | None) -> "pd.Categorical":
     import pandas as pd
 
     codes = np.full(d_sae, -1)
     codes[labels.features] = labels.lobes
-    numbers = map(str, range(int(codes.max(initial=-1)) + 1))
-    return pd.Categorical.from_codes(codes, index(numbers))
+    if names is None:
+        names = [str(lobe) for lobe in range(int(codes.max(initial=-1)) + 1)]
+    return pd.Categorical.from_codes(codes, index(names))

@@ -36,7 +36,7 @@ def read_columns(path: Path, d_sae: int) -> tuple[dict[str, list[Any]], dict[str
     Raises
     ------
     BadFile
-        It is damaged, or no array has a value for each feature.
+        It is damaged, no array has a value for each feature, or ``feature`` has not one axis.
     """
     if path.suffix.lower() == ".npy":
         if files.require_file(path) > _BYTES:
@@ -46,7 +46,12 @@ def read_columns(path: Path, d_sae: int) -> tuple[dict[str, list[Any]], dict[str
     with arrays.open_npz(path) as file:
         headers = {name: file.header(name) for name in file.names}
         features = next((name for name in ("feature", "features") if name in headers), None)
-        n = headers[features].shape[0] if features and headers[features].shape else d_sae
+        if features and len(headers[features].shape) != 1:
+            raise errors.BadFile(
+                f"The array {features} in {path.name} has shape {headers[features].shape}.",
+                hint="Save the feature of each row: an array of shape (n,).",
+            )
+        n = headers[features].shape[0] if features else d_sae
         left_out = {
             name: f"shape {header.shape}"
             for name, header in headers.items()

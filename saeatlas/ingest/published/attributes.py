@@ -1,13 +1,13 @@
 """Attributes of features that others published: numbers and texts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest.formats import texts
+from saeatlas.ingest.formats import numerals, texts
 from saeatlas.ingest.published import features, job, values
 from saeatlas.ingest.published.features import FeatureColumns
 from saeatlas.progress import Report, silent
@@ -56,7 +56,8 @@ def ingest_attributes(
 
     Notes
     -----
-    In CSV a column is of numbers if most of its values are; then all must be, and nan is no value.
+    In CSV a column is of numbers if most of its values look like numbers; then all must be such as
+    0.35 or 3e-4, and nan is no value. 0,35, 1_000 and 0x1F are refused.
     true and false are the numbers 1 and 0, but in CSV texts. Whole numbers above 2**53 cannot be
     stored exactly and are refused.
     """
@@ -72,7 +73,7 @@ def ingest_attributes(
             quality={"n_features": n},
             values=[[one.name, one.type, sorted(one.values.items())] for one in made],
             write=lambda connection, run: attributes.write(connection, run, made),
-            summary=f"{shown}, of {counted(n, 'feature')}.",
+            summary=f"{shown}, of {counted(n, 'feature')}.{chosen.left_out_note}",
         )
 
     return job.ingest(engine, "attributes", path, sae, read, report)
@@ -94,7 +95,7 @@ def _wanted(chosen: FeatureColumns) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _attribute(chosen: FeatureColumns, name: str, column: list[Any]) -> Attribute:
-    texts.require_name(name, "An attribute")
+    features.require_name(chosen, name, "An attribute")
     given = [(row, value) for row, value in enumerate(column) if not features.is_missing(value)]
     written = given if chosen.typed else values.without_nan(given)
     if not written:
@@ -104,8 +105,7 @@ def _attribute(chosen: FeatureColumns, name: str, column: list[Any]) -> Attribut
         )
     kinds = {type(value) for _, value in given}
     read = [(row, values.number(value)) for row, value in written]
-    n_numbers = sum(number is not None for _, number in read)
-    as_text = kinds == {str} and (chosen.typed or 2 * n_numbers <= len(written))
+    as_text = kinds == {str} and (chosen.typed or not _mostly_numbers(written))
     if as_text:
         found: dict[int, Any] = {
             chosen.features[row]: _text(chosen, row, name, value) for row, value in given
@@ -117,10 +117,14 @@ def _attribute(chosen: FeatureColumns, name: str, column: list[Any]) -> Attribut
             chosen.refuse(
                 row,
                 f"its {name} is {value!r:.60}, not a finite number.",
-                "A column holds numbers or texts; leave out what is not known. In a CSV file a "
-                "column is taken for numbers if most of its values are.",
+                "A column holds numbers or texts; leave out what is not known. A CSV column whose "
+                "values mostly look like numbers holds numbers; they are written as 0.35 or 3e-4.",
             )
     return Attribute(name, "number", {chosen.features[row]: number for row, number in read})
+
+
+def _mostly_numbers(written: Sequence[tuple[int, str]]) -> bool:
+    return 2 * sum(numerals.is_like(value) for _, value in written) > len(written)
 
 
 def _text(chosen: FeatureColumns, row: int, name: str, value: str) -> str:

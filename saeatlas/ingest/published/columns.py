@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -178,14 +179,24 @@ def _parquet(path: Path, most: int, wanted: Collection[str]) -> Columns:
         _require_few(path.name, file.metadata.num_rows, len(kept), most)
         for one in kept:
             kind = one.type.value_type if types.is_dictionary(one.type) else one.type
+            decimal = types.is_decimal(kind)
             if not (
-                types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+                types.is_integer(kind) or types.is_floating(kind) or decimal
+                or types.is_boolean(kind)
                 or types.is_null(kind) or types.is_string(kind)
                 or types.is_large_string(kind) or types.is_string_view(kind)
             ):  # fmt: skip
                 left_out[one.name] = str(one.type)
                 continue
             with arrow.arrow_understood(path):
-                values[one.name] = file.read([one.name]).column(0).to_pylist()
+                found = file.read([one.name]).column(0).to_pylist()
+            values[one.name] = [_plain(value) for value in found] if decimal else found
     names = tuple(file.schema_arrow.names)
     return Columns(path.name, values, typed=True, left_out=left_out, names=names)
+
+
+def _plain(value: Decimal | None) -> float | None:
+    """Give a decimal as a number: whole ones keep all their digits."""
+    if value is None:
+        return None
+    return int(value) if value == int(value) else float(value)

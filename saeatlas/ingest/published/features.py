@@ -9,11 +9,14 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.ingest.formats import texts
 from saeatlas.ingest.published.columns import Columns
 
 FEATURE = "feature"
 ATTRIBUTE = "attribute."
 """What the names of attributes begin with in our own exports."""
+
+_READ = "Only whole numbers, numbers, texts, true and false are read."
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
@@ -61,6 +64,13 @@ class FeatureColumns:
     left_out: dict[str, str] = field(default_factory=dict)
     context: dict[str, list[Any]] = field(default_factory=dict)
 
+    @property
+    def left_out_note(self) -> str:
+        """A sentence about columns that were not read, with a blank before it; else empty."""
+        if self.named or not self.left_out:
+            return ""
+        return f" Not read: {_shown(self.left_out)}."
+
     def refuse(self, row: int, wrong: str, hint: str | None = None) -> NoReturn:
         """Raise what is wrong with the value of a feature."""
         raise errors.BadFile(f"{self.file}, feature {self.features[row]}: {wrong}", hint=hint)
@@ -92,6 +102,8 @@ def choose(columns: Columns, sae: sa.Row[Any], wanted: Mapping[str, str]) -> Fea
     for column in [*named.values(), *([theirs] if FEATURE in wanted else [])]:
         _require(columns, column)
     _require_own(columns, sae)
+    if theirs in columns.left_out:
+        _require(columns, theirs)
     if theirs in columns.values:
         features = _features(columns, theirs, sae.d_sae)
     else:
@@ -104,8 +116,9 @@ def choose(columns: Columns, sae: sa.Row[Any], wanted: Mapping[str, str]) -> Fea
         named = {name: name for name in columns.values if name not in skipped}
     if not named:
         raise errors.BadFile(
-            f"{columns.file} has a column of features and no other.",
-            hint="Give it a column of values.",
+            f"{columns.file} has a column of features and no other that is read.",
+            available=f"Not read: {_shown(columns.left_out)}." if columns.left_out else None,
+            hint=f"Give it a column of values. {_READ}",
         )
     values = {name: columns.values[column] for name, column in named.items()}
     return FeatureColumns(
@@ -132,6 +145,30 @@ def require_once(chosen: FeatureColumns, rows: Sequence[int] | None = None) -> N
         if feature in seen:
             chosen.refuse(row, "it has several rows.", hint="Give each feature one row.")
         seen.add(feature)
+
+
+def require_name(chosen: FeatureColumns, name: str, what: str) -> None:
+    """Refuse a name that cannot be stored, or shows nothing.
+
+    Parameters
+    ----------
+    chosen : FeatureColumns
+    name : str
+        What a column of the file shall be called.
+    what : str
+        As for `texts.require_name`.
+
+    Raises
+    ------
+    BadFile
+    """
+    if not any(character.isprintable() and not character.isspace() for character in name):
+        raise errors.BadFile(
+            f"{chosen.file} has a column without a name.",
+            hint="Name the columns to take: --column NAME=COLUMN. (pandas writes its index so; "
+            "index=False leaves it out.)",
+        )
+    texts.require_name(name, what)
 
 
 def whole(value: Any) -> int | None:
@@ -161,11 +198,17 @@ def is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
+def _shown(left_out: Mapping[str, str]) -> str:
+    """Name columns that are not read, with their types."""
+    first = [f"{name!r} ({kind:.60})" for name, kind in left_out.items()][:8]
+    return ", ".join(first) + (" ..." if len(left_out) > len(first) else "")
+
+
 def _require(columns: Columns, name: str) -> None:
     if name in columns.left_out:
         raise errors.BadFile(
-            f"The column {name!r} of {columns.file} holds {columns.left_out[name]}.",
-            hint="Only whole numbers, numbers, texts, true and false are read.",
+            f"The column {name!r} of {columns.file} holds {columns.left_out[name]:.80}.",
+            hint=_READ,
         )
     if name not in columns.values:
         raise errors.BadFile(

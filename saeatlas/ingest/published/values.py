@@ -23,11 +23,12 @@ def number(value: Any) -> float | None:
     Returns
     -------
     float or None
-        None if it is none.
+        None if it is none, or a whole number that is not stored exactly.
     """
     if isinstance(value, str):
         try:
-            value = numerals.real(value)
+            real = numerals.real(value)
+            value = int(value) if value.lstrip("+-").isdigit() else real
         except ValueError:
             return None
     if isinstance(value, int) and abs(value) > _EXACT:

@@ -159,6 +159,26 @@ def read(
     return [_labels(connection, row) for row in rows]
 
 
+def names(connection: sa.Connection, clustering: int) -> list[str] | None:
+    """Read what a file calls the clusters of a published clustering.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+    clustering : int
+        ``clustering.id``.
+
+    Returns
+    -------
+    list of str or None
+        In the order of lobes; None if they were computed here.
+    """
+    lobe = tables.lobe.c
+    query = sa.select(lobe.name).where(lobe.clustering == clustering).order_by(lobe.lobe)
+    found = connection.execute(query).scalars().all()
+    return None if None in found else list(found)
+
+
 def _labels(connection: sa.Connection, row: sa.Row[Any]) -> Labels:
     member = tables.lobe_member.c
     query = sa.select(member.feature, member.lobe).where(member.clustering == row.id)

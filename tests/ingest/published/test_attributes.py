@@ -1,6 +1,7 @@
 """Published attributes: types, the query language, exports, round trips, what is refused."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,22 @@ def test_types_that_files_say(engine: sa.Engine, tmp_path: Path) -> None:
         ({"feature": [0], "a": [2**53 + 1]}, "feature 0: its a is 9007199254740993"),
         ({"feature": [0], "a": ["\ud800"]}, "cannot be stored"),
         ({"feature": [0], "a": [{"b": 1}]}, "no single value"),
+        ("feature;auc\n1;0,35\n", r"feature 1: its auc is '0,35'(.|\n)*written as 0.35"),
+        ("feature;a\n0;1\n1;0,35\n2;,5\n3;x\n", "feature 1: its a is '0,35', not a finite"),
+        ('feature,a\n0,"1,234.5"\n1,"12,000"\n', "feature 0: its a is '1,234.5', not a finite"),
+        ("feature;a\n0;1.234.567,8\n1;n/a\n2;3 000\n", "its a is '1.234.567,8', not a finite"),
+        ("feature,a\n0,0x1F\n1,0xff\n", "feature 0: its a is '0x1F', not a finite"),
+        ("feature,a\n0,1_000\n1,2_000\n", "feature 0: its a is '1_000', not a finite"),
+        ("feature,a\n0,\u0663\u0664\n", "not a finite number"),
+        ("feature,a\n0,\u22120.5\n", "not a finite number"),
+        ("feature,a\n0,35%\n1,20 %\n", "feature 0: its a is '35%', not a finite"),
+        ("feature,a\n0,inf\n1,-inf\n", "feature 0: its a is 'inf', not a finite"),
+        ("feature,a\n0,9007199254740993\n", "its a is '9007199254740993', not a finite"),
+        (f"feature,a\n0,{'9' * 5_000}\n", "not a finite"),
+        ("feature,,b\n0,1,2\n", "has a column without a name"),
+        (",feature,b\n0,0,1\n1,1,5\n", r"without a name(.|\n)*index=False"),
+        ({"feature": [0], "\u200b ": [1]}, "has a column without a name"),
+        ({"feature": [0], "": ["x"]}, "has a column without a name"),
     ],
 )
 def test_bad_files(engine: sa.Engine, tmp_path: Path, content: Any, message: str) -> None:
@@ -192,6 +209,69 @@ def test_bad_files(engine: sa.Engine, tmp_path: Path, content: Any, message: str
     with pytest.raises(errors.BadTable, match=message):
         _ingest(engine, path)
     assert rows_of(engine, tables.run) == [] and rows_of(engine, tables.attribute) == []
+
+
+def test_texts_that_are_no_numbers(engine: sa.Engine, tmp_path: Path) -> None:
+    """Versions, dates, codes and lists stay texts; so do numbers that a file calls texts."""
+    texts = ["1.2.3", "2024-01-05", "12:30", "e5", "1,2,3", "A0x1"]
+    pd.DataFrame({"feature": range(N), "t": texts}).to_csv(tmp_path / "t.csv", index=False)
+    assert "t (texts)" in _ingest(engine, tmp_path / "t.csv").content
+    (tmp_path / "t.json").write_text(json.dumps({"feature": [0, 1], "t": ["0,35", "0x1F"]}))
+    assert "t (texts)" in _ingest(engine, tmp_path / "t.json").content
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(18, 3), pa.decimal256(50, 10)])
+def test_decimals(engine: sa.Engine, tmp_path: Path, kind: pa.DataType) -> None:
+    """As DuckDB writes 0.5; also features, and values by dictionary."""
+    values = pa.array([Decimal("0.125"), None, Decimal(3), Decimal("-2.5"), Decimal(0)], kind)
+    table = pa.table({
+        "feature": pa.array(map(Decimal, range(5)), pa.decimal128(4, 0)), "a": values,
+    })  # fmt: skip
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert "a (numbers), of 4 features" in _ingest(engine, tmp_path / "a.parquet").content
+    rows = saeatlas.connect().sql("select feature, number from attribute_values order by feature")
+    assert rows.values.tolist() == [[0, 0.125], [2, 3], [3, -2.5], [4, 0]]
+    big = table.slice(0, 1).set_column(1, "a", pa.array([Decimal(2**53 + 1)], pa.decimal128(38, 2)))
+    parquet.write_table(big, tmp_path / "b.parquet")
+    with pytest.raises(errors.BadTable, match="its a is 9007199254740993, not a finite"):
+        _ingest(engine, tmp_path / "b.parquet")
+
+
+KINDS = {
+    "binary": pa.array([b"x"] * N), "list<": pa.array([[1.5]] * N),
+    "fixed_size_binary": pa.array([b"xy"] * N, pa.binary(2)),
+    "struct<": pa.array([{"x": 1}] * N), "timestamp": pa.array([0] * N, pa.timestamp("s")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_that_are_not_read(engine: sa.Engine, tmp_path: Path, kind: str) -> None:
+    """The message names the column and its type; beside others it is named as not read."""
+    path, odd = tmp_path / "a.parquet", KINDS[kind]
+    parquet.write_table(pa.table({"feature": range(N), "odd": odd}), path)
+    with pytest.raises(errors.BadTable, match=rf"Not read: 'odd' \({kind}"):
+        _ingest(engine, path)
+    parquet.write_table(pa.table({"feature": odd, "a": range(N)}), path)
+    with pytest.raises(errors.BadTable, match=f"column 'feature' of a.parquet holds {kind}"):
+        _ingest(engine, path)
+    parquet.write_table(pa.table({"feature": range(N), "a": range(N), "odd": odd}), path)
+    assert f"Not read: 'odd' ({kind}" in _ingest(engine, path).content
+    with pytest.raises(errors.BadTable, match=f"column 'odd' of a.parquet holds {kind}"):
+        _ingest(engine, path, columns={"o": "odd"})
+
+
+@pytest.mark.parametrize("features", [np.int64(3), np.arange(N)[:, None], np.arange(N)[None]])
+@pytest.mark.parametrize("name", ["feature", "features"])
+def test_an_array_of_features_has_one_axis(
+    engine: sa.Engine, tmp_path: Path, features: Any, name: str
+) -> None:
+    values: dict[str, Any] = {"a": np.arange(float(N))}
+    np.savez(tmp_path / "a.npz", **values | {name: features})
+    with pytest.raises(errors.BadTable, match=rf"array {name} in a.npz has shape \("):
+        _ingest(engine, tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", **values | {name: np.full(N, b"1")})
+    with pytest.raises(errors.BadTable, match="column 'feature' of b.npz holds type"):
+        _ingest(engine, tmp_path / "b.npz")
 
 
 def test_from_python_and_removed(engine: sa.Engine, tmp_path: Path) -> None:
