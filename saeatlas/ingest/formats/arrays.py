@@ -45,7 +45,7 @@ def read_npy(path: Path) -> Array:
     BadFile
         It is no such file, holds Python objects, or is longer or shorter than its header says.
     """
-    size = files.require_file(path)
+    size = files.require_content(path)
     with files.open_file(path) as file, files.understood(path):
         return read_values(file, read_header(file, path.name, size), path.name)
 
@@ -163,7 +163,7 @@ def open_npz(path: Path) -> Iterator[Npz]:
     BadFile
         It is no such file.
     """
-    files.require_file(path)
+    files.require_content(path)
     with files.understood(path):
         file = _Pieces(path)
     with file:

@@ -1,5 +1,6 @@
 """Files as such: there, regular, readable."""
 
+import errno
 import hashlib
 import stat
 from collections.abc import Iterator
@@ -48,6 +49,38 @@ def require_file(path: Path) -> int:
         f"{path} is {kind}, not a file.",
         hint="Name a file; write what comes through a pipe to one first: ... > FILE",
     )
+
+
+def require_content(path: Path) -> int:
+    """Refuse what stands in place of a file: a pointer of git LFS, or a web page.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    int
+        Its size in bytes.
+
+    Raises
+    ------
+    BadFile
+    """
+    size = require_file(path)
+    with understood(path), path.open("rb") as file:
+        start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise errors.BadFile(
+            f"{path} is a pointer of git LFS: it names the file and does not hold it.",
+            hint="Fetch the file itself: git lfs pull, or download it by its own link.",
+        )
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise errors.BadFile(
+            f"{path} is a web page, not the file.",
+            hint="Fetch the file itself: a link to it has /resolve/ or /raw/, not /blob/.",
+        )
+    return size
 
 
 def open_file(path: Path) -> IO[bytes]:
@@ -115,6 +148,11 @@ def understood(path: Path) -> Iterator[None]:
             hint="Give this user the right to read it (chmod u+r, chown), or name another.",
         ) from error
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise errors.BadFile(
+                f"The path {str(path)[:60]}... has {len(str(path)):,} characters: it is too long.",
+                hint="Check the path; give a shorter one, or a link.",
+            ) from error
         raise errors.BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:  # a NUL in the path
         raise errors.BadFile(f"{str(path)!r} is no path: {error}.") from error

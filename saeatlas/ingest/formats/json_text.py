@@ -43,7 +43,7 @@ def read_json(path: Path, longest: int = LONGEST) -> Any:
     BadFile
         There is no such file, it is too long, no JSON in UTF-8, or nested too deeply.
     """
-    size = files.require_file(path)
+    size = files.require_content(path)
     if size > longest:
         raise errors.BadFile(
             f"{path} has {size:,} bytes, more than the {longest:,} that are read of such a file.",

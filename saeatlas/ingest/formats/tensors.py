@@ -42,7 +42,7 @@ def open_tensors(path: Path, framework: Literal["pt", "numpy"] = "numpy") -> Ite
     """
     from safetensors import safe_open
 
-    size = files.require_file(path)
+    size = files.require_content(path)
     with files.understood(path), path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _LONGEST_HEADER):
@@ -152,13 +152,14 @@ def read_checkpoint(path: Path) -> Any:
     Raises
     ------
     BadFile
-        Its parts are compressed, as torch never does, or a tensor is larger than the file.
+        Its parts are compressed, as torch never does, or a tensor is sparse, quantized, or larger
+        than the file.
     RuntimeError, ValueError, EOFError, UnpicklingError
         As torch says that it is no such file, or holds other objects.
     """
     import torch
 
-    size = files.require_file(path)
+    size = files.require_content(path)
     if zipfile.is_zipfile(path):
         arrays.require_stored(path)
     try:
@@ -168,6 +169,13 @@ def read_checkpoint(path: Path) -> Any:
             f"{path.name} cannot be read as what torch.save writes.", hint=FETCH
         ) from error
     for tensor in _tensors_in(content):
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            kind = "quantized" if tensor.is_quantized else "sparse"
+            raise errors.BadFile(
+                f"{path.name} holds a {kind} tensor of shape {tuple(tensor.shape)}; dense ones are "
+                "read.",
+                hint=f"Save {'.dequantize()' if tensor.is_quantized else '.to_dense()'} of it.",
+            )
         if tensor.numel() * tensor.element_size() > size:  # one number may stand for many
             raise errors.BadFile(
                 f"{path.name} holds a tensor of shape {tuple(tensor.shape)}, larger than the file.",

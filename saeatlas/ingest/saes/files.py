@@ -67,7 +67,9 @@ def read_sae_files(path: Path) -> RawSae:
         What its files say cannot be computed exactly.
     """
     with understood(path), errors.raised_as(errors.BadWeights):
-        if not path.exists():
+        with formats.understood(path):  # a path may be too long
+            exists = path.exists()
+        if not exists:
             near = path.parent.iterdir() if path.parent.is_dir() else ()
             raise errors.UnknownName(
                 f"There is no {path}.",
@@ -83,10 +85,13 @@ def read_sae_files(path: Path) -> RawSae:
         if not path.is_dir():
             return _file(path)
         names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        of_set = transcoder_set.is_set(path)
     raise errors.UnknownName(
         f"{path} holds no SAE that is read whole.",
         available=f"It holds {names}. {_FOLDERS}",
-        hint="Give --path the folder of one SAE, or a file with W_dec.",
+        hint="Give --path the file of one layer, as layer_12.safetensors."
+        if of_set
+        else "Give --path the folder of one SAE, or a file with W_dec.",
     )
 
 
@@ -131,7 +136,7 @@ def _file(path: Path) -> RawSae:
         return transcoder_set.read_layer_of_set(path)
     arrays = reading.read_arrays(path)
     found = matrices.read_weights(path.name, arrays)
-    left_out = sorted([*found.vectors, *found.left_out])
+    left_out = sorted(found.others)
     return RawSae(None, found.decoder, found.encoder, left_out=tuple(left_out))
 
 

@@ -49,7 +49,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration in YAML; an empty one if it is something else.
+    """Read a configuration in YAML.
 
     Parameters
     ----------
@@ -58,16 +58,30 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
+
+    Raises
+    ------
+    BadWeights
+        It is damaged, or something else than names and values.
     """
     import yaml
 
-    if files.require_file(path) > LONGEST:
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text("utf-8-sig"))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    content, reason = None, "it has no names and values"
+    if files.require_content(path) > LONGEST:
+        reason = f"it has more than {LONGEST:,} bytes"
+    else:
+        try:
+            content = yaml.safe_load(path.read_text("utf-8-sig"))
+        except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
+            reason = f"{' '.join(str(error).split())[:200] or type(error).__name__}"
+    if not isinstance(content, dict):
+        raise errors.BadWeights(
+            f"{path} cannot be read as YAML: {reason}.",
+            available="It may say what the weights beside it compute.",
+            hint="It may be damaged: fetch it again. A decoder alone is read in a folder of its "
+            "own.",
+        )
+    return {str(name): value for name, value in content.items()}
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:

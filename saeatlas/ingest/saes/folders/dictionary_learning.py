@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from saeatlas import errors
 from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.known_entries import require_known
 from saeatlas.ingest.saes.folders.matrices import Weights, read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
 
@@ -30,6 +31,24 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "JumpReluAutoEncoder": ("jumprelu", ("b_enc", "b_dec", "threshold"), False),
 }
 """By dict_class: sae-lens' architecture, its vectors, and whether b_dec is taken from x."""
+
+
+_WITHOUT_EFFECT = {
+    "AutoEncoderTopK": ("k", "threshold"),
+    "BatchTopKSAE": ("k",),
+    "MatryoshkaBatchTopKSAE": ("k", "group_sizes", "group_fractions", "group_weights"),
+}
+"""By dict_class: buffers of the training, which its forward pass of a trained SAE leaves out."""
+
+_TRAINING = frozenset(
+    """
+    active_groups anneal_end anneal_start auxk_alpha bandwidth decay_start group_fractions
+    group_sizes group_weights initial_sparsity_penalty l1_penalty n_sparsity_updates num_groups
+    p_end p_start sparsity_function sparsity_penalty sparsity_queue_length temporal threshold_beta
+    threshold_start_step top_k_aux trainer_class use_april_update
+    """.split()  # noqa: SIM905
+)
+"""Entries of its trainers that end with the training."""
 
 
 class _Trainer(TypedDict, total=False):
@@ -66,7 +85,8 @@ def read_dictionary(folder: Path) -> RawSae:
         A class that is not known here.
     """
     where = str(folder / "config.json")
-    said = reading.read_config(folder / "config.json").get("trainer")
+    config = reading.read_config(folder / "config.json")
+    said = config.get("trainer")
     if not isinstance(said, dict) or not isinstance(said.get("dict_class"), str):
         raise errors.BadWeights(
             f"{folder}/config.json names no dict_class under trainer.",
@@ -74,6 +94,7 @@ def read_dictionary(folder: Path) -> RawSae:
             hint="Take config.json from the folder that its trainer wrote.",
         )
     json_text.typed(_Trainer, said, where, "Take it from the folder of the weights.")
+    require_known(where, {k: v for k, v in config.items() if k not in ("trainer", "buffer")}, ())
     name = said["dict_class"].rpartition(".")[2].removesuffix("'>")
     if name not in _CLASSES:
         raise errors.UnsupportedSae(
@@ -81,22 +102,24 @@ def read_dictionary(folder: Path) -> RawSae:
             available=f"Read are {', '.join(_CLASSES)}.",
             hint="Save its decoder alone: numpy.save(file, W_dec).",
         )
+    known = {*_Trainer.__annotations__, *_TRAINING}
+    require_known(where, said, known if "TopK" in name else known - {"k"})
     architecture, vectors, subtracts = _CLASSES[name]
     arrays = reading.read_arrays(folder / "ae.pt")
     found = read_weights("ae.pt", arrays)
     found.require_sizes(where, said.get("activation_dim"), said.get("dict_size"))
-    weights = found.sae_lens(*vectors)
-    config: dict[str, Any] = {
+    weights = found.sae_lens(*vectors, beside=_WITHOUT_EFFECT.get(name, ()))
+    full: dict[str, Any] = {
         "architecture": architecture,
         "apply_b_dec_to_input": subtracts,
         "metadata": _metadata(said),
     }
     if architecture == "topk":
-        config["k"] = _k(folder, said.get("k"), arrays, found)
+        full["k"] = _k(folder, said.get("k"), arrays, found)
     if architecture == "jumprelu":
         _require_threshold(folder, weights["threshold"])
     extra = {"dict_class": name}
-    return of_sae(str(folder), build(str(folder), config, weights), extra)
+    return of_sae(str(folder), build(str(folder), full, weights), extra)
 
 
 def _k(folder: Path, said: int | None, arrays: Arrays, found: Weights) -> int:

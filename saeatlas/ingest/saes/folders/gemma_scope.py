@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from saeatlas import errors
 from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.known_entries import require_known
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
 
@@ -23,8 +24,13 @@ class _Config(TypedDict, total=False):
     hf_hook_point_in: str | None
     hf_hook_point_out: str | None
     affine_connection: bool | None
+    type: str | None
+    width: int | None
 
 
+_SKIP = "affine_skip_connection"
+_TO_LAYERS = ("crosscoder", "clt")
+_TYPES = (None, "sae", "transcoder", *_TO_LAYERS)
 _NEEDED = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"}
 _FIRST_PATH = re.compile(
     r"(gemma-scope-\d+b-(?:pt|it)-(?:res|mlp|att|transcoders))(?![a-z]).*?(layer_\d+|embedding)"
@@ -75,7 +81,9 @@ def read_first(folder: Path) -> RawSae:
             f"{where} has a scaling_factor, which sae-lens does not apply.",
             hint="Multiply it into W_dec, take it out of the file, and ingest that.",
         )
-    weights = read_weights(where, arrays).sae_lens("b_enc", "b_dec", "threshold")
+    weights = read_weights(where, arrays).sae_lens(
+        "b_enc", "b_dec", "threshold", beside={"scaling_factor"}
+    )
     config = _first_config(str(folder))
     if config["metadata"].get("hook_name") == "hook_embed":  # trained before embeddings are scaled
         scale = np.float32(len(weights["W_enc"]) ** 0.5)
@@ -127,30 +135,39 @@ def read_second(folder: Path) -> RawSae:
     path = folder / "config.json"
     said = reading.read_config(path) if path.exists() else {}
     json_text.typed(_Config, said, str(path), "Take it from the folder of the weights.")
+    require_known(str(path), said, _Config.__annotations__)
     kind = said.get("architecture", "jump_relu")
-    if kind != "jump_relu":
+    if kind != "jump_relu" or said.get("type", "sae") not in _TYPES:
         raise errors.UnsupportedSae(
-            f"{path} names the architecture {kind!r}; Gemma Scope 2's is jump_relu.",
+            f"{path} names the architecture {kind!r} and the type {said.get('type')!r}.",
+            available=f"Gemma Scope 2 has jump_relu, and {', '.join(filter(None, _TYPES))}.",
             hint="Its decoder alone is read from a file of another name with W_dec.",
         )
     arrays = reading.read_arrays(folder / "params.safetensors")
     _require_all(where, arrays)
-    if any(arrays[name].ndim > 2 for name in arrays):
+    if any(arrays[name].ndim > 2 for name in arrays) or said.get("type") in _TO_LAYERS:
         raise errors.UnsupportedSae(
             f"{where} is a crosscoder or a cross-layer transcoder: it writes to several layers.",
             available="An SAE or a transcoder writes to one.",
             hint="Take one layer's w_dec, and ingest that as a bare decoder.",
         )
     found = read_weights(where, arrays)
-    weights = found.sae_lens("b_enc", "b_dec", "threshold")
+    found.require_sizes(str(path), None, said.get("width"))
+    is_transcoder = _is_transcoder(folder, said)
+    skip = arrays.get(_SKIP)
+    if said.get("affine_connection") and (skip is None or not is_transcoder):
+        raise errors.BadWeights(
+            f"{path} has an affine_connection; "
+            + (f"{where} holds no {_SKIP}." if skip is None else "it is no transcoder."),
+            hint="Take configuration and weights from the same folder.",
+        )
+    has_skip = is_transcoder and said.get("affine_connection") is not False
+    weights = found.sae_lens("b_enc", "b_dec", "threshold", beside={_SKIP} if has_skip else ())
     metadata = _second_metadata(str(folder), said)
-    architecture = "jumprelu"
-    if _is_transcoder(folder, said):
-        architecture = "jumprelu_transcoder"
-        skip = arrays.get("affine_skip_connection")
-        if skip is not None:  # kept as (d_in, d_out)
-            architecture = "jumprelu_skip_transcoder"
-            weights["W_skip"] = np.ascontiguousarray(skip.T, np.float32)
+    architecture = "jumprelu_transcoder" if is_transcoder else "jumprelu"
+    if skip is not None:  # kept as (d_in, d_out)
+        architecture = "jumprelu_skip_transcoder"
+        weights["W_skip"] = np.ascontiguousarray(skip.T, np.float32)
     config = {"architecture": architecture, "metadata": metadata}
     return of_sae(str(folder), build(str(folder), config, weights))
 

@@ -1,5 +1,6 @@
 """Weights by whatever name and on whichever side, in sae-lens' names and orientation."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,10 @@ _ENCODERS = {"W_enc": True, "w_enc": True, "W_E": True, "encoder.weight": False,
              "encoder_linear.weight": False}  # fmt: skip
 """By name, whether the features are its columns by custom; torch.nn.Linear keeps (out, in)."""
 
-_OF_FEATURES = {
-    "b_enc": ("b_enc", "encoder.bias", "encoder_linear.bias", "b_E"),
+_OF_FEATURES: dict[str, tuple[str, ...]] = {
+    "b_enc": (
+        "b_enc", "encoder.bias", "encoder_linear.bias", "b_E", "encoder_bias", "latent_bias",
+    ),
     "threshold": ("threshold", "activation_function.threshold"),
     "log_threshold": (
         "log_threshold", "log_jumprelu_threshold", "activation_function.log_jumprelu_threshold",
@@ -26,11 +29,18 @@ _OF_FEATURES = {
     "b_mag": ("b_mag", "mag_bias"),
     "r_mag": ("r_mag",),
 }  # fmt: skip
-_OF_DIMENSIONS = {
-    "b_dec": (
-        "b_dec", "decoder.bias", "decoder_linear.bias", "b_D", "bias", "decoder_bias", "pre_bias",
-    ),
-}  # fmt: skip
+_OF_DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "b_dec": ("b_dec", "decoder.bias", "decoder_linear.bias", "b_D", "decoder_bias", "pre_bias"),
+}
+_OF_EITHER: dict[str, tuple[str, ...]] = {"b_dec": ("bias",)}
+"""Whose it is differs between projects: it says nothing of the side the features are on."""
+
+_ALIASES = [
+    (name, alias, at)
+    for at, group in enumerate((_OF_FEATURES, _OF_DIMENSIONS, _OF_EITHER))
+    for name, aliases in group.items()
+    for alias in aliases
+]
 
 
 @dataclass(frozen=True)
@@ -39,25 +49,32 @@ class Weights:
 
     Parameters
     ----------
+    name : str
+        The file's, for messages.
     decoder : ndarray of shape (d_sae, d_out), float32
     encoder : ndarray of shape (d_sae, d_in), float32, or None
         One row a feature.
     vectors : dict of str to ndarray
         The rest that is known, by sae-lens' names: b_enc, b_dec, threshold, log_threshold, b_gate,
         b_mag, r_mag.
-    left_out : tuple of str
-        Names of arrays that are none of these.
+    others : dict of str to str
+        By its name in the file, what each array besides decoder and encoder is: a name of
+        `vectors`, or its own.
     """
 
+    name: str
     decoder: Matrix
     encoder: Matrix | None
     vectors: dict[str, npt.NDArray[np.float32]]
-    left_out: tuple[str, ...]
+    others: dict[str, str]
 
-    def sae_lens(self, *names: str) -> dict[str, npt.NDArray[np.float32]]:
+    def sae_lens(
+        self, *names: str, beside: Collection[str] = ()
+    ) -> dict[str, npt.NDArray[np.float32]]:
         """Return W_enc, W_dec and the vectors of these names, as sae-lens has them.
 
-        A threshold may be one number for all features.
+        A threshold may be one number for all features. `beside` names arrays that the caller uses,
+        or knows to change nothing; any further one is refused.
         """
         missing = [name for name in names if name not in self.vectors]
         if self.encoder is None:
@@ -69,10 +86,23 @@ class Weights:
                 f"The file holds no {', '.join(missing)}, which its configuration needs.",
                 hint="Give the whole folder as its trainer wrote it.",
             )
+        self._require_all_used({*names, *beside})
         vectors = {name: self.vectors[name] for name in names}
         if "threshold" in names:
             vectors["threshold"] = np.broadcast_to(vectors["threshold"], (len(self.decoder),))
         return {"W_enc": np.ascontiguousarray(self.encoder.T), "W_dec": self.decoder} | vectors
+
+    def _require_all_used(self, used: Collection[str]) -> None:
+        extra = sorted(name for name, known in self.others.items() if known not in used)
+        if extra:
+            more = f" and {len(extra) - 8} more" if len(extra) > 8 else ""
+            raise errors.UnsupportedSae(
+                f"{self.name} holds {', '.join(extra[:8])}{more}, which an SAE of its kind has no "
+                "use for.",
+                available="What it does to the activations is not known.",
+                hint="Check that it is the right file. Its decoder alone is read after "
+                "numpy.save(file, W_dec).",
+            )
 
     def require_sizes(self, where: str, d_in: int | None, d_sae: int | None = None) -> None:
         """Refuse weights of other widths than a configuration names; None is any."""
@@ -118,21 +148,23 @@ def read_weights(name: str, arrays: Arrays) -> Weights:
         )
     key, decoder = found
     _require_matrix(name, decoder)
-    vectors, of_features, of_dimensions = _vectors(arrays)
+    rest = {k: values for k, values in arrays.items() if k != key}
+    vectors, others, of_features, of_dimensions = _vectors(rest)
     beside = _named(arrays, _ENCODERS)
     sides = _sides(decoder, of_features, of_dimensions, beside)
     custom = _DECODERS[key]
-    if not sides or (beside is not None and _is_undecided(key, decoder, beside, vectors)):
+    said = bool(of_features or of_dimensions)
+    if not sides or (beside is not None and _is_undecided(key, decoder, beside, said=said)):
         raise _contradiction(name, arrays)
     on_side = custom if custom in sides else not custom
     rows = decoder.T if on_side else decoder
     encoder = None if beside is None else _rows(beside, len(rows))
     if encoder is not None:
         _require_matrix(name, encoder)
-    used = {key, beside[0] if beside else key}
-    known = {alias for names in (_OF_FEATURES | _OF_DIMENSIONS).values() for alias in names}
-    left_out = tuple(sorted(arrays.keys() - used - known))
-    return Weights(_single(rows), None if encoder is None else _single(encoder), vectors, left_out)
+    if beside is not None:
+        del others[beside[0]]
+    in_single = None if encoder is None else _single(encoder)
+    return Weights(name, _single(rows), in_single, vectors, others)
 
 
 def _named(arrays: Arrays, names: dict[str, bool]) -> tuple[str, npt.NDArray[np.generic]] | None:
@@ -141,24 +173,26 @@ def _named(arrays: Arrays, names: dict[str, bool]) -> tuple[str, npt.NDArray[np.
 
 def _vectors(
     arrays: Arrays,
-) -> tuple[dict[str, npt.NDArray[np.float32]], list[int], list[int]]:
-    """Return vectors by sae-lens' names, and the lengths that they give either side."""
+) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, str], list[int], list[int]]:
+    """Return vectors by sae-lens' names, what each array is, and the lengths of either side."""
     vectors: dict[str, npt.NDArray[np.float32]] = {}
-    lengths: tuple[list[int], list[int]] = ([], [])
-    for group, side in ((_OF_FEATURES, lengths[0]), (_OF_DIMENSIONS, lengths[1])):
-        for name, aliases in group.items():
-            for alias in aliases:
-                values = arrays.get(alias)
-                if values is None or not np.issubdtype(values.dtype, np.floating):
-                    continue
-                if values.size > 1 and values.size == max(values.shape):
-                    side.append(values.size)
-                    values = values.reshape(-1)
-                elif values.size == 1:
-                    values = values.reshape(())
-                if values.ndim <= 1:
-                    vectors[name] = np.asarray(values, np.float32)
-    return vectors, *lengths
+    others = {name: name for name in arrays}
+    lengths: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for name, alias, at in _ALIASES:
+        values, side = arrays.get(alias), lengths[at]
+        if values is None:
+            continue
+        others[alias] = ""  # nothing, unless it is kept
+        if values.size > 1 and values.size == max(values.shape):
+            side.append(values.size)
+            values = values.reshape(-1)
+        elif values.size == 1:
+            values = values.reshape(())
+        if values.ndim <= 1 and values.dtype.kind in "fiu" and name not in vectors:
+            with np.errstate(over="ignore"):
+                vectors[name] = np.asarray(values, np.float32)
+            others[alias] = name
+    return vectors, others, lengths[0], lengths[1]
 
 
 def _sides(
@@ -181,15 +215,14 @@ def _is_undecided(
     key: str,
     decoder: npt.NDArray[np.generic],
     beside: tuple[str, npt.NDArray[np.generic]],
-    vectors: dict[str, npt.NDArray[np.float32]],
+    *,
+    said: bool,
 ) -> bool:
-    """Say whether encoder and decoder leave it open which side the features are on."""
+    """Say whether it is open which side the features are on; `said` is that vectors decide."""
     name, encoder = beside
     if encoder.ndim != 2:
         return True
-    if decoder.shape[0] == decoder.shape[1]:
-        return False
-    if any(values.ndim for values in vectors.values()):
+    if said or decoder.shape[0] == decoder.shape[1]:
         return False
     n_features = decoder.shape[int(_DECODERS[key])]
     says = encoder.shape[int(_ENCODERS[name])]

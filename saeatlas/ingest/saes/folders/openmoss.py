@@ -5,6 +5,7 @@ pre = x W_E + b_E, and what stays is decided by pre * |W_D| where sparsity_inclu
 set: all above zero (relu), above the threshold (jumprelu), or the k largest (topk).
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Required
@@ -16,6 +17,7 @@ from typing_extensions import TypedDict
 from saeatlas import errors
 from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.known_entries import require_known
 from saeatlas.ingest.saes.folders.matrices import Weights, read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
 
@@ -42,6 +44,19 @@ _WEIGHTS = (
     "checkpoints/pruned.pt", "checkpoints/final.safetensors", "checkpoints/final.pt",
 )  # fmt: skip
 """In the order in which its own loader looks for them."""
+
+_TRAINING = frozenset(
+    """
+    bias_init_method ddp_size decoder_exactly_fixed_norm init_decoder_norm init_encoder_norm
+    init_encoder_with_decoder_transpose init_search initial_k jumprelu_lr_factor
+    jumprelu_threshold_grad_scale
+    jumprelu_threshold_window k_warmup_steps l1_coefficient_warmup_steps lp promote_act_fn_dtype
+    remove_gradient_parallel_to_decoder_directions sae_pretrained_name_or_path
+    sparsity_threshold_for_csr sparsity_threshold_for_triton_spmm_kernel strict_loading
+    tanh_stretch_coefficient tp_size use_batch_norm_mse use_triton_kernel
+    """.split()  # noqa: SIM905
+)
+"""Entries that end with the training, or choose between ways to the same result."""
 
 _NORMALISATIONS = ("dataset-wise", "token-wise", "inference", "none")
 
@@ -82,6 +97,7 @@ def read_openmoss(folder: Path, configuration: str) -> RawSae:
     said = reading.read_config(folder / configuration)
     where = str(folder / configuration)
     json_text.typed(_Config, said, where, "Take it from the folder of the weights.")
+    require_known(where, said, {*_Config.__annotations__, *_TRAINING})
     _require_supported(folder, said)
     if configuration == "hyperparams.json":  # whose versions took b_dec from x unless told
         said = {"apply_decoder_bias_to_pre_encoder": True} | said
@@ -147,7 +163,8 @@ def _in_training(
 ) -> tuple[dict[str, Any], Any]:
     """Put the scales into the weights; activations stay as the training has them."""
     scale_in, scale_out = _factors(folder, said, found, norms)
-    weights = _with_bias(said, found)
+    beside = {"log_threshold"} if said["act_fn"].lower() == "jumprelu" else set()
+    weights = _with_bias(said, found, beside)
     weights["W_enc"] = weights["W_enc"] * np.float32(scale_in)
     threshold = None
     if "log_threshold" in found.vectors:
@@ -171,7 +188,7 @@ def _folded(
     vectors = found.vectors | {
         name: found.vectors[name] / scale for name, scale in scales.items() if name in found.vectors
     }
-    weights = _with_bias(said, Weights(decoder, found.encoder, vectors, ()))
+    weights = _with_bias(said, replace(found, decoder=decoder, vectors=vectors))
     if said.get("sparsity_include_decoder_norm", True):
         lengths = np.linalg.norm(decoder, axis=1).astype(np.float32)
         weights["W_enc"] = weights["W_enc"] * lengths
@@ -180,12 +197,20 @@ def _folded(
     return weights, said.get("jump_relu_threshold")
 
 
-def _with_bias(said: dict[str, Any], found: Weights) -> dict[str, Any]:
+def _with_bias(
+    said: dict[str, Any], found: Weights, beside: Collection[str] = ()
+) -> dict[str, Any]:
     """Return sae-lens' weights, with b_dec of the input in b_enc where it is taken from x."""
     if not said.get("use_decoder_bias", True):
+        if "b_dec" in found.vectors:
+            raise errors.BadWeights(
+                f"The configuration beside {found.name} says use_decoder_bias false, and the file "
+                "holds one.",
+                hint="Take weights and configuration from the same place.",
+            )
         zeros = np.zeros(found.decoder.shape[1], np.float32)
         found = replace(found, vectors=found.vectors | {"b_dec": zeros})
-    weights: dict[str, Any] = found.sae_lens("b_enc", "b_dec")
+    weights: dict[str, Any] = found.sae_lens("b_enc", "b_dec", beside=beside)
     if said.get("use_decoder_bias", True) and said.get("apply_decoder_bias_to_pre_encoder"):
         weights["b_enc"] = weights["b_enc"] - weights["b_dec"] @ weights["W_enc"]
     return weights

@@ -5,7 +5,6 @@ here is one of four kinds: compared with the loaded SAE, understood below, about
 or refused by name.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -13,52 +12,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from saeatlas import errors
+from saeatlas.ingest.saes.folders import known_entries
 
 if TYPE_CHECKING:
     from sae_lens import SAE
-
-_TRAINING = frozenset(  # one text, as a list would be of a hundred lines
-    """
-    act_store_device activations_mixing_fraction autocast autocast_lm aux_loss_coefficient
-    b_dec_init_method cached_activations_path compile_llm compile_sae context_size
-    dead_feature_estimation_method dead_feature_threshold dead_feature_window
-    decoder_heuristic_init decoder_heuristic_init_norm decoder_init_norm decoder_orthogonal_init
-    device disable_concat_sequences dtype ema_decay exclude_special_tokens expansion_factor
-    feature_reinit_scale feature_sampling_method feature_sampling_window
-    finetuning_method finetuning_tokens from_pretrained_path ghost_grads hook_eval hook_layer
-    hook_point_eval hook_point_layer init_encoder_as_decoder_transpose is_dataset_tokenized
-    llm_batch_size llm_compilation_mode llm_device logger lp_norm lr matryoshka_widths
-    mse_loss_normalization n_batches_for_norm_estimate n_batches_in_buffer n_checkpoints
-    n_eval_batches n_eval_seqs n_restart_cycles n_running_sparsity n_training_steps
-    n_training_tokens noise noise_scale normalize_sae_decoder output_path pre_act_loss_coefficient
-    prefetch_llm_batches resample_batches resume run_name sae_compilation_mode save_final_checkpoint
-    scale_sparsity_penalty_by_decoder_norm seed seqpos_slice sequence_separator_token sparsity_path
-    store_batch_size store_batch_size_prompts streaming subset synchronize target_l0
-    tokens_per_buffer topk_threshold_lr total_training_samples total_training_steps
-    total_training_tokens train_batch_size train_batch_size_samples train_batch_size_tokens
-    training_tokens type unique_id use_cached_activations use_chat_formatting use_ghost_grads
-    use_matryoshka_aux_loss use_sparse_activations verbose
-    epochs grad_clip optimizer scheduler steps warmup weight_decay
-    """.split()  # noqa: SIM905
-)
-"""Entries of training configurations of sae-lens 0 to 6 that do not change what is computed."""
-
-_ABOUT = frozenset(
-    """
-    author authors base_model citation comment comments commit created created_at date description
-    explained_variance id l0 layer license name notes paper release repo_id revision sae_id site
-    sparsity tags title trainer training url var_explained variance_explained version
-    """.split()  # noqa: SIM905
-)
-"""Entries that people add to describe an SAE."""
-
-_OF_TRAINING = re.compile(
-    r"(?:adam|checkpoint|dataset|eval|hf|jumprelu|l0|l1|log|lr|model|neuronpedia|resume|sae_lens|"
-    r"train|wandb)_.*"
-    r"|.*_(?:batch_size|batches|coeff|coefficient|dir|epochs|frequency|loss|lr|path|seed|steps|"
-    r"tokens|url|version|window)"
-)
-"""Beginnings and ends of further names of both kinds. jumprelu_, l0_ and l1_ are of losses."""
 
 _RENAMED = {
     "hook_point": "hook_name",
@@ -71,6 +28,11 @@ _UNDERSTOOD = {
     "hook_name", "hook_name_out", "hook_head_index", "hook_head_index_out", "hook_layer_out",
     "prepend_bos", "finetuning_scaling_factor",
 }  # fmt: skip
+
+_PLACES = (
+    "hook_name", "hf_hook_name", "model_name", "prepend_bos", "model_from_pretrained_kwargs",
+)  # fmt: skip
+"""Entries of ``metadata`` that decide what an SAE reads."""
 
 _TOPK = ("standard", "topk")
 """Architectures that sae-lens before version 6 gave to a TopK SAE."""
@@ -154,7 +116,7 @@ def require_known_activation(where: str, said: dict[str, Any]) -> None:
     others = dict(kwargs) if isinstance(kwargs, dict) else {"": kwargs}
     if named == "topk" or architecture == "topk":
         others.pop("k", None)
-    unknown = [f"activation_fn_kwargs.{k} = {_short(v)}" for k, v in others.items() if v]
+    unknown = [known_entries.shown(f"activation_fn_kwargs.{k}", v) for k, v in others.items() if v]
     if unknown:
         raise _refusal(where, unknown)
 
@@ -180,7 +142,9 @@ def require_honoured(
         An entry that may change activations is not honoured; the message names it.
     """
     renamed = {_RENAMED.get(name, name): value for name, value in said.items()}
-    lost = [*_lost(renamed, sae), *([] if published else _unknown(renamed, sae))]
+    lost = list(_lost(renamed, sae))
+    if not published:
+        lost += [*_contradictions(renamed), *_unknown(renamed, sae)]
     if lost:
         raise _refusal(where, lost)
 
@@ -196,7 +160,7 @@ def _lost(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
         yield "finetuning_scaling_factor"
     kwargs = said.get("activation_fn_kwargs") or {}
     if kwargs.get("k") is not None and kwargs["k"] != loaded.get("k"):
-        yield f"activation_fn_kwargs.k = {_short(kwargs['k'])}"
+        yield known_entries.shown("activation_fn_kwargs.k", kwargs["k"])
     if said.get("activation_fn") == "topk" and sae.cfg.architecture() != "topk":
         yield "activation_fn 'topk'"
     architecture = said.get("architecture") or "standard"
@@ -204,33 +168,28 @@ def _lost(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
     if architecture != sae.cfg.architecture() and not is_topk:
         yield f"architecture = {architecture}"
     for name, value in said.items():
-        if name in loaded and not _is_other(name) and value is not None and value != loaded[name]:
-            yield f"{name} = {_short(value)}"
+        is_other = name in _UNDERSTOOD or known_entries.changes_nothing(name)
+        if name in loaded and not is_other and value is not None and value != loaded[name]:
+            yield known_entries.shown(name, value)
 
 
 def _unknown(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
     """Yield the entries that the SAE has no field for and that are not known to change nothing."""
-    own = {f.name for f in fields(sae.cfg)}
-    for name, value in said.items():
-        if name in own or _is_other(name) or (name == "d_out" and value == sae.cfg.d_in):
-            continue
-        if value not in (None, False, "", "none", [], {}, 0):
-            yield f"{name} = {_short(value)}"
+    kinds = {"sae", sae.cfg.architecture(), sae.cfg.architecture().rpartition("_")[2]}
+    own = {f.name for f in fields(sae.cfg)} | _UNDERSTOOD
+    own |= {"d_out"} if said.get("d_out") == sae.cfg.d_in else set()
+    own |= {"type"} if str(said.get("type")).lower() in kinds else set()
+    yield from known_entries.unknown(said, own)
 
 
-def _is_other(name: str) -> bool:
-    """Say whether an entry is understood elsewhere, or known to change no activation."""
-    return (
-        name in _UNDERSTOOD
-        or name in _TRAINING
-        or name in _ABOUT
-        or _OF_TRAINING.fullmatch(name) is not None
-    )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def _contradictions(said: dict[str, Any]) -> Iterator[str]:
+    """Yield the entries that stand beside ``metadata`` and there, with two values."""
+    metadata = said.get("metadata")
+    inside = metadata if isinstance(metadata, dict) else {}
+    for name in _PLACES:
+        here, there = said.get(name), inside.get(name)
+        if here is not None and there is not None and here != there:
+            yield f"{known_entries.shown(name, here)} beside metadata.{name}"
 
 
 def _refusal(where: str, entries: list[str], n: int = 6) -> errors.UnsupportedSae:

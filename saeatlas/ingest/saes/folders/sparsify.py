@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from saeatlas import errors
 from saeatlas.ingest.formats import json_text
 from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.known_entries import require_known
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import Arrays, RawSae, build, of_sae
 
@@ -65,20 +66,26 @@ def read_sparsify(folder: Path) -> RawSae:
     said = reading.read_config(folder / "cfg.json")
     where = str(folder / "cfg.json")
     json_text.typed(_Config, said, where, "Take it from the folder of the weights.")
-    unknown = [key for key, value in said.items() if key not in _Config.__annotations__ and value]
+    require_known(where, said, {*_Config.__annotations__, "lookup_max_order"})
     activation = said.get("activation", "topk")
-    if activation not in ("topk", "groupmax") or unknown:
-        what = ", ".join(unknown[:6]) or f"activation {activation!r}"
+    if activation not in ("topk", "groupmax"):
         raise errors.UnsupportedSae(
-            f"{folder}/cfg.json has {what}, which is not known of a sparsify SAE.",
+            f"{folder}/cfg.json has activation {activation!r}, which is not known of a sparsify "
+            "SAE.",
             available="Known are its activations topk and groupmax.",
             hint="Its decoder alone is read with --path sae.safetensors in a folder of its own.",
+        )
+    if said.get("skip_connection") and not said.get("transcode"):
+        raise errors.UnsupportedSae(
+            f"{folder}/cfg.json has a skip_connection, but is no transcoder.",
+            hint="Its decoder alone is read with --path sae.safetensors in another folder.",
         )
     arrays = reading.read_arrays(folder / "sae.safetensors")
     found = read_weights("sae.safetensors", arrays)
     found.require_sizes(where, said["d_in"], said.get("num_latents") or None)
     k = _k(folder, said["k"], len(found.decoder), activation)
-    weights = found.sae_lens("b_enc", "b_dec")
+    has_skip = said.get("transcode") and said.get("skip_connection")
+    weights = found.sae_lens("b_enc", "b_dec", beside={"W_skip"} if has_skip else ())
     sae = _built(folder, said, weights, arrays, k)
     name = str(sae.cfg.architecture())
     if activation == "groupmax":
@@ -96,11 +103,6 @@ def _built(
 ) -> "SAE[Any]":
     config: dict[str, Any] = {"metadata": _metadata(folder)}
     if not said.get("transcode"):
-        if said.get("skip_connection"):
-            raise errors.UnsupportedSae(
-                f"{folder}/cfg.json has a skip_connection, but is no transcoder.",
-                hint="Its decoder alone is read with --path sae.safetensors in another folder.",
-            )
         architecture = "abstopk" if said.get("signed") else "topk"
         config |= {"architecture": architecture, "k": k, "apply_b_dec_to_input": True}
         return build(str(folder), config, weights)

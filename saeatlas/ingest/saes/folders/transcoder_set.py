@@ -12,19 +12,54 @@ import numpy as np
 
 from saeatlas import errors
 from saeatlas.ingest.saes import reading
+from saeatlas.ingest.saes.folders.known_entries import require_known
 from saeatlas.ingest.saes.folders.matrices import read_weights
 from saeatlas.ingest.saes.raw_sae import RawSae, build, of_sae
 
 _LAYER = re.compile(r"(?:layer|l|transcoder)?_?(\d+)")
 
 
+_KNOWN = (
+    "model_kind", "feature_input_hook", "feature_output_hook", "scan", "transcoders", "subfolder",
+)  # fmt: skip
+
+
 def is_layer_of_set(path: Path) -> bool:
     """Say whether a file stands beside the config.yaml of a set of transcoders."""
-    config = path.parent / "config.yaml"
-    if path.suffix != ".safetensors" or not config.exists():
+    return path.suffix == ".safetensors" and is_set(path.parent)
+
+
+def is_set(folder: Path) -> bool:
+    """Say whether a folder has the config.yaml of a set of transcoders.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    BadWeights
+        Its config.yaml is damaged.
+    UnsupportedSae
+        circuit-tracer's, but of another kind: a cross-layer transcoder.
+    """
+    config = folder / "config.yaml"
+    if not config.exists():
         return False
     said = reading.read_yaml(config)
-    return "feature_input_hook" in said or str(said.get("model_kind")) == "transcoder_set"
+    kind = said.get("model_kind", "transcoder_set")
+    if kind != "transcoder_set":
+        raise errors.UnsupportedSae(
+            f"{config} says model_kind {kind!r:.60}, which is not read.",
+            available="Read are the layers of a transcoder_set. A cross-layer transcoder writes to "
+            "several layers; an SAE here writes to one.",
+            hint="Save one layer's decoder alone, in a folder of its own: numpy.save(file, W_dec).",
+        )
+    return "feature_input_hook" in said or "model_kind" in said
 
 
 def read_layer_of_set(path: Path) -> RawSae:
@@ -44,9 +79,11 @@ def read_layer_of_set(path: Path) -> RawSae:
     BadWeights
         Its shapes contradict each other, or it has no encoder.
     UnsupportedSae
-        A threshold below zero.
+        A threshold below zero, or an array or entry that is not known.
     """
-    said = reading.read_yaml(path.parent / "config.yaml")
+    config_path = path.parent / "config.yaml"
+    said = reading.read_yaml(config_path)
+    require_known(str(config_path), said, _KNOWN)
     arrays = reading.read_arrays(path)
     found = read_weights(path.name, arrays)
     names = ["b_enc", "b_dec"]
@@ -54,7 +91,7 @@ def read_layer_of_set(path: Path) -> RawSae:
     if "threshold" in found.vectors:
         architecture = "jumprelu_transcoder"
         names.append("threshold")
-    weights = found.sae_lens(*names)
+    weights = found.sae_lens(*names, beside={"W_skip"})
     if np.any(weights.get("threshold", np.zeros(1)) < 0):
         raise errors.UnsupportedSae(
             f"{path} has a threshold below zero, and so activations below zero.",
