@@ -218,6 +218,8 @@ def test_an_entry_that_is_set_is_named(tmp_path: Path, make: Any, entry: str) ->
         (_gemma_2, {"width": F + 1}, "13 features"),
         (_openmoss, {"use_decoder_bias": False}, "use_decoder_bias"),
         (_dictionary, {"k": 5}, "k = 5"),
+        (_sparsify, {"signed": True, "activation": "groupmax"}, "signed"),
+        (_sparsify, {"signed": True, "transcode": True}, "signed"),
         (_transcoder, {"model_kind": "cross_layer_transcoder"}, "cross_layer_transcoder"),
         (_transcoder, {"model_kind": ["transcoder_set"]}, "model_kind"),
         (_transcoder, {"activation": "topk"}, "activation = 'topk'"),
@@ -338,6 +340,10 @@ def test_a_bias_of_whom_nobody_knows_decides_nothing(tmp_path: Path, length: int
         ("standard", {"prepend_bos": False}, "metadata.prepend_bos"),
         ("standard", {"type": "jumprelu"}, "type = 'jumprelu'"),
         ("standard", {"type": "transcoder"}, "type = 'transcoder'"),
+        ("standard", {"type": "Top-K"}, "type = 'Top-K'"),
+        ("standard", {"hook_layer": 3}, "hook_layer = 3"),
+        ("standard", {"metadata": {"architecture": "jumprelu"}}, "metadata.architecture"),
+        ("topk", {"metadata": {"k": 77}}, "metadata.k = 77"),
         ("standard", {"jumprelu_threshold": 0.7}, "jumprelu_threshold = 0.7"),
         ("standard", {"log_threshold": 0.7}, "log_threshold = 0.7"),
         ("standard", {"model_scale": 3.0}, "model_scale = 3.0"),
@@ -348,7 +354,8 @@ def test_a_configuration_that_contradicts_itself(
 ) -> None:
     folder = tiny.make_sae(tmp_path / "one", kind)
     said = json.loads((folder / "cfg.json").read_text())
-    (folder / "cfg.json").write_text(json.dumps(said | changes))
+    metadata = said["metadata"] | changes.get("metadata", {})
+    (folder / "cfg.json").write_text(json.dumps(said | changes | {"metadata": metadata}))
     with pytest.raises(errors.UnsupportedSae) as caught:
         load_sae(path=folder)
     assert named in caught.value.wrong
@@ -358,7 +365,9 @@ def test_a_configuration_that_says_the_same_twice(tmp_path: Path) -> None:
     folder = tiny.make_sae(tmp_path / "one", "jumprelu")
     said = json.loads((folder / "cfg.json").read_text())
     twice = {key: said["metadata"][key] for key in ("hook_name", "model_name", "prepend_bos")}
-    more = {"type": "JumpReLU", "jumprelu_init_threshold": 0.01, "jumprelu_bandwidth": 0.05,
-            "jumprelu_tanh_scale": 4.0, "lr_decay_factor": 0.1}  # fmt: skip
+    more = {
+        "type": "JumpReLU", "hook_layer": 1, "jumprelu_init_threshold": 0.01,
+        "jumprelu_bandwidth": 0.05, "jumprelu_tanh_scale": 4.0, "lr_decay_factor": 0.1,
+    }  # fmt: skip
     (folder / "cfg.json").write_text(json.dumps(said | twice | more))
     assert load_sae(path=folder).architecture == "jumprelu"

@@ -5,6 +5,7 @@ here is one of four kinds: compared with the loaded SAE, understood below, about
 or refused by name.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ _PLACES = (
     "hook_name", "hf_hook_name", "model_name", "prepend_bos", "model_from_pretrained_kwargs",
 )  # fmt: skip
 """Entries of ``metadata`` that decide what an SAE reads."""
+
+_ANY_KIND = {"sae", "autoencoder", "sparseautoencoder"}
+_BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 _TOPK = ("standard", "topk")
 """Architectures that sae-lens before version 6 gave to a TopK SAE."""
@@ -144,7 +148,7 @@ def require_honoured(
     renamed = {_RENAMED.get(name, name): value for name, value in said.items()}
     lost = list(_lost(renamed, sae))
     if not published:
-        lost += [*_contradictions(renamed), *_unknown(renamed, sae)]
+        lost += [*_contradictions(renamed, sae), *_unknown(renamed, sae)]
     if lost:
         raise _refusal(where, lost)
 
@@ -175,21 +179,37 @@ def _lost(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
 
 def _unknown(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
     """Yield the entries that the SAE has no field for and that are not known to change nothing."""
-    kinds = {"sae", sae.cfg.architecture(), sae.cfg.architecture().rpartition("_")[2]}
+    architecture = str(sae.cfg.architecture())
+    kinds = {*_ANY_KIND, _letters(architecture), architecture.rpartition("_")[2]}
     own = {f.name for f in fields(sae.cfg)} | _UNDERSTOOD
     own |= {"d_out"} if said.get("d_out") == sae.cfg.d_in else set()
-    own |= {"type"} if str(said.get("type")).lower() in kinds else set()
+    own |= {"type"} if _letters(str(said.get("type"))) in kinds else set()
     yield from known_entries.unknown(said, own)
 
 
-def _contradictions(said: dict[str, Any]) -> Iterator[str]:
-    """Yield the entries that stand beside ``metadata`` and there, with two values."""
+def _letters(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _contradictions(said: dict[str, Any], sae: "SAE[Any]") -> Iterator[str]:
+    """Yield the entries of which the file gives two values, in ``metadata`` and beside it."""
     metadata = said.get("metadata")
     inside = metadata if isinstance(metadata, dict) else {}
     for name in _PLACES:
         here, there = said.get(name), inside.get(name)
         if here is not None and there is not None and here != there:
             yield f"{known_entries.shown(name, here)} beside metadata.{name}"
+    loaded = {f.name: getattr(sae.cfg, f.name) for f in fields(sae.cfg) if f.name != "metadata"}
+    loaded["architecture"] = sae.cfg.architecture()
+    for name, value in inside.items():
+        changes = name in loaded and not known_entries.changes_nothing(name)
+        if changes and value is not None and value != loaded[name]:
+            yield known_entries.shown(f"metadata.{name}", value)
+    block = _BLOCK.match(str(said.get("hook_name") or inside.get("hook_name")))
+    for name in ("hook_layer", "hook_point_layer"):
+        layer = said.get(name, inside.get(name))
+        if block and layer is not None and str(layer) != block[1]:
+            yield f"{known_entries.shown(name, layer)} beside hook_name {block.string!r:.80}"
 
 
 def _refusal(where: str, entries: list[str], n: int = 6) -> errors.UnsupportedSae:

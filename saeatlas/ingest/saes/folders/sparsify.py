@@ -75,6 +75,11 @@ def read_sparsify(folder: Path) -> RawSae:
             available="Known are its activations topk and groupmax.",
             hint="Its decoder alone is read with --path sae.safetensors in a folder of its own.",
         )
+    if said.get("signed") and (said.get("transcode") or activation == "groupmax"):
+        raise errors.UnsupportedSae(
+            f"{folder}/cfg.json says signed, which is known of a TopK SAE only.",
+            hint="Its decoder alone is read with --path sae.safetensors in another folder.",
+        )
     if said.get("skip_connection") and not said.get("transcode"):
         raise errors.UnsupportedSae(
             f"{folder}/cfg.json has a skip_connection, but is no transcoder.",
