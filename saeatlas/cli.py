@@ -19,6 +19,7 @@ from saeatlas.commands import (  # noqa: F401  they add to groups
     ingest_published,
     ingest_tables,
     ingest_words,
+    options,
     remove,
 )
 from saeatlas.commands.analyze import analyze
@@ -100,3 +101,4 @@ for command in (
     remove.remove, db.db,
 ):  # fmt: skip
     cli.add_command(command)
+options.require_plain_numbers(cli)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import reduce
+from copy import copy
+from functools import partial, reduce
 from typing import Any
 
 import click
@@ -22,13 +23,33 @@ def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Co
 
 def numbers(_context: Any, _parameter: Any, text: str | None) -> list[int]:
     """Read numbers with commas between."""
-    try:
-        numbers = [int(part) for part in text.split(",")] if text else []
-    except ValueError:
-        numbers = [0]
-    if any(number < 1 for number in numbers):
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(re.fullmatch("[0-9]{1,18}", part) and int(part) for part in parts):
         raise click.BadParameter("give whole numbers above 0 with commas between, as 2,3,4")
-    return numbers
+    return [int(part) for part in parts]
+
+
+def require_plain_numbers(command: click.Command) -> None:
+    """Make a command and those below it refuse numbers that only Python reads, as 1_0.
+
+    Parameters
+    ----------
+    command : click.Command
+        Types of its options and arguments are replaced.
+    """
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        require_plain_numbers(inner)
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.IntParamType | click.types.FloatParamType):
+            kind = copy(parameter.type)
+            kind.convert = partial(_plain, kind, kind.convert)  # type: ignore[method-assign]
+            parameter.type = kind
+
+
+def _plain(kind: click.ParamType[Any], convert: Command, value: Any, *where: Any) -> Any:
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        kind.fail(f"{value!r} is not a valid {kind.name}.", *where)
+    return convert(value, *where)
 
 
 def pairs(_context: Any, _parameter: Any, texts: tuple[str, ...]) -> dict[str, str]:
@@ -96,7 +117,7 @@ def parse_layers(text: str) -> tuple[int, ...]:
     """
     found: set[int] = set()
     for part in text.replace(" ", "").split(","):
-        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part)
+        match = re.fullmatch("([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise errors.InputError(
                 f"{text!r} does not name layers.", hint="Write 12, 0-5, 0,4 or 0,4-6."

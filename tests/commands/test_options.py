@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from saeatlas import errors
 from saeatlas.cli import cli
-from saeatlas.commands.options import parse_layers
+from saeatlas.commands.options import numbers, parse_layers
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,9 @@ def test_layers(text: str, layers: tuple[int, ...]) -> None:
     assert parse_layers(text) == layers
 
 
-@pytest.mark.parametrize("text", ["", "a", "3-1", "1,,2", "-1", "0-", "1-2-3", "0-99999999"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "3-1", "1,,2", "-1", "0-", "1-2-3", "0-99999999", "\u0661", "1_0"]
+)
 def test_what_names_no_layers(text: str) -> None:
     with pytest.raises(errors.InputError, match="0-5"):
         parse_layers(text)
@@ -54,3 +56,30 @@ def test_layers_mean_the_same_in_every_command() -> None:
 def test_what_names_no_layers_is_refused_before_anything_else() -> None:
     done = CliRunner().invoke(cli, ["db", "index", "--release", "r", "--layers", "x"])
     assert isinstance(done.exception, errors.InputError)
+
+
+def _all_parameters(group: click.Group) -> list[click.Parameter]:
+    found: list[click.Parameter] = []
+    for command in group.commands.values():
+        inner = isinstance(command, click.Group)
+        found += _all_parameters(command) if inner else command.params  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("text", ["1_0", "1_0.5", "\u0661", "\u0663.5"])
+def test_numbers_are_plain_digits_in_every_command(text: str) -> None:
+    found = [one for one in _all_parameters(cli) if one.type.name.startswith(("integer", "float"))]
+    assert len(found) > 50
+    for one in found:
+        with pytest.raises(click.BadParameter, match="is not a valid"):
+            one.type(text, one, click.Context(cli))
+        assert one.type("2", one, click.Context(cli)) == 2
+    assert click.INT("1_0") == 10, "click's own types are left alone"
+
+
+@pytest.mark.parametrize("text", ["1_0", "2,1_0", "\u0661", "0", "-1", "1.5", "", ",", "9" * 5000])
+def test_lists_of_numbers_are_plain_digits(text: str) -> None:
+    if text:
+        with pytest.raises(click.BadParameter, match="whole numbers above 0"):
+            numbers(None, None, text)
+    assert numbers(None, None, "2, 3,16") == [2, 3, 16]

@@ -8,7 +8,7 @@ from typing import Any
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import fields
-from saeatlas.ingest.formats import texts
+from saeatlas.ingest.formats import json_text, texts
 
 ROW_HINT = "Correct it, or pass over such documents with --on-bad-document skip."
 
@@ -90,18 +90,20 @@ def from_row(
     Raises
     ------
     BadDocument
-        The text is missing or not a string, the subset is a list or an object, or the row is nested
-        too deeply.
+        The text is missing or not a string, the subset is a list or an object, the row is nested
+        too deeply, or JSON held as text has a name twice.
     """
-    text = _text(row, text_field, origin)
-    rest = fields.without(row, text_field)
     subset = None
-    if subset_field is not None:
-        if fields.has(rest, subset_field):
-            subset = _subset(fields.value(rest, subset_field), origin, subset_field)
-        rest = fields.without(rest, subset_field)
     try:
+        text = _text(row, text_field, origin)
+        rest = fields.without(row, text_field)
+        if subset_field is not None:
+            if fields.has(rest, subset_field):
+                subset = _subset(fields.value(rest, subset_field), origin, subset_field)
+            rest = fields.without(rest, subset_field)
         metadata = json_safe(rest)
+    except json_text.RepeatedName as error:
+        raise errors.BadDocument(f"{origin}: {error}.", hint=ROW_HINT) from error
     except RecursionError:
         raise errors.BadDocument(
             f"{origin}: its metadata is nested too deeply to be stored.", hint=ROW_HINT

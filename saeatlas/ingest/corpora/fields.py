@@ -1,10 +1,10 @@
 """Fields of a row by dotted names, through nested objects, Parquet's maps and JSON held as text."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from saeatlas import errors
+from saeatlas.ingest.formats import json_text
 
 _MAX_SHOWN = 12
 
@@ -22,10 +22,13 @@ def has(row: dict[str, Any], path: str) -> bool:
     Returns
     -------
     bool
-        True also if the object that would hold the field is null, as in Parquet.
+        True also if the object that would hold the field is null, as in Parquet, or cannot be
+        read.
     """
     try:
         value(row, path)
+    except json_text.RepeatedName:
+        return True
     except KeyError:
         return False
     return True
@@ -73,6 +76,8 @@ def value(row: dict[str, Any], path: str) -> Any:
     ------
     KeyError
         The row lacks it.
+    RepeatedName
+        The text of JSON that holds it has a name twice.
     """
     if path in row:
         return row[path]
@@ -122,7 +127,9 @@ def _opened(inner: Any) -> Any:
     if not isinstance(inner, str | bytes) or inner.lstrip()[:1] not in ("{", b"{"):
         return inner
     try:
-        return json.loads(inner)
+        return json_text.DECODER.decode(inner if isinstance(inner, str) else inner.decode())
+    except json_text.RepeatedName:
+        raise
     except (ValueError, RecursionError):
         return inner
 
@@ -134,7 +141,10 @@ def _is_entry(entry: Any) -> bool:
 
 def _paths(row: dict[str, Any], depth: int = 3) -> Iterator[str]:
     for key, held in row.items():
-        inner = _opened(held)
+        try:
+            inner = _opened(held)
+        except json_text.RepeatedName:
+            inner = None
         if isinstance(inner, dict) and inner and depth > 1:
             yield from (f"{key}.{name}" for name in _paths(inner, depth - 1))
         else:

@@ -6,7 +6,7 @@ from typing import Any
 from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.corpora.places import Place, Row, label
-from saeatlas.ingest.formats import arrow
+from saeatlas.ingest.formats import arrow, lines
 
 _ROWS_AT_A_TIME = 256  # documents may be books: memory stays small
 
@@ -50,25 +50,19 @@ def _file_rows(file: Any, name: str, first: int) -> Iterator[Row]:
         n_rows = file.metadata.row_group(group).num_rows
         if n_before + n_rows > first:
             number = n_before
-            for batch in file.iter_batches(_ROWS_AT_A_TIME, row_groups=[group]):
-                to_skip = min(max(0, first - number), batch.num_rows)
-                yield from _batch_rows(batch.slice(to_skip), name, number + to_skip + 1)
+            n_at_a_time = arrow.rows_at_a_time(file, group, _ROWS_AT_A_TIME)
+            for batch in file.iter_batches(n_at_a_time, row_groups=[group]):
+                for i in range(min(max(0, first - number), batch.num_rows), batch.num_rows):
+                    yield _row(batch.slice(i, 1), f"{name}:{number + i + 1}")
                 number += batch.num_rows
         n_before += n_rows
 
 
-def _batch_rows(batch: Any, name: str, number: int) -> Iterator[Row]:
-    try:
-        converted = batch.to_pylist()
-    except (ValueError, OverflowError):  # one bad row spoils the batch: find it
-        for i in range(batch.num_rows):
-            yield _one_row(batch.slice(i, 1), f"{name}:{number + i}")
-        return
-    for i, row in enumerate(converted):
-        yield f"{name}:{number + i}", row
-
-
-def _one_row(batch: Any, origin: str) -> Row:
+def _row(batch: Any, origin: str) -> Row:
+    if batch.nbytes > lines.LONGEST:
+        return origin, errors.BadDocument(
+            f"{origin}: this row has more than {lines.LONGEST:,} bytes.", hint=document.ROW_HINT
+        )
     try:
         return origin, batch.to_pylist()[0]
     except UnicodeDecodeError as error:

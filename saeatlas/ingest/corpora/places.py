@@ -80,6 +80,8 @@ def find_files(source: str) -> Place | None:
         The folder or the files hold nothing.
     """
     path = Path(source).expanduser()
+    with errors.raised_as(errors.BadCorpus):
+        formats.require_plain(path)
     try:
         if source and path.is_dir():
             place = _of_folder(path)
@@ -154,8 +156,6 @@ def _kind(name: str) -> FileKind | None:
 
 
 def _of_file(path: Path) -> Place:
-    with errors.raised_as(errors.BadCorpus):
-        formats.require_file(path)
     kind = _kind(path.name)
     if kind is None:
         raise errors.BadCorpus(

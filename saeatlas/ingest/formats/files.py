@@ -83,6 +83,27 @@ def require_content(path: Path) -> int:
     return size
 
 
+def require_plain(path: Path) -> None:
+    """Refuse what is there and is neither a file nor a folder: a pipe, a device, a loop of links.
+
+    Parameters
+    ----------
+    path : Path
+        Where there is nothing, nothing is said.
+
+    Raises
+    ------
+    BadFile
+    """
+    with understood(path):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    if not stat.S_ISDIR(mode):
+        require_file(path)
+
+
 def open_file(path: Path) -> IO[bytes]:
     """Open a regular file for reading.
 
@@ -152,6 +173,10 @@ def understood(path: Path) -> Iterator[None]:
             raise errors.BadFile(
                 f"The path {str(path)[:60]}... has {len(str(path)):,} characters: it is too long.",
                 hint="Check the path; give a shorter one, or a link.",
+            ) from error
+        if error.errno == errno.ELOOP:
+            raise errors.BadFile(
+                f"{path} is a link that leads back to itself.", hint="Name the file itself."
             ) from error
         raise errors.BadFile(f"{path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:  # a NUL in the path

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from saeatlas import errors
-from saeatlas.ingest.formats import lines
+from saeatlas.ingest.formats import json_text, lines
 
 _CHUNK = 1 << 16  # characters
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -71,7 +71,6 @@ class _Reader:
 
     def __init__(self, name: str, file: IO[str], longest: int) -> None:
         self._name, self._file, self._longest = name, file, longest
-        self._decoder = json.JSONDecoder()
         self._text, self._at = "", 0
         self._n = 0  # items before this one
 
@@ -102,18 +101,23 @@ class _Reader:
 
     def _item(self) -> Any:
         while True:
+            where = f"{self._name}:{self._n + 1}"
+            if len(self._text) - self._at > json_text.MOST_VALUES:
+                json_text.require_few_values(self._text[self._at :].encode(), where)
             try:
-                item, end = self._decoder.raw_decode(self._text, self._at)
+                item, end = json_text.DECODER.raw_decode(self._text, self._at)
             except RecursionError as error:
                 raise self._bad("it is nested too deeply") from error
             except json.JSONDecodeError as error:  # or the item ends later
                 n = len(self._text) - self._at
                 if n > self._longest:
-                    raise lines.too_long(f"{self._name}:{self._n + 1}", self._longest) from error
+                    raise lines.too_long(where, self._longest) from error
                 place = error.pos - self._at + 1
                 if not self._read(max(_CHUNK, n)):
                     reason = f"{error.msg.removesuffix(' at')} at its character {place:,}"
                     raise self._bad(reason) from error
+            except json_text.RepeatedName as error:
+                raise json_text.repeated(where, error) from error
             except ValueError as error:  # a whole number of thousands of digits
                 raise self._bad(str(error).partition(";")[0]) from error
             else:

@@ -2,6 +2,8 @@
 
 import codecs
 import json
+import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,13 +17,37 @@ if TYPE_CHECKING:
 LONGEST = 1 << 26
 """Most bytes of a file that is parsed as a whole."""
 
+MOST_VALUES = 3_000_000
+"""Most values in what is parsed at once: an entry of an object takes up to 300 bytes of memory."""
+
 DEPTH = 100
 """Most objects and lists within one another."""
 
 NOT_JSON = "Check that it is the right file; if it was cut off, fetch or write it again."
 """The hint about what is no JSON at all."""
 
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_MARKS = (b",", b"[", b"{")
+"""Before each value stands one of these, but before those of an object."""
+
 T = TypeVar("T")
+
+
+class RepeatedName(ValueError):
+    """An object of JSON has a name twice: readers differ on which of the values counts."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        twice = next(name for name, n in names.items() if n > 1)
+        raise RepeatedName(f"the name {twice!r:.60} stands twice in one object")
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
+"""Refuses an object that has a name twice, by `RepeatedName`."""
 
 
 def read_json(path: Path, longest: int = LONGEST) -> Any:
@@ -74,12 +100,14 @@ def parse_json(content: bytes, where: str) -> Any:
     Raises
     ------
     BadFile
-        It is no JSON in UTF-8, is nested too deeply, or has a number of thousands of digits.
+        It is no JSON in UTF-8, is nested too deeply, holds more than `MOST_VALUES` values, a number
+        of thousands of digits, or an object with a name twice.
     """
     # an open string would else be said to end in a control character
     content = content.removeprefix(codecs.BOM_UTF8).rstrip()
+    require_few_values(content, where)
     try:
-        return json.loads(content.decode())
+        return DECODER.decode(content.decode())
     except UnicodeDecodeError as error:
         raise errors.BadFile(
             f"{where}: byte {error.start + 1} is not UTF-8.",
@@ -88,6 +116,8 @@ def parse_json(content: bytes, where: str) -> Any:
         ) from error
     except RecursionError as error:
         raise _too_deep(where) from error
+    except RepeatedName as error:
+        raise repeated(where, error) from error
     except ValueError as error:  # JSONDecodeError, and whole numbers of thousands of digits
         reason = str(error).partition(";")[0]
         if isinstance(error, json.JSONDecodeError):
@@ -99,6 +129,55 @@ def parse_json(content: bytes, where: str) -> Any:
             available=f"It begins with {begins!r}.",
             hint=NOT_JSON,
         ) from error
+
+
+def require_few_values(content: bytes, where: str) -> None:
+    """Refuse JSON of so many values that they could fill the memory, before it is parsed.
+
+    Parameters
+    ----------
+    content : bytes
+    where : str
+        For the message.
+
+    Raises
+    ------
+    BadFile
+        It holds more than `MOST_VALUES`.
+    """
+    if len(content) <= MOST_VALUES or _n_marks(content) <= MOST_VALUES:
+        return
+    if content.count(b'"') > MOST_VALUES or (
+        _n_marks(content) - sum(map(_n_marks, _STRING.findall(content))) > MOST_VALUES
+    ):
+        raise errors.BadFile(
+            f"{where}: this is JSON of more than {MOST_VALUES:,} values, too many at once.",
+            hint="Split it, or write it as Parquet.",
+        )
+
+
+def _n_marks(content: bytes) -> int:
+    return sum(map(content.count, _MARKS))
+
+
+def repeated(where: str, error: RepeatedName) -> errors.BadFile:
+    """Return the error about a name that an object has twice.
+
+    Parameters
+    ----------
+    where : str
+        File, or file and line.
+    error : RepeatedName
+
+    Returns
+    -------
+    BadFile
+    """
+    return errors.BadFile(
+        f"{where}: {error}.",
+        available="Which of its values counts is not said.",
+        hint="Leave one of them.",
+    )
 
 
 def typed(kind: type[T], value: object, where: str, hint: str) -> T:

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from saeatlas import errors
 from saeatlas.ingest.corpora import places
-from saeatlas.ingest.formats import json_text
+from saeatlas.ingest.formats import files, json_text
 from saeatlas.ingest.labels.source import Label, one_sae
 
 _NAME = re.compile(r"(.+)_(?:latent|feature)([0-9]{1,18})\.(?:txt|json)")
@@ -53,6 +53,8 @@ class Explanations:
     def __init__(self, folder: Path, *, hookpoint: str | None = None) -> None:
         self.left: set[str] = set()
         whole = folder.expanduser().absolute()
+        with errors.raised_as(errors.BadLabels):
+            files.require_plain(whole)
         if not whole.is_dir():
             raise errors.BadLabels(
                 f"There is no folder {folder}.",

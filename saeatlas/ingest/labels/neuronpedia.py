@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from saeatlas import errors
 from saeatlas.ingest.corpora import jsonl, places
 from saeatlas.ingest.corpora.document import called, excerpt
+from saeatlas.ingest.formats import files
 from saeatlas.ingest.labels.source import Label, feature_number, one_sae, shortened
 
 _URL = "https://www.neuronpedia.org"
@@ -125,6 +126,8 @@ class Export:
 def _files(path: Path) -> list[Path]:
     """List files in the order of their names."""
     path = path.expanduser().absolute()
+    with errors.raised_as(errors.BadLabels):
+        files.require_plain(path)
     if path.is_file():
         return [path]
     if not path.is_dir():

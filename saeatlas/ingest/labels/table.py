@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from saeatlas import errors
-from saeatlas.ingest import csv_header
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.corpora.document import excerpt
-from saeatlas.ingest.formats import lines, numerals
+from saeatlas.ingest.formats import csv_header, files, lines, numerals
 from saeatlas.ingest.labels.source import Label, feature_number, one_sae, shortened
 
 COLUMNS = ("feature", "text", "source", "score", "method", "url")
@@ -37,6 +36,8 @@ class LabelTable:
     def __init__(self, path: Path) -> None:
         self.left: set[str] = set()
         self._path = path.expanduser()
+        with errors.raised_as(errors.BadLabels):
+            files.require_plain(self._path)
         if not self._path.is_file():
             raise errors.BadLabels(
                 f"There is no file {path}.",
@@ -68,7 +69,7 @@ class LabelTable:
         sae = one_sae(saes, named=named)
         try:
             with errors.raised_as(errors.BadLabels), lines.text_lines(self._path) as text:
-                separator, names = csv_header.read_header(next(text, ""), COLUMNS)
+                separator, names = csv_header.read_header(self._path.name, next(text, ""), COLUMNS)
                 self._require_columns(names)
                 reader = csv.DictReader(
                     text, names, delimiter=separator, strict=True, skipinitialspace=True

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from saeatlas import errors
-from saeatlas.ingest import csv_header
-from saeatlas.ingest.formats import arrow, lines
+from saeatlas.ingest.formats import arrow, csv_header, lines
 from saeatlas.ingest.published import arrays, json_forms
 from saeatlas.ingest.tables import files
 
@@ -125,7 +124,9 @@ def _csv(path: Path, most: int, separator: str, wanted: Collection[str]) -> Colu
     n = 0
     with lines.text_lines(path) as text:
         try:
-            separator, names = csv_header.read_header(next(text, ""), ("feature",), separator)
+            separator, names = csv_header.read_header(
+                path.name, next(text, ""), ("feature",), separator
+            )
             _distinct(path.name, names)
             kept = [(i, name) for i, name in enumerate(names) if _is_wanted(name, wanted)]
             values: dict[str, list[Any]] = {name: [] for _, name in kept}
@@ -173,7 +174,7 @@ def _parquet(path: Path, most: int, wanted: Collection[str]) -> Columns:
 
     values: dict[str, list[Any]] = {}
     left_out = {}
-    with arrow.open_parquet(path) as file:
+    with arrow.open_parquet(path, coded=True) as file:
         _distinct(path.name, file.schema_arrow.names)
         kept = [one for one in file.schema_arrow if _is_wanted(one.name, wanted)]
         _require_few(path.name, file.metadata.num_rows, len(kept), most)
@@ -186,10 +187,11 @@ def _parquet(path: Path, most: int, wanted: Collection[str]) -> Columns:
                 or types.is_null(kind) or types.is_string(kind)
                 or types.is_large_string(kind) or types.is_string_view(kind)
             ):  # fmt: skip
-                left_out[one.name] = str(one.type)
+                left_out[one.name] = str(kind)
                 continue
             with arrow.arrow_understood(path):
-                found = file.read([one.name]).column(0).to_pylist()
+                chunks = file.read([one.name]).column(0).chunks
+            found = [value for chunk in chunks for value in _values(chunk)]
             values[one.name] = [_plain(value) for value in found] if decimal else found
     names = tuple(file.schema_arrow.names)
     return Columns(path.name, values, typed=True, left_out=left_out, names=names)
@@ -200,3 +202,13 @@ def _plain(value: Decimal | None) -> float | None:
     if value is None:
         return None
     return int(value) if value == int(value) else float(value)
+
+
+def _values(chunk: Any) -> list[Any]:
+    """Return the values of an array, each text of a dictionary once in memory."""
+    from pyarrow import types
+
+    if not types.is_dictionary(chunk.type):
+        return list(chunk.to_pylist())
+    known = chunk.dictionary.to_pylist()
+    return [None if number is None else known[number] for number in chunk.indices.to_pylist()]

@@ -96,6 +96,8 @@ def ingest(
     ------
     BadTable, UnknownName, DatabaseError
     """
+    with errors.raised_as(errors.BadTable):
+        files.require_plain(path.expanduser())
     if not path.expanduser().exists():
         raise errors.BadTable(
             f"There is no file {path}.",

@@ -67,17 +67,14 @@ def read_sae_files(path: Path) -> RawSae:
         What its files say cannot be computed exactly.
     """
     with understood(path), errors.raised_as(errors.BadWeights):
-        with formats.understood(path):  # a path may be too long
-            exists = path.exists()
-        if not exists:
+        formats.require_plain(path)
+        if not path.exists():
             near = path.parent.iterdir() if path.parent.is_dir() else ()
             raise errors.UnknownName(
                 f"There is no {path}.",
                 available=errors.nearest(path.name, (p.name for p in near)),
                 hint="Give --path an SAE's folder, or a file with W_dec.",
             )
-        if not path.is_dir():
-            formats.require_file(path)
         folder = path.parent if path.name in INNER_NAMES else path
         read = _reader(folder)
         if read is not None:

@@ -16,7 +16,14 @@ from saeatlas import errors
 from saeatlas.ingest.corpora import document
 from saeatlas.ingest.models import hooks
 from saeatlas.ingest.saes import files, hub, names
-from saeatlas.ingest.saes.loaded_sae import MAX_WIDTH, LoadedSae, named_page, neuronpedia_page
+from saeatlas.ingest.saes.loaded_sae import (
+    MAX_NORM,
+    MAX_WIDTH,
+    MIN_NORM,
+    LoadedSae,
+    named_page,
+    neuronpedia_page,
+)
 from saeatlas.ingest.saes.raw_sae import RawSae, quiet
 
 if TYPE_CHECKING:
@@ -39,9 +46,6 @@ _FOLDING = {
     "covariance_whitening": "fold_activation_whitening",
 }
 """By normalisation, sae-lens' method that puts it into the weights."""
-
-MIN_NORM, MAX_NORM = 1e-15, 1e15
-"""Lengths of decoder vectors: squares of their components are normal float32 numbers."""
 
 PROCESSING = ("center_writing_weights", "fold_value_biases", "fold_ln")
 """What TransformerLens does to a model's weights on demand that moves activations."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_WIDTH = 16_000
 """Most dimensions of a pgvector vector."""
 
+MIN_NORM, MAX_NORM = 1e-15, 1e15
+"""Lengths of vectors: squares of their components are normal float32 numbers."""
+
 _PAGE = re.compile(r"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?([\w.-]{1,100}/[\w.-]{1,100})/?")
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from saeatlas import errors
-from saeatlas.ingest import csv_header
-from saeatlas.ingest.formats import lines
+from saeatlas.ingest.formats import csv_header, lines
 
 BYTES_AT_A_TIME = 1 << 20
 _LONGEST_HEADER = 1 << 20
@@ -63,7 +62,7 @@ def read_header(path: Path, wanted: Collection[str], default: str) -> Header:
     """
     with lines.text_lines(path, _LONGEST_HEADER) as text:
         first = next(text, "")
-    separator, names = csv_header.read_header(first, wanted, default)
+    separator, names = csv_header.read_header(path.name, first, wanted, default)
     return Header(separator, names, f"{separator} " in first)
 
 
@@ -96,7 +95,7 @@ def batches(path: Path, header: Header, found: Mapping[str, str]) -> Iterator[An
     read = csv.ReadOptions(
         use_threads=False, block_size=BYTES_AT_A_TIME, column_names=header.names, skip_rows=1
     )
-    parse = csv.ParseOptions(delimiter=header.separator)
+    parse = csv.ParseOptions(delimiter=header.separator, newlines_in_values=True)
     with csv.open_csv(path, read, parse, convert) as reader:
         for batch in reader:
             columns = [batch.column(theirs) for theirs in found.values()]

@@ -91,9 +91,10 @@ def config(folder: Path) -> dict[str, Any]:
         return {}
     with errors.raised_as(errors.BadTable):
         found = json_text.read_json(path)
-    facts = found if isinstance(found, dict) else {}
-    names = {name: facts[name] for name in _NAMES if isinstance(facts.get(name), str)}
-    lengths = {name: facts[name] for name in _LENGTHS if facts.get(name) is not None}
+    if not isinstance(found, dict):
+        raise errors.BadTable(f"{path} holds {found!r:.60}, not an object with fields.", hint=FETCH)
+    names = {name: found[name] for name in _NAMES if isinstance(found.get(name), str)}
+    lengths = {name: found[name] for name in _LENGTHS if found.get(name) is not None}
     for name, length in lengths.items():
         if type(length) is not int or not 0 < length < 2**31:
             raise errors.BadTable(

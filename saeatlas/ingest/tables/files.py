@@ -114,13 +114,15 @@ class TableFile:
             yield Named(number, name, self._subsets.get(number))
 
     def _parquet(self) -> Iterator[Any]:
-        with arrow.open_parquet(self.path) as file:
+        with arrow.open_parquet(self.path, coded=True) as file:
             found = self._found(file.schema_arrow.names)
             for ours, theirs in found.items():
                 self._require_type(ours, theirs, file.schema_arrow.field(theirs).type)
             columns = list(dict.fromkeys(found.values()))
-            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns):
-                yield batch.select(list(found.values())).rename_columns(list(found))
+            for group in range(file.num_row_groups):
+                n = arrow.rows_at_a_time(file, group, ROWS_AT_A_TIME, columns, coded=True)
+                for batch in file.iter_batches(n, row_groups=[group], columns=columns):
+                    yield batch.select(list(found.values())).rename_columns(list(found))
 
     def _csv(self) -> Iterator[Any]:
         default = "\t" if plain_suffix(self.path) == ".tsv" else ","
@@ -157,7 +159,10 @@ class TableFile:
             )
 
     def _understood(self, batch: Any, first: int, is_csv: bool) -> Rows:
-        columns = {ours: _plain(batch.column(ours)) for ours in batch.schema.names}
+        columns = {
+            ours: column if ours in ("document", "subset") else _plain(column)
+            for ours, column in zip(batch.schema.names, batch.columns, strict=True)
+        }
         for ours in columns.keys() - {"subset"}:
             if columns[ours].null_count:
                 i = int(columns[ours].is_null().to_numpy(zero_copy_only=False).argmax())
@@ -221,18 +226,25 @@ def plain_suffix(path: Path) -> str:
 
 
 def _plain(column: Any) -> Any:
-    """Undo a dictionary encoding, whose order and unused values mean nothing, and views."""
-    import pyarrow as pa
+    """Undo a dictionary encoding."""
     from pyarrow import types
 
-    plain = column.dictionary_decode() if types.is_dictionary(column.type) else column
-    return plain.cast(pa.string()) if types.is_string_view(plain.type) else plain
+    return column.dictionary_decode() if types.is_dictionary(column.type) else column
 
 
 def _coded(column: Any) -> tuple[Int, list[Any]]:
     """Return each value's number, by first appearance, and the values."""
-    encoded = column.dictionary_encode(null_encoding="encode")
-    return encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    # order and unused values of a dictionary mean nothing; its texts may be long: each once
+    is_coded = types.is_dictionary(column.type)
+    numbers = column.indices if is_coded else column
+    encoded = numbers.dictionary_encode(null_encoding="encode")
+    names = column.dictionary.take(encoded.dictionary) if is_coded else encoded.dictionary
+    return encoded.indices.to_numpy(zero_copy_only=False), names.to_pylist()
 
 
 def _integers(column: Any) -> Int:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 import saeatlas
 from saeatlas import errors, ranges
 from saeatlas.ingest.corpora import places
+from saeatlas.ingest.formats import files as formats
 from saeatlas.ingest.saes import store
 from saeatlas.ingest.tables import corpus as corpora
 from saeatlas.ingest.tables import delphi, files, stage
@@ -158,6 +159,8 @@ def open_table(path: Path, columns: Mapping[str, str]) -> Source:
     BadTable
         There is none, or of no kind that is known.
     """
+    with errors.raised_as(errors.BadTable):
+        formats.require_plain(path.expanduser())
     whole = path.expanduser().resolve()
     if not whole.exists():
         raise errors.BadTable(

@@ -37,6 +37,7 @@ def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
     Raises
     ------
     BadWords
+        It cannot be read, or has none of the words.
     """
     wanted = spellings.all_spellings(words)
     found: dict[str, float] = {}
@@ -50,10 +51,14 @@ def read_frequencies(path: Path, words: Sequence[str]) -> dict[str, float]:
             )
         if name in wanted:
             found[name] = math.log(count)
-    return {
-        word: found[name]
-        for word, name in spellings.find_spellings(words, found, cased=cased).items()
-    }
+    chosen = spellings.find_spellings(words, found, cased=cased)
+    if words and not chosen:
+        raise errors.BadWords(
+            f"{path.name} counts none of the {len(words):,} words.",
+            available=f"They are {', '.join(sorted(words)[:5])}{', ...' * (len(words) > 5)}",
+            hint=f"Check that they are in its language and spelling. {_FORM}",
+        )
+    return {word: found[name] for word, name in chosen.items()}
 
 
 def frequencies_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from saeatlas import errors
 from saeatlas.ingest.formats import arrays, files, lines, npy
 from saeatlas.ingest.formats.files import FETCH
+from saeatlas.ingest.saes.loaded_sae import MAX_NORM, MIN_NORM
 from saeatlas.ingest.words import spellings, vector_formats
 
 _NPZ = "numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file."
@@ -59,8 +60,8 @@ def read_vectors(path: Path, words: Sequence[str]) -> WordVectors:
     Raises
     ------
     BadWords
-        It cannot be read, is of no known form, cut off, ragged, or has NaN or infinity where a
-        word wanted has its vector.
+        It cannot be read, is of no known form, cut off, ragged, or has NaN, infinity or a length
+        beyond `MIN_NORM` and `MAX_NORM` where a word wanted has its vector.
     """
     with errors.raised_as(errors.BadWords):
         return _read_npz(path, words) if path.suffix == ".npz" else _read_rows(path, words)
@@ -96,7 +97,7 @@ def _read_rows(path: Path, words: Sequence[str]) -> WordVectors:
             cased = cased or _has_capital(word)
             name = wanted.get(word)
             if name is not None and name not in found:
-                found[name] = rank, _finite(path, name, _numbers(path, name, opened, numbers))
+                found[name] = rank, _checked(path, name, _numbers(path, name, opened, numbers))
     if opened.n not in (None, rank):
         raise errors.BadWords(
             f"{path.name} has {rank:,} words; its first line says {opened.n:,}.", hint=FETCH
@@ -133,7 +134,7 @@ def _read_npz(path: Path, words: Sequence[str]) -> WordVectors:
     chosen = spellings.find_spellings(
         words, places, cased=any(name != name.lower() for name in places)
     )
-    found = {word: _finite(path, name, vectors[places[name]]) for word, name in chosen.items()}
+    found = {word: _checked(path, name, vectors[places[name]]) for word, name in chosen.items()}
     return WordVectors("npz", len(spelled), vectors.shape[1], found, {})
 
 
@@ -165,11 +166,19 @@ def _numbers(
         ) from error
 
 
-def _finite(path: Path, name: str, vector: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+def _checked(path: Path, name: str, vector: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
         narrow = vector.astype(np.float32)
     if not np.isfinite(narrow).all():
         raise errors.BadWords(
             f"{path.name}: the vector of {name!r} has NaN or infinity.", hint=FETCH
+        )
+    norm = float(np.linalg.norm(narrow.astype(np.float64)))
+    if norm and not MIN_NORM <= norm <= MAX_NORM:
+        raise errors.BadWords(
+            f"{path.name}: the vector of {name!r} has length {norm:.3g}.",
+            available=f"Cosines can be computed for lengths from {MIN_NORM:g} to {MAX_NORM:g}: the "
+            "database squares single-precision numbers.",
+            hint="Multiply all vectors by a constant.",
         )
     return narrow

@@ -688,6 +688,7 @@ def _bad_caches() -> dict[str, Any]:
         "tokens": (parts(tokens=np.ones((3, 0), np.int64)), "no tokens as Delphi"),
         "two tokens": (parts(tokens=np.ones((12, 8), np.int64)), "hold different tokens"),
         "config": (lambda c: (c / "config.json").write_text("{"), "is not JSON"),
+        "list": (lambda c: (c / "config.json").write_text("[]"), "not an object with fields"),
         **{
             f"length {value!r}": (
                 lambda c, n=value: (c / "config.json").write_text(json.dumps({"ctx_len": n})),

@@ -100,7 +100,8 @@ def test_any_words_and_numbers_come_back(
 ) -> None:
     random = np.random.default_rng(seed)
     shape = len(vocabulary), d
-    vectors = (random.normal(size=shape) * 10 ** random.uniform(-44, 37, shape)).astype(np.float32)
+    vectors = (random.normal(size=shape) * 10 ** random.uniform(-44, 14, shape)).astype(np.float32)
+    vectors[:, 0] = random.uniform(1, 2, len(vectors))  # lengths that have a cosine
     path = tmp_path / "vectors"
     if form == "word2vec binary":
         path = binary(path, vocabulary, vectors, end)
@@ -254,7 +255,8 @@ def test_frequencies_as_csv_and_tsv(tmp_path: Path, content: str) -> None:
     found = frequencies.read_frequencies(path, ["the", "US", "nowhere"])
     assert found == {"the": pytest.approx(np.log(3)), "US": pytest.approx(np.log(2))}
     path.write_text("The,3\nus,2\n")
-    assert frequencies.read_frequencies(path, ["the", "US"]) == {}
+    with pytest.raises(errors.BadWords, match="none of the 2 words"):
+        frequencies.read_frequencies(path, ["the", "US"])
 
 
 def test_a_semicolon_is_a_word_too(tmp_path: Path) -> None:
@@ -291,6 +293,9 @@ def test_a_quotation_mark_is_a_word_in_tsv_and_quotes_in_csv(tmp_path: Path) -> 
         (b"the;1,5\nof;2,5\n", "line 1: .'the', '1,5'"),
         (b"word;count\nthe;1.000,5\n", "line 2: .'the', '1.000,5'"),
         (b"the,3\nof,1\nthe,2\n", "line 3: 'the' was there before"),
+        (b"", "counts none of the 2 words"),
+        (b"word,count\n", "counts none of the 2 words"),
+        (b"le,3\nde,4\n", "counts none of the 2 words"),
         (b"the,3\n\xff,2\n", "is not UTF-8"),
     ],
 )
@@ -329,6 +334,17 @@ def test_ready_vectors_in_the_catalog(engine: sa.Engine, tmp_path: Path, form: s
     more = write(tmp_path / "more.json", [("1999", "2"), ("Paris", "2")])
     said = words.ingest_file_words(engine, [more], path, name="mine").summary
     assert "6 words of 5 dimensions: 2 added" in said
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+@pytest.mark.parametrize("form", FORMS)
+def test_lengths_that_have_no_cosine_are_refused(tmp_path: Path, form: str, scale: float) -> None:
+    vectors = VECTORS.copy()
+    vectors[1] *= np.float32(scale)
+    path = FORMS[form](tmp_path / "vectors", vectors=vectors)
+    with pytest.raises(errors.BadWords, match="the vector of 'the' has length"):
+        vector_files.read_vectors(path, ["the"])
+    assert vector_files.read_vectors(path, ["1999"]).vectors.keys() == {"1999"}
 
 
 def test_other_vectors_under_the_same_name_are_refused(engine: sa.Engine, tmp_path: Path) -> None:
