@@ -121,12 +121,15 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _unnested(content: Any) -> Any:
-    """Look into a checkpoint for the weights, which may lie beside an optimizer's."""
+    """Look into a checkpoint for the weights, which may lie beside an optimizer's.
+
+    Tensors and numbers that stand directly beside them may belong to them.
+    """
     for _ in range(3):
         inner = [content[key] for key in _NESTED if isinstance(content, dict) and key in content]
         if not inner or not isinstance(inner[0], dict):
             break
-        content = inner[0]
+        content = {k: v for k, v in content.items() if not isinstance(v, dict)} | inner[0]
     return content
 
 
@@ -140,5 +143,6 @@ def _in_numpy(content: Any) -> dict[str, npt.NDArray[np.generic]]:
             f"The file holds a {type(content).__name__} and no tensors by name.",
             hint="Save the SAE's state_dict().",
         )
-    found = {str(k): t for k, t in content.items() if isinstance(t, torch.Tensor)}
-    return {name: tensors.in_numpy(t) for name, t in found.items()}
+    found = {str(k): tensors.in_numpy(t) for k, t in content.items() if isinstance(t, torch.Tensor)}
+    numbers = {str(k): np.array(v) for k, v in content.items() if type(v) in (int, float)}
+    return found | numbers

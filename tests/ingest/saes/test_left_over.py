@@ -198,6 +198,24 @@ def test_further_arrays(tmp_path: Path, make: Any, name: str, values: Any) -> No
     assert name in caught.value.wrong
 
 
+@pytest.mark.parametrize("beside", [{"scale": 2.0}, {"gain": torch.ones(F)}, {"shift": 1}])
+@pytest.mark.parametrize("make", [_dictionary, _qwen])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_lies_around_the_weights_in_a_checkpoint(
+    tmp_path: Path, make: Any, nested: bool, beside: dict[str, Any]
+) -> None:
+    path = make(tmp_path / "a", {}, {})
+    file = path / "ae.pt" if path.is_dir() else path
+    state = torch.load(file)
+    training = {"step": 7, "epoch": 1, "loss": 0.1, "optimizer": {"lr": 0.1}, "note": "best"}
+    torch.save({"state_dict": state} | training if nested else state | training, file)
+    assert load_sae(path=path).sae is not None
+    torch.save({"state_dict": state} | beside if nested else state | beside, file)
+    with pytest.raises(errors.UnsupportedSae) as caught:
+        load_sae(path=path)
+    assert next(iter(beside)) in caught.value.wrong
+
+
 @pytest.mark.parametrize("entry", ["scale", "input_gain", "log_threshold", "l0_norm", "post_fn"])
 @pytest.mark.parametrize("make", [make for make in KINDS if make not in (_gemma, _qwen)])
 def test_an_entry_that_is_set_is_named(tmp_path: Path, make: Any, entry: str) -> None:

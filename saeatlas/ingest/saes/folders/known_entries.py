@@ -27,8 +27,8 @@ _TRAINING = frozenset(  # one text, as a list would be of a hundred lines
     total_training_tokens train_batch_size train_batch_size_samples train_batch_size_tokens
     training_tokens unique_id use_cached_activations use_chat_formatting use_ghost_grads
     use_matryoshka_aux_loss use_sparse_activations verbose
-    betas epochs grad_clip jumprelu_init_threshold jumprelu_tanh_scale optimizer scheduler steps
-    warmup weight_decay
+    betas epoch epochs grad_clip jumprelu_init_threshold jumprelu_tanh_scale loss optimizer
+    scheduler step steps warmup weight_decay
     """.split()  # noqa: SIM905
 )
 """Entries of training configurations, most of sae-lens 0 to 6, that change no activation."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saeatlas import errors
+from saeatlas.ingest.saes.folders import known_entries
 from saeatlas.ingest.saes.raw_sae import Arrays
 
 Matrix = npt.NDArray[np.float32]
@@ -148,7 +149,11 @@ def read_weights(name: str, arrays: Arrays) -> Weights:
         )
     key, decoder = found
     _require_matrix(name, decoder)
-    rest = {k: values for k, values in arrays.items() if k != key}
+    rest = {
+        k: values
+        for k, values in arrays.items()
+        if k != key and (values.ndim or not known_entries.changes_nothing(k))
+    }
     vectors, others, of_features, of_dimensions = _vectors(rest)
     beside = _named(arrays, _ENCODERS)
     sides = _sides(decoder, of_features, of_dimensions, beside)
