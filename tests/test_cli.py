@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner, Result
 
 import saeatlas
 from saeatlas import cli
@@ -29,6 +30,11 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"COLUMNS": "200"},
         check=False,
     )
+
+
+def inside(*words: str) -> Result:
+    """Run a command in this process, which has imported already what commands need."""
+    return CliRunner(env={"COLUMNS": "200"}).invoke(cli.cli, words, catch_exceptions=False)
 
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -86,28 +92,28 @@ def test_from_files_to_answers(database_url: str, tmp_path: Path) -> None:
     corpus = tiny.write_corpus(tmp_path / "texts.jsonl", [40, 70, 20, 60])
     done = run("ingest", "sae", "--path", str(tmp_path / "saes" / "one"))
     assert done.stdout == "SAE 1  saes/one  96 features of 24 dimensions: ingested\n"
-    again = run("ingest", "sae", "--path", str(tmp_path / "saes" / "one"))
+    again = inside("ingest", "sae", "--path", str(tmp_path / "saes" / "one"))
     assert again.stdout.endswith("already there, unchanged\n")
     words = (
         "ingest activations --sae saes --subset-field meta.pile_set_name --context 65 --block 16 "
         f"--force --model {model} --corpus {corpus}"
     ).split()
-    done = run(*words)
-    assert done.returncode == 0, done.stderr
-    assert "4 documents recorded" in done.stdout and "4/4" in done.stderr
-    status = run("status").stdout
+    recorded = inside(*words)
+    assert recorded.exit_code == 0, recorded.stderr
+    assert "4 documents recorded" in recorded.stdout and "4/4" in recorded.stderr
+    status = inside("status").stdout
     assert "saes" in status and "A (2), B (2)" in status and "complete" in status
     query = "select subset, count(*) as n from block_activations group by subset order by subset"
-    rows = json.loads(run("sql", query, "--format", "json").stdout)
+    rows = json.loads(inside("sql", query, "--format", "json").stdout)
     assert [row["subset"] for row in rows] == ["A", "B"] and all(row["n"] for row in rows)
-    assert run("sql", query, "--format", "csv").stdout.splitlines()[0] == "subset,n"
+    assert inside("sql", query, "--format", "csv").stdout.splitlines()[0] == "subset,n"
     out = tmp_path / "out.parquet"
-    assert run("sql", query, "--format", "parquet", "--output", str(out)).returncode == 0
+    assert inside("sql", query, "--format", "parquet", "--output", str(out)).exit_code == 0
     assert pd.read_parquet(out).subset.tolist() == ["A", "B"]
-    assert "Removed recording 1" in run("remove", "recording", "1").stdout
-    assert "Removed SAE 1" in run("remove", "sae", "saes/one").stdout
-    assert "Removed corpus 1" in run("remove", "corpus", "1").stdout
-    assert run("status").stdout.count("none yet") == 5
+    assert "Removed recording 1" in inside("remove", "recording", "1").stdout
+    assert "Removed SAE 1" in inside("remove", "sae", "saes/one").stdout
+    assert "Removed corpus 1" in inside("remove", "corpus", "1").stdout
+    assert inside("status").stdout.count("none yet") == 5
 
 
 @pytest.mark.slow

@@ -121,10 +121,10 @@ def test_lobes_too_small_or_too_many_are_not_classified() -> None:
     assert [clustering for clustering, _ in found["ami", "permuted"]] == [1, 2, 3, 6]
 
 
-def _p_values(make: Callable[[int], Inputs]) -> dict[str, Array]:
-    """p of 200 worlds."""
+def _p_values(make: Callable[[int], Inputs], worlds: int = 200) -> dict[str, Array]:
+    """p of as many worlds."""
     found: dict[str, list[float]] = {"permuted": [], "frequency": []}
-    for seed in range(200):
+    for seed in range(worlds):
         plan = _params(trials=99, vector_trials=0, classify_up_to=0, stratum=16, seed=seed)
         tested = _tested(make(seed), plan)
         for null, values in found.items():
@@ -137,7 +137,7 @@ def _simulated_null(seed: int) -> Inputs:
 
     Lobes and clusters are found as the commands find them, but for cluster_qr in place of k-means.
     The arrays are taken from the simulator and counted by numpy: through PostgreSQL, which other
-    tests go through, 200 catalogs would take several minutes and say the same.
+    tests go through, so many catalogs would take several minutes and say the same.
     """
     terms = simulation.Params(
         features=200, d_model=16, lobes=4, active=16.0, blocks_per_document=1, preference=0.9,
@@ -177,9 +177,9 @@ def _confounded(seed: int, n: int = 400) -> Inputs:
 
 @pytest.mark.slow
 def test_without_a_relation_p_is_uniform() -> None:
-    """Kolmogorov-Smirnov: 0.115 is its 1% point for 200 worlds, and p has steps of 0.01."""
-    for null, p in _p_values(_simulated_null).items():
-        assert stats.kstest(p, "uniform").statistic < 0.115 + 0.01, null
+    """Kolmogorov-Smirnov: 0.149 is its 1% point for 120 worlds, and p has steps of 0.01."""
+    for null, p in _p_values(_simulated_null, 120).items():
+        assert stats.kstest(p, "uniform").statistic < 0.149 + 0.01, null
 
 
 @pytest.mark.slow
