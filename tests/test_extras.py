@@ -87,6 +87,7 @@ def test_what_needs_no_model_is_ingested_without_torch(database_url: str, tmp_pa
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "extra"),
     [

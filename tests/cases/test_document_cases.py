@@ -80,6 +80,7 @@ ROWS: list[dict[str, Any]] = [
 EXPECTED = ["Books", None, None, None, None, "Code"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "text jsonl", "text parquet"])
 def test_some_documents_have_no_subset(
     engine: sa.Engine, sae: None, model: Path, tmp_path: Path, form: str

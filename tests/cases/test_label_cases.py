@@ -69,6 +69,7 @@ OTHER_KINDS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 @pytest.mark.parametrize("name", ["batch-0.jsonl", "batch-0.jsonl.gz"])
 @pytest.mark.parametrize("as_folder", [True, False])

@@ -48,6 +48,7 @@ def stored(asked_url: str, tmp_path_factory: pytest.TempPathFactory) -> anndata.
     return anndata.read_h5ad(path)
 
 
+@pytest.mark.slow
 def test_features_are_observations(atlas: Atlas, stored: anndata.AnnData) -> None:
     assert stored.shape == (4900, 16) and stored.X.dtype == np.float32
     assert np.array_equal(stored.X, atlas.decoder(1))
@@ -68,6 +69,7 @@ def test_masks_of_whole_numbers_choose_features(stored: anndata.AnnData) -> None
     assert stored[stored.obs.layer == 12].n_obs == stored.n_obs
 
 
+@pytest.mark.slow
 def test_what_was_read_is_written_anew(atlas: Atlas, tmp_path: Path) -> None:
     path = tmp_path / "x.h5ad"
     with pd.option_context("future.infer_string", False):  # as docs/python.md says

@@ -103,6 +103,7 @@ def test_vectors_come_back_as_numbers(engine: sa.Engine) -> None:
     assert json.loads(render(answer, "json")) == [{"decoder": [0.0, 1.0, 0.0]}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "message"),
     [

@@ -13,6 +13,7 @@ def documents() -> list[texts.Document]:
     return list(texts.collect(12))
 
 
+@pytest.mark.slow
 def test_documents_are_the_same_each_time(documents: list[texts.Document]) -> None:
     assert list(texts.collect(12)) == documents
 

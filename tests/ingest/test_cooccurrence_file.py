@@ -108,6 +108,7 @@ def _more_than_one(counts: sparse.Array) -> sparse.Array:
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("histogram", "n_chunks", "message"),
     [

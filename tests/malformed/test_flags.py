@@ -117,6 +117,7 @@ def _main(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "name", "value"), _cases())
 def test_a_value_that_cannot_be_is_refused_in_a_sentence(
     things: dict[str, str], words: tuple[str, ...], name: str, value: str,

@@ -156,6 +156,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_files_of_much_memory(tmp_path: Path, name: str) -> None:
     reader, make, expected = BOMBS[name]
@@ -170,6 +171,7 @@ def test_small_files_of_much_memory(tmp_path: Path, name: str) -> None:
     assert kib < 1 << 20, f"{kib:,} KiB"
 
 
+@pytest.mark.slow
 def test_the_dearest_json_of_the_values_that_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     n = json_text.MOST_VALUES - 2

@@ -93,6 +93,7 @@ def _outcome(engine: sa.Engine, form: seeds.Form, folder: Path) -> str:
     return "read" if _same_as_elsewhere(engine, form, folder, found) else "read wrong"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_a_spoiled_file_is_read_right_or_refused(
     catalog: sa.Engine, tmp_path: Path, name: str

@@ -117,6 +117,7 @@ def test_bitmaps_equal_the_matrix_however_it_grew(
     assert (n == active.sum(axis=0)).all()
 
 
+@pytest.mark.slow
 def test_growing_leaves_the_chunks_that_are_there(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

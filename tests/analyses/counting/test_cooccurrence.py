@@ -323,6 +323,7 @@ def test_more_blocks_than_a_square_of_integers_holds(engine: sa.Engine) -> None:
             assert phi == pytest.approx(expected[feature, other], rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -575,6 +576,7 @@ def test_removal_of_the_counts_that_are_added_to_is_noticed(
     _assert_equal(engine, _count(engine, counted, 2.0).run, counted.peaks > 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "recording", "sae", "corpus"])
 def test_removal_leaves_no_row_and_no_partition(
     engine: sa.Engine, counted: Made, what: str

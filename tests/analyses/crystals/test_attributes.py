@@ -37,6 +37,7 @@ def test_equals_numpys(seed: int, n: int, unknown: bool, grouped: bool) -> None:
     assert 0 <= found.r2_low <= found.r2_high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("r2", "n", "size"), [(0, 60, 1), (0.05, 100, 1), (0.5, 40, 1), (0.9, 100, 1), (0.4, 240, 4)]
 )

@@ -401,6 +401,7 @@ def test_analogies_are_the_nearest_to_the_sum(engine: sa.Engine) -> None:
     np.testing.assert_allclose(found.cosine, cosines[order], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_crystals_and_function_vectors_of_a_feature(engine: sa.Engine) -> None:
     _simulate(engine)
     _find(engine)

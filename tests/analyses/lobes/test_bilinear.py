@@ -158,6 +158,7 @@ def test_eigenvectors_of_few_features(measure: str, n: int, k_max: int) -> None:
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(k_max), atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_without_structure(measure: str) -> None:
     """Eigenvalues side by side, and features of every frequency."""
@@ -390,6 +391,7 @@ def test_counts_from_a_file_have_no_bits(engine: sa.Engine, tmp_path: Path) -> N
         _labels(engine, run, affinities=["phi"], ks=[2], matrix_free=True)
 
 
+@pytest.mark.slow
 def test_the_command_line(engine: sa.Engine, planted: int) -> None:
     def say(line: str) -> str:
         done = CliRunner().invoke(cli, ["analyze", "lobes", *line.split()])

@@ -148,6 +148,7 @@ def _complete(n: int) -> Array:
     return 1 - np.eye(n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_star, _bipartite, _rank_one, _complete])
 @pytest.mark.parametrize("n", [2, 3, 50, 300])
 def test_eigenvalues_that_are_zero_or_below(make: Any, n: int) -> None:
@@ -164,6 +165,7 @@ def test_eigenvalues_that_are_zero_or_below(make: Any, n: int) -> None:
         assert gaps.max() < 5e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_parts", [2, 5])
 @pytest.mark.parametrize("k_max", [2, 5, 8, 40, 330])
 def test_parts_without_any_affinity_between(n_parts: int, k_max: int) -> None:

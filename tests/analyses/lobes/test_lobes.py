@@ -188,6 +188,7 @@ def test_the_same_again_is_found_and_others_stand_beside_it(
     assert _agreement(qr, simulation.plant_features(PLANTED).lobe) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["first", "second", "clustering"])
 def test_stopped_halfway_it_leaves_nothing(
     engine: sa.Engine, planted: int, monkeypatch: pytest.MonkeyPatch, at: str
@@ -222,6 +223,7 @@ def test_two_at_once(engine: sa.Engine, planted: int) -> None:
     assert _find(engine, planted, report=once("cluster", meanwhile), **wanted).created
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "recording", "sae"])
 def test_removal_takes_lobes_along(engine: sa.Engine, planted: int, what: str) -> None:
     done = _find(engine, planted, affinities=["phi"], ks=[2])
@@ -428,6 +430,7 @@ def published(engine: sa.Engine, tmp_path: Path) -> tuple[int, Array, int]:
     return run, histogram, 500
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Graph is not fully connected")
 @pytest.mark.parametrize("measure", ["phi", "jaccard", "dice", "overlap", "simple_matching"])
 def test_the_papers_preset_equals_a_plain_reference(
@@ -617,6 +620,7 @@ def test_clusterings_are_read_by_affinity_and_k(engine: sa.Engine, planted: int)
         _read(engine, planted)
 
 
+@pytest.mark.slow
 def test_the_command_line(engine: sa.Engine, planted: int) -> None:
     def say(line: str) -> str:
         done = CliRunner().invoke(cli, line.split())

@@ -26,6 +26,7 @@ def _draw(seed: int, n: int, d: int, k: int) -> tuple[Array, Array]:
 SIZES = pytest.mark.parametrize(("n", "d", "k"), [(300, 20, 2), (400, 30, 5), (500, 64, 8)])
 
 
+@pytest.mark.slow
 @SIZES
 @pytest.mark.parametrize("C", [1.0, 30.0])
 def test_equals_scikit_learns(n: int, d: int, k: int, C: float) -> None:

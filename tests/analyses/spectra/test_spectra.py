@@ -199,6 +199,7 @@ def test_layers_by_one_command(engine: sa.Engine) -> None:
     assert layers.layer.tolist() == [3, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line, said",
     [

@@ -204,6 +204,7 @@ def _close(covariance: Covariance, x: np.ndarray) -> None:
     np.testing.assert_allclose(covariance.mean, x.mean(0), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [16, 5])
 def test_it_is_the_covariance_of_the_tokens_that_count(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path, tail: int
@@ -289,6 +290,7 @@ def test_a_document_run_again_near_a_threshold_counts_once(
     _close(_read(engine), _inputs(model, corpus_file))
 
 
+@pytest.mark.slow
 def test_lower_precision(engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path) -> None:
     _ingest(engine, tiny.make_sae(tmp_path / "r" / "one"))
     _record(engine, model, corpus_file, ["one"], dtype="bfloat16")

@@ -225,6 +225,7 @@ def _started(engine: sa.Engine) -> bool:
     return bool(found)
 
 
+@pytest.mark.slow
 def test_an_sae_that_comes_later_shares_documents_and_blocks(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +294,7 @@ def test_width_that_does_not_fit_is_refused_before_any_weight_loads(
     assert _nothing_but_saes(engine)
 
 
+@pytest.mark.slow
 def test_a_changed_corpus_is_noticed(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:

@@ -502,6 +502,7 @@ def test_parquet_without_the_text_column(tmp_path: Path) -> None:
 # Bad files --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_bad_document", ["error", "skip"])
 @pytest.mark.parametrize("suffix", [suffix for suffix in PACK if suffix])
 def test_a_cut_off_archive_yields_its_whole_lines_first(

@@ -160,6 +160,7 @@ def test_a_source_leaves_others_alone(engine: sa.Engine, tmp_path: Path) -> None
     assert _stored(engine, "sae", "text") == [(2, "from two"), (3, "from one"), (3, "from two")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -79,6 +79,7 @@ def _whole(tokenizer: tokens.Tokenizer, text: str) -> list[int]:
     return ids
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -102,6 +102,7 @@ def test_of_several_the_newest(engine: sa.Engine, tmp_path: Path) -> None:
     assert _features('features of sae 2 where attribute.a = "seven"') == [3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -165,6 +166,7 @@ def test_types_that_files_say(engine: sa.Engine, tmp_path: Path) -> None:
     assert "code (texts)" in _ingest(engine, tmp_path / "a.csv").content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [

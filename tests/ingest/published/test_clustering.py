@@ -208,6 +208,7 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files(engine: sa.Engine, tmp_path: Path, name: str) -> None:
     content, message = BAD[name]

@@ -256,6 +256,7 @@ def test_a_skip_connection_that_the_configuration_denies(tmp_path: Path) -> None
         load_sae(path=_gemma_2(tmp_path / "a", {"affine_skip_connection": _drawn(D, D)}, said))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     ["", "model_kind: [", "\tmodel_kind: transcoder_set", "model_ki", "- a\n- b", "a: !!python/x 1",

@@ -395,6 +395,7 @@ def _openmoss(folder: Path, w: dict[str, Array], **said: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include", [False, True])
 @pytest.mark.parametrize("norm", ["dataset-wise", "inference", "token-wise"])
 @pytest.mark.parametrize("act_fn", ["relu", "jumprelu", "topk"])

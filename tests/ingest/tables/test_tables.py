@@ -489,6 +489,7 @@ def _bad_files() -> dict[str, tuple[Any, str]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _bad_files())
 def test_bad_tables(engine: sa.Engine, tmp_path: Path, name: str) -> None:
     content, message = _bad_files()[name]
@@ -703,6 +704,7 @@ def _bad_caches() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _bad_caches())
 def test_bad_caches(engine: sa.Engine, tmp_path: Path, name: str) -> None:
     _cache(tmp_path / "c")
@@ -737,6 +739,7 @@ DOCUMENTS: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DOCUMENTS)
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".tsv.gz"])
 @pytest.mark.parametrize("twice", [False, True])
@@ -790,6 +793,7 @@ def test_the_same_file_by_other_columns_is_another_table(engine: sa.Engine, tmp_
         _ingest(engine, path, columns={"activation": "second"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize(
     "columns",

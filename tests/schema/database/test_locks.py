@@ -40,6 +40,7 @@ _FORBIDDEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", _FORBIDDEN)
 def test_a_reader_cannot_take_a_lock(reader: sa.Connection, statement: str) -> None:
     with pytest.raises(sa.exc.ProgrammingError) as caught:

@@ -60,6 +60,7 @@ def _about(engine: sa.Engine, query: str | None, k: int = 20, sae: int | None = 
     return list(found.feature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "features"),
     [
@@ -131,6 +132,7 @@ def _closest(word: str, known: set[str]) -> list[str]:
     return [other for _, other in sorted(scored)[:3]] or [word]
 
 
+@pytest.mark.slow
 def test_mistyped_words_are_taken_for_the_nearest(engine: sa.Engine) -> None:
     rng = random.Random(0)
     words = sorted({"".join(rng.choices("aeioklmnrst", k=rng.randint(4, 9))) for _ in range(400)})

@@ -150,6 +150,7 @@ def test_partners_of_the_dead_and_the_unknown_are_none(
     assert len(defaults) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [
@@ -204,6 +205,7 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for part in plan.get("Plans", []) for node in _nodes(part))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", [0, 4000, 8191])
 def test_partners_reads_its_own_tiles_by_index(engine: sa.Engine, feature: int) -> None:
     """Three runs of 8,192 features; of 2,080 tiles a feature needs 64."""

@@ -55,6 +55,7 @@ def _by_quantile(peaks: sparse.Array, feature: int, bins: int, each: int) -> lis
     return chosen
 
 
+@pytest.mark.slow
 def test_top_blocks(engine: sa.Engine, made: sparse.Made) -> None:
     for feature in range(D_SAE):
         for k in (1, 2, 10, 1000):
@@ -66,6 +67,7 @@ def test_top_blocks(engine: sa.Engine, made: sparse.Made) -> None:
             assert (frame.document == frame.block // 3).all() and frame.text.isna().all()
 
 
+@pytest.mark.slow
 def test_feature_peaks(engine: sa.Engine, made: sparse.Made) -> None:
     for feature in range(D_SAE):
         query = "select * from feature_peaks(%s, %s) order by block"
@@ -74,6 +76,7 @@ def test_feature_peaks(engine: sa.Engine, made: sparse.Made) -> None:
         assert np.allclose(frame.peak.astype(float), made.peaks[frame.block, feature])
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(feature=st.integers(0, D_SAE - 1), bins=st.integers(1, 150), each=st.integers(1, 4))
 def test_blocks_by_quantile(
