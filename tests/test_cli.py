@@ -68,6 +68,7 @@ def test_help_is_light() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_query_is_light(database_url: str) -> None:
     code = (
         "import sys; from click.testing import CliRunner; from saeatlas.cli import cli;"
@@ -190,6 +191,7 @@ def test_parquet_wants_a_file(database_url: str) -> None:
     assert done.returncode == 2 and "--output" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_error(database_url: str) -> None:
     command = f"{sys.executable} -c 'from saeatlas.cli import main; main()' sql "
     command += "'select generate_series(1, 300000)' --format csv --limit 300000 | head -1"

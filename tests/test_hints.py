@@ -85,6 +85,7 @@ def test_commands_that_messages_name_exist(line: str) -> None:
             assert word.split("=")[0] in _options(command), f"no option {word} of {command.name}"
 
 
+@pytest.mark.slow
 def test_options_that_messages_name_exist() -> None:
     known = {name for command in _walk(cli) for name in _options(command)}
     named = {

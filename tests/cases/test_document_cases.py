@@ -106,6 +106,7 @@ def test_no_document_has_a_subset(
     assert _subsets(engine) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.list_(pa.string())])
 def test_texts_that_are_no_strings(
     engine: sa.Engine, sae: None, model: Path, tmp_path: Path, kind: Any

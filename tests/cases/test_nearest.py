@@ -30,6 +30,7 @@ def _by_cosine(vectors: Array, target: Array, without: set[int], k: int) -> list
     return [int(i) for i in order[:k]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1e-14, 1e-8, 1.0, 2e5, 1e13])
 def test_the_index_finds_vectors_of_any_length(engine: sa.Engine, length: float) -> None:
     rng = np.random.default_rng(3)
@@ -68,6 +69,7 @@ def _with_opposites(engine: sa.Engine) -> Array:
     return vectors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("near", "said"),
     [

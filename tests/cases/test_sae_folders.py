@@ -119,6 +119,7 @@ def test_a_configuration_of_version_6_that_does_not_say_so(
 # whole folders of other trainers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["topk", "groupmax"])
 def test_a_sparsify_folder_records_its_own_activations(
     engine: sa.Engine, tmp_path: Path, model: Path, w: dict[str, np.ndarray], activation: str

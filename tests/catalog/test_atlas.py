@@ -44,6 +44,7 @@ def test_questions_are_frames(asked_url: str) -> None:
             atlas.sql("select pg_sleep(9)", timeout=0.1)
 
 
+@pytest.mark.slow
 def test_what_the_page_shows_runs(asked_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAEATLAS_DATABASE_URL", asked_url)
     page = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
@@ -75,6 +76,7 @@ def test_results_are_arrays(asked_url: str) -> None:
         assert found.feature.tolist() == lobes.index[lobes == 1].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "measure", ["phi", "jaccard", "dice", "overlap", "simple_matching", "lift", "pmi"]
 )

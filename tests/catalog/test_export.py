@@ -181,6 +181,7 @@ def test_tables(atlas: Atlas, stored: anndata.AnnData, tmp_path: Path, form: str
         assert np.all(same), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", ["jaccard", "lift", "pmi"])
 def test_any_measure_and_any_bound(engine: sa.Engine, measure: str) -> None:
     rng = np.random.default_rng(3)
@@ -207,12 +208,14 @@ def test_what_is_not_known_is_missing(atlas: Atlas, tmp_path: Path) -> None:
     assert again.obs.decoder_norm.notna().all()
 
 
+@pytest.mark.slow
 def test_another_count(atlas: Atlas) -> None:
     whole, half = atlas.anndata(1, above=0.3), atlas.anndata(1, cooccurrence=2, above=0.3)
     assert half.uns["runs"]["cooccurrence"]["run"] == half.uns["affinity"]["run"] == 2
     assert set(half.obs.n_blocks) != {300} == set(whole.obs.n_blocks)
 
 
+@pytest.mark.slow
 def test_names_are_those_of_one_sae(atlas: Atlas) -> None:
     names = [atlas.anndata(sae).obs_names[5] for sae in (1, 2, 3)]
     assert names == ["12:5", "sae 2:5", "sae 3:5"]  # two are of layer 20
@@ -226,6 +229,7 @@ def test_an_sae_without_a_layer_is_named_by_its_number(engine: sa.Engine) -> Non
         assert atlas.anndata(1).obs_names[4] == "sae 1:4"
 
 
+@pytest.mark.slow
 def test_mistakes_are_said(
     atlas: Atlas, asked_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +254,7 @@ def test_mistakes_are_said(
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_it_is_loaded_only_when_asked_for() -> None:
     code = (
         "import saeatlas.api.atlas, saeatlas.catalog.export, sys;"

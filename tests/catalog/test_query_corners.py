@@ -80,6 +80,7 @@ def test_a_vector_of_no_length_is_near_to_nothing(engine: sa.Engine) -> None:
     assert _ask(engine, "features near sae 1:0 where cosine > 0.3").feature.tolist() == [1, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "kept"),
     [

@@ -95,6 +95,7 @@ def test_status_and_every_kind_of_rows_fit(asked: sa.Engine, width: int) -> None
         assert max(map(columns_of, made.splitlines())) <= width, made
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_its_width_and_a_pipe_everything(asked_url: str) -> None:
     code = "from saeatlas.cli import main; main()"
     words = [sys.executable, "-c", code, "sql", f"select '{LONG}' as a, 1/3::float8 as b, 2 as c"]

@@ -42,6 +42,7 @@ def test_from_counts_to_answers(engine: sa.Engine) -> None:
     assert all(name in status for name in ("lobes", "subsets", "geometry", "spatiality"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line, said",
     [

@@ -26,6 +26,7 @@ def test_a_larger_limit_keeps_the_documents_of_a_smaller_one(
     assert kept > 0.8 * len(documents)
 
 
+@pytest.mark.slow
 def test_at_least_six_subsets_are_found(documents: list[texts.Document]) -> None:
     subsets = {d["meta"]["pile_set_name"] for d in documents}
     assert {"Python", "Package descriptions", "Docstrings", "Arithmetic"} <= subsets

@@ -51,6 +51,7 @@ def test_headers_that_are_no_csv(tmp_path: Path, reader: str, name: str) -> None
         CSV[reader](path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_line_breaks_in_the_quotes_of_a_large_table(tmp_path: Path, end: str) -> None:
     path = tmp_path / "t.csv"

@@ -194,6 +194,7 @@ def test_counts_by_subset_add_up(engine: sa.Engine, monkeypatch: pytest.MonkeyPa
     assert (_full(a) + _full(b) == _full(both)).all()
 
 
+@pytest.mark.slow
 def test_parts_by_a_condition(engine: sa.Engine) -> None:
     peaks = sparse.draw(np.random.default_rng(0), 100, 20, density=1.0)
     made = sparse.record(engine, peaks, blocks_per_document=3)

@@ -85,6 +85,7 @@ def test_planted_crystals_are_found_once_distractors_are_removed(engine: sa.Engi
     assert removed.origin.tolist() == ["lda"] * 3
 
 
+@pytest.mark.slow
 def test_the_rows_are_what_they_say(engine: sa.Engine) -> None:
     _simulate(engine)
     _find(engine)
@@ -250,6 +251,7 @@ def test_densities_and_positions_are_those_of_the_blocks(engine: sa.Engine) -> N
     assert subject.recording == 1 and "top_token_length" not in read.attributes
 
 
+@pytest.mark.slow
 def test_an_attribute_that_vectors_follow_is_projected_out(engine: sa.Engine) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((500, 32)).astype(np.float32)

@@ -256,6 +256,7 @@ def test_lobes_are_those_of_the_matrix(engine: sa.Engine, planted: int) -> None:
         assert a == pytest.approx(b, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_halves_without_the_matrix(engine: sa.Engine, planted: int) -> None:
     whole = _count(engine)
     _labels(engine, whole, affinities=["phi"], ks=[4], matrix_free=True, halves=True)
@@ -307,6 +308,7 @@ def test_a_recording_that_has_grown_since_gives_the_same(engine: sa.Engine) -> N
     assert (ours.features == theirs.features).all() and (ours.lobes == theirs.lobes).all()
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_the_same(engine: sa.Engine) -> None:
     """Always active, rare, and opposites of all others."""
     active, _ = _groups(0, 300, 40, 2)

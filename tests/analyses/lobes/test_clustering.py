@@ -144,6 +144,7 @@ def test_one_cluster_needs_no_start() -> None:
         assert found.labels.tolist() == [0] * 9 and found.stability is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_same_seed_the_same_labels(seed: int) -> None:
     embedding = _embedded(symmetric(np.random.default_rng(0), 120), 6)

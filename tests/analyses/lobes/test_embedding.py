@@ -84,6 +84,7 @@ def test_planted_blocks_directly(
     _assert_eigen(matrix, k_max, _embed(matrix, k_max))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 3, 8])
 @pytest.mark.parametrize("between", [0.02, 0.3, 1.0])
 def test_planted_blocks_filtered(k: int, between: float, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,7 @@ def test_planted_lobes_are_found(engine: sa.Engine, planted: int) -> None:
     assert row.half_stability is None
 
 
+@pytest.mark.slow
 def test_every_row_agrees_with_the_labels(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, ks=[1, 2, 3, 8], affinities=["jaccard", "phi"])
     counts = _counts(engine, planted)
@@ -365,6 +366,7 @@ def test_a_run_that_is_none(engine: sa.Engine, planted: int) -> None:
             _find(engine, number or 0)
 
 
+@pytest.mark.slow
 def test_halves_of_the_documents(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, halves=True, affinities=["phi"], ks=[4])
     (row,) = rows_of(engine, tables.clustering)
@@ -385,6 +387,7 @@ def _full(counts: pair_counts.Counts) -> Array:
     return both
 
 
+@pytest.mark.slow
 def test_halves_of_noise_do_not_agree(engine: sa.Engine) -> None:
     active = np.random.default_rng(0).random((600, 80)) < 0.3
     done = _find(engine, _record(engine, active), halves=True, affinities=["phi"], ks=[4])
@@ -573,6 +576,7 @@ def test_directions_are_found_and_zero_vectors_left_out(engine: sa.Engine) -> No
     assert rows_of(engine, tables.clustering)[0].ncut == pytest.approx(leaving, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_geometry_of_counted_features_only(engine: sa.Engine, planted: int) -> None:
     whole = _read(engine, _geometry(engine, ks=[4]).run)[0]
     done = _geometry(engine, ks=[4], cooccurrence=planted)
@@ -600,6 +604,7 @@ def test_geometry_without_anything_to_cluster(engine: sa.Engine) -> None:
     assert _empty(engine)
 
 
+@pytest.mark.slow
 def test_clusterings_are_read_by_affinity_and_k(engine: sa.Engine, planted: int) -> None:
     done = _find(engine, planted, affinities=["phi", "dice"], ks=[2, 3])
 

@@ -37,6 +37,7 @@ def _planted(seed: int, n: int = 300, d: int = 100) -> tuple[Array, Array, Array
     return a.astype(np.float32), b.astype(np.float32), labels, axes[5], difference
 
 
+@pytest.mark.slow
 def test_a_planted_distractor_is_found_with_what_it_follows() -> None:
     found = []
     for seed in range(40):
@@ -104,6 +105,7 @@ def test_equals_the_axes_of_the_covariance(seed: int, n: int, d: int, k: int, mo
         assert (axes[np.abs(axes).argmax(axis=0), np.arange(len(share))] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d", "k"), [(300, 50, 5), (200, 400, 5), (200, 60, 1)])
 def test_noise_has_no_distractors(n: int, d: int, k: int) -> None:
     rng = np.random.default_rng(0)

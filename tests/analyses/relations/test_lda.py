@@ -53,6 +53,7 @@ def test_shrinks_as_much_as_scikit_learn(seed: int, n: int, d: int) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -73,6 +74,7 @@ def test_equals_the_generalised_eigenproblem(
     assert np.abs(found @ found.T - products).max() < 0.01 * products.max(initial=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["svd", "eigen"])
 def test_spans_what_scikit_learns_spans(solver: str) -> None:
     x, labels = _draw(0, 20_000, 20, 4)  # so many that there is next to no shrinkage
@@ -188,6 +190,7 @@ def test_noise_in_more_dimensions_than_pairs() -> None:
     assert _uniform(np.array(p), 20) > 0.01
 
 
+@pytest.mark.slow
 def test_planted_relations_are_seen_beneath_a_distractor() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(6), 40)

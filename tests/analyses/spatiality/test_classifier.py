@@ -65,6 +65,7 @@ def test_many_labellings_are_scored_as_each_alone(monkeypatch: pytest.MonkeyPatc
     assert together[0] > together[1:].max() + 0.15
 
 
+@pytest.mark.slow
 def test_separable_lobes_are_told_and_unrelated_ones_are_not() -> None:
     rng = np.random.default_rng(0)
     centres = 4 * np.eye(10)[:4]

@@ -128,6 +128,7 @@ def test_clusters_show() -> None:
         assert row.z_gaussian > 6  # type: ignore[operator]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), near=st.integers(4, 20), k=st.integers(1, 4))
 def test_neighbours_in_a_half_are_its_own(seed: int, near: int, k: int) -> None:
@@ -157,6 +158,7 @@ def test_halves_tell_the_variance() -> None:
     assert (ratio > 0.6).all() and (ratio < 1.6).all()
 
 
+@pytest.mark.slow
 def test_tilts_are_the_slope_with_variances() -> None:
     """Of Gaussian vectors: some components twice as wide change the estimate by as much."""
     rng = np.random.default_rng(0)

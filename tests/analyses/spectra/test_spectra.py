@@ -41,6 +41,7 @@ def _find(engine: sa.Engine, params: Params = QUICK) -> Outcome:
     return perform(engine, spectra.ANALYSIS, params)
 
 
+@pytest.mark.slow
 def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
     _simulate(engine)
     done = _find(engine)
@@ -65,6 +66,7 @@ def test_the_slope_that_was_planted_is_found(engine: sa.Engine) -> None:
     assert done.notes == ()
 
 
+@pytest.mark.slow
 def test_planted_clusters_are_seen_in_the_entropy(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, geometry=0.8, lobes=6))
     _find(engine)
@@ -146,6 +148,7 @@ def test_zero_vectors_duplicates_and_flat_sets(engine: sa.Engine, tmp_path: Path
     assert any("10 components" in note for note in done.notes)
 
 
+@pytest.mark.slow
 def test_the_published_procedure_is_labelled(engine: sa.Engine) -> None:
     _simulate(engine, replace(PLANTED, d_model=120))
     _find(engine, PAPER)

@@ -296,6 +296,7 @@ def _coverage(p: Sequence[float], *, by_block: bool = False) -> Array:
     return np.mean(hits, axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [(0.6, 0.3), (0.4, 0.4)], ids=["prefers one type", "no preference"])
 def test_the_interval_covers(p: Sequence[float]) -> None:
     covered = _coverage(p)  # of no preference the truth is 1
@@ -657,6 +658,7 @@ def _left(engine: sa.Engine, number: int) -> list[Any]:
 GONE = [0, 0, 0, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "recording", "sae", "corpus"])
 def test_removal_leaves_no_row_and_no_partition(
     engine: sa.Engine, evaluated: tuple[Made, int, int], what: str

@@ -261,6 +261,7 @@ def _covered(engine: sa.Engine) -> list[bool]:
         return list(connection.execute(joined).scalars())
 
 
+@pytest.mark.slow
 def test_stopped_by_documents_and_joined_by_a_later_sae(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -277,6 +278,7 @@ def test_stopped_by_documents_and_joined_by_a_later_sae(
     assert _read(engine).n == before.n
 
 
+@pytest.mark.slow
 def test_a_document_run_again_near_a_threshold_counts_once(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
@@ -299,6 +301,7 @@ def test_lower_precision(engine: sa.Engine, model: Path, corpus_file: Path, tmp_
     assert np.abs((covariance.matrix - expected) / scale).max() < 0.05
 
 
+@pytest.mark.slow
 def test_an_sae_of_a_centred_model(engine: sa.Engine, corpus_file: Path, tmp_path: Path) -> None:
     """One hook, two input sites: each SAE's covariance is of its own input activations."""
     model = tiny.make_family(tmp_path / "model", "gpt2")

@@ -148,6 +148,7 @@ def test_documents_and_blocks(
     assert recording.explained_variance < 1 and recording.l0 > 0 and recording.forced
 
 
+@pytest.mark.slow
 def test_paper_preset_keeps_what_the_paper_counts(
     engine: sa.Engine, model: Path, corpus_file: Path, tmp_path: Path
 ) -> None:

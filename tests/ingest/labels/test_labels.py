@@ -338,6 +338,7 @@ def test_two_names_of_one_sae_share_its_labels(engine: sa.Engine, tmp_path: Path
     assert _stored(engine, "sae", "text") == [(2, "apes"), (3, "apes")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -375,6 +376,7 @@ def _no_text(index: int) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "description"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("indent", [None, 1])
 @pytest.mark.parametrize(
     "name", ["a.json", "a.json.gz", "batch-0.jsonl", "deep/explanations/a.json"]

@@ -43,6 +43,7 @@ def _rows(connection: sa.Connection, query: str, run: int) -> pd.DataFrame:
     return pd.DataFrame(connection.execute(sa.text(query.format(run))))
 
 
+@pytest.mark.slow
 def test_subsets(engine: sa.Engine, runs: dict[str, int]) -> None:
     analyze: Any = saeatlas.connect().analyze
     for preset in ("default", "paper"):
@@ -84,6 +85,7 @@ def test_spatiality(engine: sa.Engine, runs: dict[str, int]) -> None:
     analyze.spectra(sae=1, within=runs["published"], ks=[3])
 
 
+@pytest.mark.slow
 def test_without_a_count(engine: sa.Engine, runs: dict[str, int]) -> None:
     """Frequencies are not known: subsets are refused, and spatiality has one null less."""
     run_command(f"remove run {runs['lobes']}")

@@ -41,6 +41,7 @@ def _features(query: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json", "npz"])
 def test_values_of_every_form(engine: sa.Engine, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
@@ -246,6 +247,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_that_are_not_read(engine: sa.Engine, tmp_path: Path, kind: str) -> None:
     """The message names the column and its type; beside others it is named as not read."""
@@ -262,6 +264,7 @@ def test_columns_that_are_not_read(engine: sa.Engine, tmp_path: Path, kind: str)
         _ingest(engine, path, columns={"o": "odd"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [np.int64(3), np.arange(N)[:, None], np.arange(N)[None]])
 @pytest.mark.parametrize("name", ["feature", "features"])
 def test_an_array_of_features_has_one_axis(

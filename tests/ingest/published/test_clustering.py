@@ -300,6 +300,7 @@ def test_a_round_trip_keeps_names_and_numbers(
     assert exported["z_k3_k3"].astype(int).tolist() == LABELS.tolist()
 
 
+@pytest.mark.slow
 def test_computed_lobes_come_back_once(engine: sa.Engine, tmp_path: Path) -> None:
     """Lobes of phi become level phi_k3; the next export has both, which are equal."""
     with engine.begin() as connection:

@@ -34,6 +34,7 @@ def _frame(d: int = 2) -> pd.DataFrame:
     return pd.DataFrame(POINTS[:, :d], columns=list("xyz")[:d]).assign(feature=np.arange(N))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 3])
 def test_every_form(engine: sa.Engine, tmp_path: Path, d: int) -> None:
     frame = _frame(d).sample(frac=1, random_state=0)

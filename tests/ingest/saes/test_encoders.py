@@ -34,6 +34,7 @@ def _read(engine: sa.Engine, sae: int = 1, *features: int, of: Any = "encoder") 
         return sae_vectors.read(connection, sae, wanted, of=of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(SAE_CLASS_REGISTRY))
 def test_encoders_are_those_of_the_weights(engine: sa.Engine, tmp_path: Path, kind: str) -> None:
     folder = tiny.make_sae(tmp_path / "mine" / kind, kind)

@@ -78,6 +78,7 @@ def test_a_whole_repository_that_is_one_sae(put: Put, tmp_path: Path) -> None:
         assert load_sae("me/one", name).hook_name == "blocks.1.hook_resid_post"
 
 
+@pytest.mark.slow
 def test_files_of_a_repository(put: Put, tmp_path: Path, w: Any) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

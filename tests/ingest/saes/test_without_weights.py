@@ -81,6 +81,7 @@ def test_a_table_of_activations_counts_and_lobes(engine: sa.Engine, tmp_path: Pa
 MENDS = r"Add the weights: `saeatlas ingest sae --path FOLDER --release m --sae-id layer_1_96`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -156,6 +157,7 @@ def test_weights_of_another_sae(engine: sa.Engine, tmp_path: Path, facts: dict[s
     assert (rows_of(engine, tables.sae), len(rows_of(engine, tables.feature))) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -122,6 +122,7 @@ def test_activations_are_those_drawn(engine: sa.Engine) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_more_blocks_are_added_as_one_run_would_have_made_them(engine: sa.Engine) -> None:
     for blocks in (3, 999, 1_024, 1_025, 2_500):  # within a chunk, at its end, and beyond
         before = _rows(engine, tables.activation)

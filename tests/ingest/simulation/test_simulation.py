@@ -157,6 +157,7 @@ def test_blocks_are_what_the_catalog_takes() -> None:
     assert np.mean(drawn.peaks > 1) == pytest.approx(0.841, abs=0.01)
 
 
+@pytest.mark.slow
 def test_wide_chunks_are_drawn_too() -> None:
     # keys beyond 32 bits
     params = Params(features=2**21, active=50.0, blocks_per_document=1_024, **BARE)
@@ -209,6 +210,7 @@ def test_at_full_geometry_half_of_a_vector_is_its_lobe() -> None:
     assert abs(dead.mean()) < 0.03 and dead.std() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [0.0, 0.4, 1.0])
 def test_spectrum_falls_as_asked(exponent: float) -> None:
     params = Params(features=30_000, d_model=200, geometry=0.0, spectrum_exponent=exponent, **BARE)

@@ -771,6 +771,7 @@ def test_a_table_without_blocks_on_a_corpus_with_several(engine: sa.Engine, tmp_
     assert _counts(engine) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Block", "block_id", " block", "blok", "n_block", "blcok"])
 def test_a_column_that_looks_like_blocks(engine: sa.Engine, tmp_path: Path, name: str) -> None:
     rows = pd.DataFrame([ROW, ROW | {"block": 1}]).rename(columns={"block": name})

@@ -46,6 +46,7 @@ def _statements(dump: str) -> list[str]:
     return sorted(dump.split(";\n"))
 
 
+@pytest.mark.slow
 def test_alembic_finds_nothing_to_do(connection: sa.Connection) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext

@@ -177,6 +177,7 @@ def test_a_long_query_is_no_error(cities: sa.Engine) -> None:
     assert _about(cities, "capital " + "x" * 3000 + " cities" * 300_000) == [0, 2]
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     said=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), min_size=1, max_size=9),
