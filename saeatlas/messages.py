@@ -30,3 +30,22 @@ def printable(text: str) -> str:
     too_long = len(lines) > LINES or len(shown) > CHARACTERS
     shown = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], shown[: CHARACTERS + 1])
     return shown[: CHARACTERS - 4] + " ..." if too_long or len(shown) > CHARACTERS else shown
+
+
+def first_lines(error: BaseException, most: int = 1, empty: str | None = None) -> str:
+    """Return what another library's error says, in one line.
+
+    Parameters
+    ----------
+    error : BaseException
+    most : int, default=1
+        Most lines of it; torch says what is wrong on the second.
+    empty : str, optional
+        What to return of an error that says nothing. Default: its type.
+
+    Returns
+    -------
+    str
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:most]) or empty or type(error).__name__

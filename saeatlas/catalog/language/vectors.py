@@ -13,9 +13,6 @@ from saeatlas.catalog.language.select_builder import Expression, SelectBuilder, 
 from saeatlas.schema.rows import saes
 from saeatlas.wording import counted
 
-ROUNDING = 1e-6
-"""A sum shorter than this share of its longest term is what rounding leaves."""
-
 
 def resolved(builder: SelectBuilder, near: nodes.Near) -> list[Sae]:
     """Find the SAE of each feature of a sum.
@@ -144,7 +141,7 @@ def _remains(near: nodes.Near, saes: Sequence[Sae]) -> sa.ColumnElement[bool]:
     lengths = [
         _own(sae, node, "decoder_norm") for sae, (_, node) in zip(saes, near.terms, strict=True)
     ]
-    return sa.func.vector_norm(_sum(near, saes)) > ROUNDING * sa.func.greatest(*lengths)
+    return sa.func.atlas.remains(_sum(near, saes), sa.func.greatest(*lengths))
 
 
 def distance(vector: Any, near: nodes.Near, saes: Sequence[Sae]) -> Expression:

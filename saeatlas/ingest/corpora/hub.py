@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from saeatlas import errors
 from saeatlas.ingest.corpora import places
 from saeatlas.ingest.corpora.places import Row
+from saeatlas.messages import first_lines
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -58,7 +59,10 @@ def commit(repo: str, revision: str | None) -> str:
         raise errors.BadCorpus(
             f"The data set {repo} cannot be looked up on the Hugging Face hub.",
             available=" ".join(
-                (f"{type(error).__name__}: {_first_line(error)}", _near(repo))
+                (
+                    _said(error),
+                    _near(repo),
+                )
             ).strip(),
             hint="Check the connection and HF_HUB_OFFLINE, or name a file or folder of this "
             "machine.",
@@ -103,7 +107,7 @@ def stream(repo: str, config: str | None, split: str, revision: str | None) -> "
             _refuse_config(repo, config, revision)
             raise errors.BadCorpus(
                 f"The data set {repo} cannot be streamed.",
-                available=f"{type(error).__name__}: {_first_line(error)}",
+                available=_said(error),
                 hint="Name another data set, or download its files and name their folder.",
             ) from error
     if split not in splits:
@@ -149,7 +153,7 @@ def hub_rows(dataset: "IterableDataset", repo: str, start: int) -> Iterator[Row]
         except Exception as error:  # network, archive, cast: each of its own library
             raise errors.BadCorpus(
                 f"The stream of {repo} broke off after document {number - 1}.",
-                available=f"{type(error).__name__}: {_first_line(error)}",
+                available=_said(error),
                 hint="Run the same command again to continue where it stopped.",
             ) from error
         yield f"{repo}:{number}", row
@@ -198,8 +202,8 @@ def _near(repo: str) -> str:
     return next((text for text in said if "Nearest" in text), "")
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "no reason given")
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_lines(error, empty='no reason given')}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from saeatlas import errors
 from saeatlas.ingest.formats import files
 from saeatlas.ingest.formats.files import FETCH
+from saeatlas.messages import first_lines
 
 _BUFFER = 1 << 20  # bytes of each column read ahead
 _LONGEST_FOOTER = 1 << 26
@@ -61,7 +62,7 @@ def open_parquet(path: Path, *, coded: bool = False) -> Iterator[Any]:
     except _arrow_errors() as error:
         raise errors.BadFile(
             f"{path.name} is not a whole Parquet file.",
-            available=f"{path} has {size:,} bytes; reading it fails: {_first_line(error)}",
+            available=f"{path} has {size:,} bytes; reading it fails: {first_lines(error)}",
             hint="Fetch or write the file again.",
         ) from error
     with opened as file:
@@ -88,14 +89,11 @@ def arrow_understood(path: Path) -> Iterator[None]:
     except errors.AtlasError:
         raise
     except PermissionError as error:
-        raise errors.BadFile(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Give this user the right to read it (chmod u+r, chown), or name another.",
-        ) from error
+        raise files.denied(path, error) from error
     except _arrow_errors() as error:
         raise errors.BadFile(
             f"{path.name} is damaged, or holds a value that cannot be read.",
-            available=f"Reading it says: {_first_line(error).rstrip('.')}.",
+            available=f"Reading it says: {first_lines(error).rstrip('.')}.",
             hint="Columns of numbers take numbers only, in quotes or not. If the file was cut "
             "off, fetch or write it again.",
         ) from error
@@ -136,10 +134,6 @@ def _arrow_errors() -> tuple[type[Exception], ...]:
 
     # ValueError and OverflowError: text that is no UTF-8, dates outside Python's
     return pa.ArrowException, OSError, ValueError, OverflowError, MemoryError
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _require_rows(path: Path, metadata: Any) -> None:

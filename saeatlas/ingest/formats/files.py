@@ -145,6 +145,24 @@ def file_sha256(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def denied(path: Path, error: PermissionError) -> errors.BadFile:
+    """Say that a file may not be read.
+
+    Parameters
+    ----------
+    path : Path
+    error : PermissionError
+
+    Returns
+    -------
+    BadFile
+    """
+    return errors.BadFile(
+        f"{path} cannot be read: {error.strerror or error}.",
+        hint="Give this user the right to read it (chmod u+r, chown), or name another.",
+    )
+
+
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
     """Say in our words what the system says of a file.
@@ -164,10 +182,7 @@ def understood(path: Path) -> Iterator[None]:
             f"There is no file {path}.", hint="Check the path; relative ones begin here."
         ) from error
     except PermissionError as error:
-        raise errors.BadFile(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Give this user the right to read it (chmod u+r, chown), or name another.",
-        ) from error
+        raise denied(path, error) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise errors.BadFile(

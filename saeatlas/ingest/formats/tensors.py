@@ -13,6 +13,7 @@ import numpy.typing as npt
 from saeatlas import errors
 from saeatlas.ingest.formats import arrays, files
 from saeatlas.ingest.formats.files import FETCH
+from saeatlas.messages import first_lines
 
 if TYPE_CHECKING:
     import torch
@@ -74,21 +75,13 @@ def understood(path: Path) -> Iterator[None]:
     except errors.AtlasError:
         raise
     except PermissionError as error:
-        raise errors.BadFile(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="Give this user the right to read it (chmod u+r, chown).",
-        ) from error
+        raise files.denied(path, error) from error
     except Exception as error:  # SafetensorError, and what numpy or torch raise at odd types
         raise errors.BadFile(
             f"{path.name} cannot be read as safetensors.",
-            available=f"Reading it says: {_said(error)}.",
+            available=f"Reading it says: {first_lines(error, 2).rstrip('.')}.",
             hint=FETCH,
         ) from error
-
-
-def _said(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]).rstrip(".") or type(error).__name__
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -22,6 +22,7 @@ from saeatlas.ingest.saes.folders import (
     transcoder_set,
 )
 from saeatlas.ingest.saes.raw_sae import RawSae
+from saeatlas.messages import first_lines
 
 INNER_NAMES = (
     "cfg.json", "sae_weights.safetensors", "params.npz", "params.safetensors", "sae.safetensors",
@@ -153,12 +154,6 @@ def damage() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-def what_it_says(error: Exception) -> str:
-    """Return the first two lines of an error: torch says what is wrong on the second."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]) or type(error).__name__
-
-
 def _is_truncated(error: Exception) -> bool:
     """Say whether an error is what the readers raise at a file whose end or bytes are wrong."""
     from safetensors import SafetensorError
@@ -199,5 +194,5 @@ def understood(path: Path) -> Iterator[None]:
             else "Configuration and weights do not fit together: take both from the same place."
         )
         raise errors.BadWeights(
-            f"The SAE in {path} cannot be read: {what_it_says(error)}", hint=hint
+            f"The SAE in {path} cannot be read: {first_lines(error, 2)}", hint=hint
         ) from error

@@ -19,12 +19,14 @@ from saeatlas.ingest.saes import files, hub, names
 from saeatlas.ingest.saes.loaded_sae import (
     MAX_NORM,
     MAX_WIDTH,
+    MEASURABLE,
     MIN_NORM,
     LoadedSae,
     named_page,
     neuronpedia_page,
 )
 from saeatlas.ingest.saes.raw_sae import RawSae, quiet
+from saeatlas.messages import first_lines
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -231,8 +233,7 @@ def _require_numbers(loaded: LoadedSae, *, allow_zero_rows: bool) -> None:
         raise errors.BadWeights(
             f"The decoder vector of feature {extreme[0]} of SAE {name} has length "
             f"{norms[extreme[0]]:.3g}.",
-            available=f"Cosines can be computed for lengths from {MIN_NORM:g} to {MAX_NORM:g}: the "
-            "database squares single-precision numbers.",
+            available=MEASURABLE,
             hint="Multiply W_dec by a constant, and divide the activations by it.",
         )
 
@@ -267,7 +268,7 @@ def _understood(name: str) -> Iterator[None]:
         raise
     except files.damage() as error:
         raise errors.UnknownName(
-            f"SAE {name} cannot be loaded: {files.what_it_says(error)}",
+            f"SAE {name} cannot be loaded: {first_lines(error, 2)}",
             hint="Check the name and that the hub can be reached; "
             "files at hand are read with `saeatlas ingest sae --path`.",
         ) from error

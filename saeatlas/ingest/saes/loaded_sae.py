@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,12 @@ MAX_WIDTH = 16_000
 
 MIN_NORM, MAX_NORM = 1e-15, 1e15
 """Lengths of vectors: squares of their components are normal float32 numbers."""
+
+MEASURABLE = (
+    f"Cosines can be computed for lengths from {MIN_NORM:g} to {MAX_NORM:g}: the database squares "
+    "single-precision numbers."
+)
+"""What is said of a vector of another length."""
 
 _PAGE = re.compile(r"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?([\w.-]{1,100}/[\w.-]{1,100})/?")
 
@@ -139,7 +146,7 @@ class LoadedSae:
         layer, site = hooks.place_of(self.hook_name, layer, site)
         return replace(self, layer=layer, site=site)
 
-    @property
+    @cached_property
     def decoder_norm(self) -> npt.NDArray[np.float32]:
         """Euclidean length of each decoder vector, float32 of shape (d_sae,)."""
         squares = np.einsum("fd,fd->f", self.decoder, self.decoder, dtype=np.float64)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from saeatlas import errors
 from saeatlas.ingest.formats import arrays, files, lines, npy
 from saeatlas.ingest.formats.files import FETCH
-from saeatlas.ingest.saes.loaded_sae import MAX_NORM, MIN_NORM
+from saeatlas.ingest.saes.loaded_sae import MAX_NORM, MEASURABLE, MIN_NORM
 from saeatlas.ingest.words import spellings, vector_formats
 
 _NPZ = "numpy.savez(file, words=numpy.array(words), vectors=vectors) writes such a file."
@@ -177,8 +177,7 @@ def _checked(path: Path, name: str, vector: npt.NDArray[np.generic]) -> npt.NDAr
     if norm and not MIN_NORM <= norm <= MAX_NORM:
         raise errors.BadWords(
             f"{path.name}: the vector of {name!r} has length {norm:.3g}.",
-            available=f"Cosines can be computed for lengths from {MIN_NORM:g} to {MAX_NORM:g}: the "
-            "database squares single-precision numbers.",
+            available=MEASURABLE,
             hint="Multiply all vectors by a constant.",
         )
     return narrow

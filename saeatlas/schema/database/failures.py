@@ -8,6 +8,7 @@ import psycopg
 import sqlalchemy as sa
 
 from saeatlas import errors
+from saeatlas.messages import first_lines
 
 # libpq gives no SQLSTATE when a connection fails, only the server's sentence
 _REFUSED = re.compile(
@@ -45,7 +46,7 @@ def translate(error: psycopg.Error) -> errors.AtlasError | None:
 
 
 def _no_room(error: psycopg.Error) -> errors.DiskFull | None:
-    line, saved = _first_line(error), "Nothing of the last step was stored. Earlier steps are safe."
+    line, saved = first_lines(error), "Nothing of the last step was stored. Earlier steps are safe."
     if isinstance(error, psycopg.errors.DiskFull):
         return errors.DiskFull(
             f"The server's disk is full: {line}",
@@ -70,7 +71,7 @@ def _no_room(error: psycopg.Error) -> errors.DiskFull | None:
 
 
 def _no_connection(error: psycopg.Error) -> errors.DatabaseError:
-    line = _first_line(error)
+    line = first_lines(error)
     if _REFUSED.search(str(error)):
         return errors.LoginRefused(
             f"The PostgreSQL server refuses the login: {line}",
@@ -153,7 +154,7 @@ def _text_refused(error: BaseException) -> errors.InputError | None:
     if isinstance(error, psycopg.errors.ProgramLimitExceeded | psycopg.errors.StatementTooComplex):
         return errors.InputError(
             "A name or text is longer, or nested more deeply, than the server stores.",
-            available=f"It says: {_first_line(error)}",
+            available=f"It says: {first_lines(error)}",
             hint="Shorten it; names have at most 1,300 bytes.",
         )
     # without SQLSTATE: psycopg itself has found a NUL
@@ -165,7 +166,3 @@ def _text_refused(error: BaseException) -> errors.InputError | None:
             hint="Write it without that character.",
         )
     return None
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

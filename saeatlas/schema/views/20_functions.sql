@@ -1,5 +1,12 @@
 -- Functions of the SQL surface. Used by everyone who writes SQL.
 
+create function atlas.remains(vector vector, longest double precision)
+returns boolean language sql immutable parallel safe
+return vector_norm(vector) > 1e-6 * longest;
+comment on function atlas.remains(vector, double precision) is
+    'Whether more of a sum of vectors is left than rounding leaves: a millionth of longest, the '
+    'length of the longest term.';
+
 create function atlas.direction(vector vector, longest double precision)
 returns vector language plpgsql immutable parallel safe
 as $$
@@ -9,7 +16,7 @@ begin
             using errcode = 'invalid_parameter_value',
             hint = '`saeatlas ingest sae --path FOLDER` with its --release and --sae-id adds them.';
     end if;
-    if vector_norm(vector) <= 1e-6 * longest then
+    if not atlas.remains(vector, longest) then
         raise exception 'This vector has length 0, or its terms cancel out: nothing is near to nothing'
             using errcode = 'invalid_parameter_value';
     end if;

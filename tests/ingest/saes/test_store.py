@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_a_page_that_is_named_later_is_written(engine: sa.Engine, folder: Path) 
 
 def test_nothing_half_written_remains(engine: sa.Engine, folder: Path) -> None:
     loaded = load_sae(path=folder)
-    spoilt = type(loaded)(**loaded.__dict__ | {"threshold": np.ones(3, np.float32)})
+    spoilt = replace(loaded, threshold=np.ones(3, np.float32))
     with pytest.raises(IndexError), engine.begin() as connection:
         store.store_sae(connection, spoilt)
     for table in (tables.sae, tables.feature, tables.model):
